@@ -1,0 +1,55 @@
+# `make demo` and `make test` are all a newcomer needs; both work on a machine with only Python >= 3.11, pip and make.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
+INPUTS := settings.ini setup.py constraints.txt
+
+.PHONY: demo setup test test-slow lab docs bench clean models
+.DEFAULT_GOAL := demo
+
+demo: .venv/.core models ## a cited answer from real documents
+	$(BIN)/liquid-ai quickstart
+
+setup: .venv/.dev ## the environment alone
+
+test: .venv/.dev models ## everything that CI checks
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/nbdev_test --n_workers 2 --timing
+	$(BIN)/python -m pytest
+
+test-slow: .venv/.dev models ## what takes minutes
+	$(BIN)/python -m pytest -m slow
+
+lab: .venv/.dev models ## the notebooks, in JupyterLab
+	$(BIN)/python -m ipykernel install --prefix .venv --name python3 --display-name "liquid_ai (.venv)"
+	$(BIN)/jupyter lab --notebook-dir nbs
+
+docs: .venv/.dev ## the site, in _docs
+	$(BIN)/python tools/build_docs.py
+
+bench: .venv/.dev models ## every published number, into benchmarks/results
+	$(BIN)/python -m benchmarks
+
+clean: ## what these targets made, the environment too
+	rm -rf .venv _docs _proc build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+
+models: | .venv/.core
+	@$(BIN)/liquid-ai models pull packaged
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "liquid_ai needs Python 3.11 or newer; say which one with: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@# Debian's Python has no ensurepip: borrow the pip that is there
+	@$(PYTHON) -m venv .venv >/dev/null 2>&1 || { $(PYTHON) -m venv --clear --without-pip .venv && \
+	  $(PYTHON) -m pip --python .venv install --quiet pip; }
+
+.venv/.core: $(INPUTS) | .venv/bin/python
+	@echo "Installing liquid_ai and what it stands on into .venv (once; a minute or two) ..."
+	$(PIP) --editable .
+	@touch $@
+
+.venv/.dev: $(INPUTS) | .venv/bin/python
+	@echo "Installing liquid_ai and its development tools into .venv (once; some minutes) ..."
+	$(PIP) --editable '.[dev]'
+	@touch $@ .venv/.core
