@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['LiquidError', 'InputError', 'ParseError', 'StoreError', 'ModelError', 'html_card', 'digest', 'Document', 'Chunk',
            'chunk_document', 'Signal', 'Hit', 'Hits', 'Citation', 'Sentence', 'Usage', 'CacheInfo', 'Event', 'Answer',
-           'to_json', 'Settings', 'Device', 'pick_device', 'cache_dir', 'file_sha256', 'thread_count', 'Encoder',
-           'DenseIndex', 'Generation', 'LanguageModel', 'Stopwatch']
+           'to_json', 'Settings', 'Device', 'pick_device', 'cpu_has_bf16', 'cache_dir', 'file_sha256', 'thread_count',
+           'Encoder', 'DenseIndex', 'Generation', 'LanguageModel', 'Stopwatch']
 
 # %% ../nbs/core.ipynb #cae465fd
 import functools
@@ -189,6 +189,12 @@ class Hits(tuple[Hit, ...]):
 
     __slots__ = ()
 
+    def __repr__(self) -> str:
+        lines = [
+            f"{h.rank}. {h.score:.4f}  {h.chunk.where}: {' '.join(h.chunk.text.split())[:80]}" for h in self
+        ]
+        return "\n".join(lines) or "no hits"
+
     def _repr_html_(self) -> str:
         arms = sorted({arm for hit in self for arm in hit.signals})
         head = "".join(f"<th>{html.escape(h)}</th>" for h in ["#", "score", *arms, "where", "text"])
@@ -295,30 +301,35 @@ class Answer:
         return "\n".join([*lines, *([f"  ({self.reason})"] if self.reason else [])])
 
     def _repr_html_(self) -> str:
-        marked, last = [], 0
-        for s in self.sentences:
-            sentence = html.escape(self.text[s.start : s.end])
-            if not s.supported and not self.abstained:
-                style = "text-decoration:underline wavy"
-                sentence = f"<u style='{style}' title='nothing retrieved supports this'>{sentence}</u>"
-            marked += [html.escape(self.text[last : s.start]), sentence]
-            last = s.end
-        body = "".join(marked) + html.escape(self.text[last:])
-        quotes = "".join(
-            f"<li value='{c.number}'><em>{html.escape(c.where)}</em>{' (attached)' if c.attached else ''}: "
-            f"“{html.escape(' '.join(c.quote.split()))}”</li>"
-            for c in self.citations
-        )
-        facts = {
-            "confidence": f"{self.confidence:.2f}",
-            "milliseconds": f"{self.timings.get('total', 0):,.0f}",
-            "tokens": f"{self.usage.prompt_tokens} → {self.usage.answer_tokens}",
-            "cache": self.cache.kind,
-        }
-        facts |= {"note": self.reason} if self.reason else {}
-        return html_card(
-            ("abstained: " if self.abstained else "") + self.question, facts, f"{body}<ol>{quotes}</ol>"
-        )
+        return _answer_html(self)
+
+# %% ../nbs/core.ipynb #0af114b5
+def _answer_html(self: Answer) -> str:
+    "The text with unsupported sentences underlined, its citations, its cost."
+    marked, last = [], 0
+    for s in self.sentences:
+        sentence = html.escape(self.text[s.start : s.end])
+        if not s.supported and not self.abstained:
+            style = "text-decoration:underline wavy"
+            sentence = f"<u style='{style}' title='nothing retrieved supports this'>{sentence}</u>"
+        marked += [html.escape(self.text[last : s.start]), sentence]
+        last = s.end
+    body = "".join(marked) + html.escape(self.text[last:])
+    quotes = "".join(
+        f"<li value='{c.number}'><em>{html.escape(c.where)}</em>{' (attached)' if c.attached else ''}: "
+        f"“{html.escape(' '.join(c.quote.split()))}”</li>"
+        for c in self.citations
+    )
+    facts = {
+        "confidence": f"{self.confidence:.2f}",
+        "milliseconds": f"{self.timings.get('total', 0):,.0f}",
+        "tokens": f"{self.usage.prompt_tokens} → {self.usage.answer_tokens}",
+        "cache": self.cache.kind,
+    }
+    facts |= {"note": self.reason} if self.reason else {}
+    return html_card(
+        ("abstained: " if self.abstained else "") + self.question, facts, f"{body}<ol>{quotes}</ol>"
+    )
 
 # %% ../nbs/core.ipynb #a2baa593
 def to_json(
@@ -418,13 +429,13 @@ def pick_device(
         return Device("cuda", half, f"CUDA found: {torch.cuda.get_device_name(0)}, {half}")
     if mps and wanted in ("auto", "mps"):
         return Device("mps", "float16", "Apple GPU found (MPS), float16")
-    if _cpu_has_bf16():
+    if cpu_has_bf16():
         return Device("cpu", "bfloat16", "CPU with bfloat16 instructions")
     return Device("cpu", "float32", "CPU without bfloat16 instructions, so float32")
 
 
 @functools.cache
-def _cpu_has_bf16() -> bool:
+def cpu_has_bf16() -> bool:
     "Whether bfloat16 matrix products are native here (AVX-512 BF16, AMX, or Arm's BF16)."
     try:
         return bool({"avx512_bf16", "amx_bf16", "bf16"} & set(Path("/proc/cpuinfo").read_text().split()))

@@ -1,0 +1,20 @@
+"""What several test files share."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = sorted(p for p in (ROOT / "nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
+sys.path.insert(0, str(ROOT))  # for tools/, and for liquid_ai as it stands in this folder
+
+
+def need(tool: str) -> str:
+    "The path of a program. Where it is missing the test is skipped, but fails where CI=true."
+    if path := shutil.which(tool):
+        return path
+    missing = f"{tool} is not installed"
+    return pytest.fail(missing) if os.environ.get("CI") == "true" else pytest.skip(missing)

@@ -1,0 +1,145 @@
+"""The notebooks are clean, exported, built as STYLE says, and the README is what its notebook shows."""
+
+import difflib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from conftest import NOTEBOOKS, ROOT
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from tools.build_readme import readme
+
+MACHINE = re.compile(r"(?<![\w.])/(?:home|root|Users|tmp|work)/")
+
+
+def text(cell) -> str:
+    return "".join(cell["source"])
+
+
+def shown_text(cell) -> str:
+    "Source and outputs; pictures left out, for base64 may hold any word."
+    outputs = json.loads(json.dumps(cell.get("outputs", [])))
+    for output in outputs:
+        output["data"] = {k: v for k, v in output.get("data", {}).items() if not k.startswith("image/")}
+    return text(cell) + json.dumps(outputs)
+
+
+def faults(path: Path) -> list[str]:
+    "What in a notebook breaks the rules."
+    nb = json.loads(path.read_text(encoding="utf-8"))
+    cells = nb["cells"]
+    code = [c for c in cells if c["cell_type"] == "code"]
+    outputs = [o for c in code for o in c["outputs"]]
+    markdown = [text(c) for c in cells if c["cell_type"] == "markdown"] or [""]
+    exported = [c for c in code if re.match(r"#\|\s*exports?\b", text(c))]
+    rules = {
+        "the first markdown cell needs an H1 and a promise": re.match(
+            r"# .+\n\n?> .+", (markdown or [""])[0]
+        ),
+        "a cell ended in an error": all(o["output_type"] != "error" for o in outputs),
+        "no output is stored": outputs,
+        "fewer than one markdown cell for three code cells": 3 * len(markdown) >= len(code),
+        "an export cell is longer than 60 lines": all(len(text(c).splitlines()) <= 60 for c in exported),
+        "more than 80 cells": len(cells) <= 80,
+        "a path of one machine": not any(MACHINE.search(shown_text(c)) for c in cells),
+        "a number in the file name": not re.search(r"\d", path.name),
+        "its kernel is not python3": nb["metadata"].get("kernelspec", {}).get("name") == "python3",
+    }
+    return [fault for fault, kept in rules.items() if not kept]
+
+
+def notebook(
+    title="# sums\n\n> One and one.", source="1 + 1", outputs=None, times=1, more=0, kernel="python3"
+):
+    "A notebook in which only the arguments can be a fault."
+    outputs = [new_output("stream", text="two")] if outputs is None else outputs
+    code = [new_code_cell(source, outputs=outputs) for _ in range(times)]
+    cells = [new_markdown_cell(title), *code, *(new_markdown_cell("more") for _ in range(more))]
+    return new_notebook(cells=cells, metadata={"kernelspec": {"name": kernel, "display_name": kernel}})
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: str(p.relative_to(ROOT / "nbs")))
+def test_notebook_keeps_the_rules(path):
+    found = faults(path)
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    ("fault", "change"),
+    [
+        ("H1", {"title": "# sums"}),
+        ("error", {"outputs": [new_output("error", ename="E", evalue="", traceback=[])]}),
+        ("no output", {"outputs": []}),
+        ("fewer than", {"times": 4}),
+        ("60 lines", {"source": "#| export\n" + "x = 1\n" * 60}),
+        ("80 cells", {"more": 79}),
+        ("machine", {"outputs": [new_output("stream", text="read from /home/ann/corpus")]}),
+        ("machine", {"source": "path = '/tmp/x'"}),
+        ("kernel", {"kernel": "ann"}),
+        ("number", {}),
+    ],
+)
+def test_each_rule_can_fail(tmp_path, fault, change):
+    path = tmp_path / ("sums.ipynb" if change else "01_sums.ipynb")
+    nbformat.write(notebook(**change), path)
+    assert [f for f in faults(path) if fault in f] == faults(path) != []
+
+
+def lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+
+
+def differences(fresh: Path, checkout: Path) -> str:
+    "What would have to change in `checkout`: the first lines of a diff for each file."
+    every = {p.relative_to(top) for top in (fresh, checkout) for p in top.rglob("*")}
+    told = []
+    for name in sorted(p for p in every if p.suffix in (".py", ".ipynb")):
+        pair = lines(checkout / name), lines(fresh / name)
+        told += list(difflib.unified_diff(*pair, f"checkout/{name}", f"fresh/{name}", n=0, lineterm=""))[:20]
+    return "\n".join(told)
+
+
+def test_clean_and_export_change_nothing(tmp_path):
+    for name in ("settings.ini", "pyproject.toml", "setup.py", "README.md", "_quarto.yml"):
+        shutil.copy(ROOT / name, tmp_path)
+    ignore = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
+    for name in ("nbs", "liquid_ai"):
+        shutil.copytree(ROOT / name, tmp_path / name, symlinks=True, ignore=ignore)
+    # what follows must be made again, from these notebooks and in this folder
+    for module in (tmp_path / "liquid_ai").rglob("*.py"):
+        if module.name == "_modidx.py" or "# AUTOGENERATED" in module.read_text(encoding="utf-8"):
+            module.unlink()
+    core = tmp_path / "nbs" / "core.ipynb"
+    nb = json.loads(core.read_text(encoding="utf-8"))
+    nb["cells"][1] |= {"execution_count": 7}
+    core.write_text(json.dumps(nb), encoding="utf-8")
+    env = {k: v for k, v in os.environ.items() if k != "IN_TEST"}
+    for command in ("nbdev_clean", "nbdev_export"):
+        run = [Path(sys.executable).with_name(command)]
+        subprocess.run(run, cwd=tmp_path, env=env, check=True)
+    told = [differences(tmp_path / name, ROOT / name) for name in ("nbs", "liquid_ai")]
+    assert not any(told), "run nbdev_clean and nbdev_export:\n" + "\n".join(told)
+
+
+def test_readme_is_what_the_index_notebook_shows():
+    assert (ROOT / "README.md").read_text(encoding="utf-8") == readme(), "run `make readme`"
+
+
+def test_readme_hides_what_the_notebook_hides(tmp_path):
+    page = notebook(source="#| eval: false\n1 + 1")
+    page.cells.append(new_code_cell("#| hide\nsecret()"))
+    page.cells.append(
+        new_markdown_cell("See [core](core.ipynb#document), not [it](https://example.org/a.ipynb).")
+    )
+    nbformat.write(page, tmp_path / "index.ipynb")
+    assert readme(tmp_path / "index.ipynb") == (
+        "# sums\n\n> One and one.\n\n```python\n1 + 1\n```\n\n    two\n\n"
+        "See [core](nbs/core.ipynb#document), not [it](https://example.org/a.ipynb).\n"
+    )
