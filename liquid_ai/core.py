@@ -6,7 +6,7 @@
 __all__ = ['LiquidError', 'InputError', 'ParseError', 'StoreError', 'ModelError', 'html_card', 'digest', 'Document', 'Chunk',
            'chunk_document', 'Signal', 'Hit', 'Hits', 'Citation', 'Sentence', 'Usage', 'CacheInfo', 'Event', 'Answer',
            'to_json', 'Settings', 'Device', 'pick_device', 'cpu_has_bf16', 'cache_dir', 'file_sha256', 'thread_count',
-           'Encoder', 'DenseIndex', 'Generation', 'LanguageModel', 'Stopwatch']
+           'Encoder', 'DenseIndex', 'Generation', 'StreamEvent', 'LanguageModel', 'Stopwatch']
 
 # %% ../nbs/core.ipynb #cae465fd
 import functools
@@ -83,7 +83,7 @@ class Document:
     "One source turned into text; every position in this package is an offset into `text`."
 
     id: str  # tenant and source, hashed
-    text: str
+    text: str = field(repr=False)
     title: str = ""
     source: str = ""  # path, address, or a name such as `python:with`
     mime: str = "text/plain"
@@ -274,16 +274,16 @@ class Answer:
     question: str
     text: str
     citations: tuple[Citation, ...] = ()
-    sentences: tuple[Sentence, ...] = ()
-    hits: Hits = field(default_factory=Hits)
+    sentences: tuple[Sentence, ...] = field(default=(), repr=False)
+    hits: Hits = field(default_factory=Hits, repr=False)
     confidence: float = 0.0  # 0 to 1; see generation/cite for what it means
     abstained: bool = False
     reason: str = ""  # why it abstained, or what the pipeline did to the model's text
-    usage: Usage = field(default_factory=Usage)
-    timings: Mapping[str, float] = field(default_factory=dict)  # milliseconds by stage
-    cache: CacheInfo = field(default_factory=CacheInfo)
-    versions: Mapping[str, str] = field(default_factory=dict)  # index, encoder, model, prompt
-    trace_id: str = ""
+    usage: Usage = field(repr=False, default_factory=Usage)
+    timings: Mapping[str, float] = field(repr=False, default_factory=dict)  # milliseconds by stage
+    cache: CacheInfo = field(repr=False, default_factory=CacheInfo)
+    versions: Mapping[str, str] = field(repr=False, default_factory=dict)  # index, encoder, model, prompt
+    trace_id: str = field(default="", repr=False)
 
     def event(self) -> Event:
         "This answer as the event that `metrics` observes."
@@ -363,10 +363,10 @@ class Settings:
     top_k: int = 5  # hits returned
     candidates: int = 100  # hits each retriever contributes to the fusion
     rrf_k: int = 60  # the constant of reciprocal rank fusion
-    context_tokens: int = 900  # budget of the retrieved text in a prompt
-    answer_tokens: int = 120  # at most
-    min_support: float = 0.5  # below it a sentence counts as unsupported
-    min_confidence: float = 0.5  # below it the pipeline abstains
+    context_tokens: int = 0  # of retrieved text in a prompt; 0: 400 for the packaged model, 1,500 for others
+    answer_tokens: int = 64  # at most
+    min_support: float = 0.65  # below it a sentence counts as unsupported
+    min_confidence: float = 0.4  # below it the pipeline abstains
     max_question_chars: int = 8_000
     max_top_k: int = 1_000
     max_file_bytes: int = 100_000_000
@@ -498,6 +498,16 @@ class Generation:
     text: str
     usage: Usage = field(default_factory=Usage)
     finished: bool = True  # False: cut at the token limit
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEvent:
+    "One step of an answer in the making: `hits` first, then a `token` each, then the checked `answer`."
+
+    kind: Literal["hits", "token", "answer"]
+    text: str = ""  # of a token
+    hits: Hits = field(default_factory=Hits)
+    answer: Answer | None = None
 
 
 @runtime_checkable

@@ -7,6 +7,7 @@ __all__ = ['K1', 'B', 'Words', 'BM25Index', 'best_rows', 'save_bm25', 'load_bm25
 
 # %% ../../nbs/indexing/sparse.ipynb #beb468f6
 import json
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -73,6 +74,26 @@ class BM25Index:
     def terms(self, question: str) -> list[str]:
         "The stems of `question` that the corpus knows, each once."
         return [w for w in dict.fromkeys(self._words(question)) if w in self._vocabulary]
+
+    def share(
+        self,
+        claim: str,
+        text: str,
+    ) -> float:  # 0 to 1
+        "How much of `claim`'s words `text` holds, each word weighted by how rare it is in the corpus."
+        held, total, found = set(self._words(text)), 0.0, 0.0
+        for word in set(self._words(claim)):
+            weight = self.rarity(word)
+            total += weight
+            found += weight if word in held else 0.0
+        return found / total if total else 0.0
+
+    def rarity(self, word: str) -> float:
+        "The inverse document frequency of a stem, BM25's; highest for a word that the corpus does not know."
+        column = self._vocabulary.get(word)
+        pointers = self._model.scores["indptr"]
+        df = int(pointers[column + 1] - pointers[column]) if column is not None else 0
+        return math.log(1 + (self._rows - df + 0.5) / (df + 0.5))
 
     def scores(
         self,

@@ -184,9 +184,10 @@ class Store:
         "The live generation; 0 while the store is empty."
         return int(self.meta("generation"))
 
-    def versions(self) -> dict[str, tuple[str, str]]:
-        "Version and cutter of every document, by id."
-        return {r[0]: r[1:] for r in self._read("SELECT id, version, cutter FROM documents")}
+    def versions(self) -> dict[str, tuple[str, str, int]]:
+        "Version, cutter and number of chunks of every document, by id."
+        count = "(SELECT count(*) FROM chunks c WHERE c.document = d.row)"
+        return {r[0]: r[1:] for r in self._read(f"SELECT id, version, cutter, {count} FROM documents d")}
 
     def counts(self) -> dict[str, int]:
         "Documents, chunks and characters in the store."

@@ -6,16 +6,18 @@
 __all__ = ['Status', 'FileRow', 'Loaded', 'IngestReport', 'FoundFile', 'find_files', 'Parsed', 'decode', 'read_html', 'read_docx',
            'read_pdf', 'read_notebook', 'recognise', 'load_file', 'load']
 
-# %% ../../nbs/ingestion/load.ipynb #602372bc
+# %% ../../nbs/ingestion/load.ipynb #7c1d495a
 import functools
 import html
 import io
+import itertools
 import json
 import os
 import re
 import stat
 import threading
 import time
+import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -25,7 +27,7 @@ from typing import Any, Literal, get_args
 
 from ..core import Document, InputError, ParseError, Settings
 
-# %% ../../nbs/ingestion/load.ipynb #0b506875
+# %% ../../nbs/ingestion/load.ipynb #39307ebd
 Status = Literal["failed", "encrypted", "unsupported", "needs OCR", "partial", "empty", "parsed"]
 
 
@@ -50,7 +52,7 @@ class Loaded:
     row: FileRow
     document: Document | None = None
 
-# %% ../../nbs/ingestion/load.ipynb #1ef57a1a
+# %% ../../nbs/ingestion/load.ipynb #4d949d3d
 @dataclass(frozen=True, slots=True)
 class IngestReport:
     "One row for every file given."
@@ -73,40 +75,36 @@ class IngestReport:
         "The rows of files that gave none, for whatever reason."
         return tuple(row for row in self.rows if row.status not in ("parsed", "partial"))
 
+    @property
+    def summary(self) -> str:
+        "One line for a log."
+        told = ", ".join(f"{n:,} {status}" for status, n in self.counts.items())
+        return f"{len(self.rows):,} files in {sum(row.seconds for row in self.rows):.1f} s: {told}"
+
     def __str__(self) -> str:
-        lines = [f"{r[0]:<11} {r[1]:>11} {r[2]:>6}  {r[3]}  {r[4]}".rstrip() for r in _table(self.rows)]
-        return "\n".join([_summary(self), *lines])
+        lines = [f"{a:<11} {b:>11} {c:>6}  {d}  {e}".rstrip() for a, b, c, d, e in _cells(self.rows)]
+        return "\n".join([self.summary, *lines])
 
     def _repr_html_(self) -> str:
-        rows = [
-            "".join(f"<td style='text-align:left'>{html.escape(c)}</td>" for c in r)
-            for r in _table(self.rows)
+        cells = [
+            [f"<td style='text-align:left'>{html.escape(c)}</td>" for c in row] for row in _cells(self.rows)
         ]
-        return f"<p>{_summary(self)}</p><table>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
+        rows = "".join(f"<tr>{''.join(row)}</tr>" for row in cells)
+        return f"<p>{self.summary}</p><table>{rows}</table>"
 
-# %% ../../nbs/ingestion/load.ipynb #332590aa
-def _table(rows: tuple[FileRow, ...], most: int = 50) -> list[tuple[str, ...]]:
-    order = get_args(Status)
+# %% ../../nbs/ingestion/load.ipynb #c0b69f9d
+def _cells(rows: tuple[FileRow, ...], most: int = 50) -> list[list[str]]:
+    order, more = get_args(Status), len(rows) - most
     worst = sorted(rows, key=lambda r: (order.index(r.status), not r.reason, r.path))[:most]
-    cells = [
-        (r.status, f"{r.chars:,}", f"{r.chunks:,}", _printable(r.path), _printable(r.reason)) for r in worst
-    ]
-    more = (
-        [("…", "", "", f"and {len(rows) - most:,} more; `rows` has them all", "")] if len(rows) > most else []
-    )
-    return [("status", "characters", "chunks", "file", "reason"), *cells, *more]
+    cells = [[r.status, f"{r.chars:,}", f"{r.chunks:,}", r.path, r.reason] for r in worst]
+    cells += [["…", "", "", f"{more:,} more in `rows`", ""]] if more > 0 else []
+    return [["status", "characters", "chunks", "file", "reason"], *([*map(_printable, row)] for row in cells)]
 
 
 def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
-
-def _summary(report: IngestReport) -> str:
-    told = ", ".join(f"{n:,} {status}" for status, n in report.counts.items())
-    seconds = sum(row.seconds for row in report.rows)
-    return f"{len(report.rows):,} files in {seconds:.1f} s: {told or 'nothing to tell'}"
-
-# %% ../../nbs/ingestion/load.ipynb #91dd6f0b
+# %% ../../nbs/ingestion/load.ipynb #7004ae31
 @dataclass(frozen=True, slots=True)
 class FoundFile:
     "A file to load."
@@ -115,7 +113,7 @@ class FoundFile:
     name: str  # its path inside the folder that was given, with `/`
     problem: str = ""  # why it must not be read
 
-
+# %% ../../nbs/ingestion/load.ipynb #7e830632
 def find_files(
     paths: str | os.PathLike | Iterable[str | os.PathLike],  # files and folders
 ) -> list[FoundFile]:  # in the order given, folders sorted, no file twice
@@ -125,41 +123,40 @@ def find_files(
         raise InputError("no paths were given; name at least one file or folder")
     found: dict[str, FoundFile] = {}
     for path in given:
-        files = list(_walk(path)) if path.is_dir() else [FoundFile(path, _as_text(path.name))]
+        folder = os.path.isdir(path)  # noqa: PTH112  Path.is_dir raises inside a locked folder
+        files = list(_walk(path)) if folder else [FoundFile(path, _as_text(path.name))]
         if not files:
             raise InputError(f"no files in {path}: it is empty, or everything in it is hidden")
         for file in files:
             found.setdefault(_source(file.path), file)
     return list(found.values())
 
-# %% ../../nbs/ingestion/load.ipynb #632bf1e8
+# %% ../../nbs/ingestion/load.ipynb #67a4efe7
 def _walk(folder: Path) -> Iterator[FoundFile]:
     problems: list[OSError] = []
     for at, folders, names in os.walk(folder, onerror=problems.append):
         folders[:] = sorted(f for f in folders if not f.startswith(".") and f != "__pycache__")
         files = sorted(n for n in names if not n.startswith("."))
-        for path in [Path(at, n) for n in files + [f for f in folders if Path(at, f).is_symlink()]]:
+        links = [f for f in folders if os.path.islink(Path(at, f))]  # noqa: PTH114
+        for path in (Path(at, name) for name in files + links):
             leaves = not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
             why = "a link that leaves the folder; give its target itself" if leaves else ""
-            if leaves or not path.is_dir():  # a linked folder inside is walked anyway
+            if leaves or not os.path.isdir(path):  # noqa: PTH112  a linked folder inside is walked anyway
                 yield FoundFile(path, _as_text(path.relative_to(folder)), why)
     for e in problems:
         yield FoundFile(Path(e.filename), _as_text(e.filename), f"cannot be listed: {e.strerror}")
 
-
+# %% ../../nbs/ingestion/load.ipynb #393b8116
 def _as_text(path: str | Path) -> str:
     "A path with `/`; bytes that are not UTF-8 become \\xNN, because a lone surrogate is not text."
     return os.fsencode(Path(path).as_posix()).decode("utf-8", "backslashreplace")
 
 
 def _source(path: Path) -> str:
-    "One name for a file, however it was reached."
-    try:
-        return _as_text(os.path.realpath(path))
-    except ValueError:  # a NUL in the name; reading it will say so
-        return _as_text(path)
+    "One name for a file, however it was reached; a NUL cannot be, and reading the file will say so."
+    return _as_text(path if "\0" in str(path) else os.path.realpath(path))
 
-# %% ../../nbs/ingestion/load.ipynb #7fd2b443
+# %% ../../nbs/ingestion/load.ipynb #d48f8a04
 @dataclass(frozen=True, slots=True)
 class Parsed:
     "Text on its way to become a document."
@@ -173,7 +170,7 @@ class Parsed:
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f-\x9f]")
 
-
+# %% ../../nbs/ingestion/load.ipynb #c0d3c2e6
 def decode(data: bytes) -> Parsed:
     "The text of a text file. Raises: `ParseError` where it is none. Source: WHATWG Encoding Standard."
     encoding, notes = "utf-8-sig", ()
@@ -183,15 +180,15 @@ def decode(data: bytes) -> Parsed:
         raise ParseError("unsupported", "binary, and of no format known here")
     text = data.decode(encoding, "replace")
     broken = max(0, text.count("\ufffd") - data.count("\ufffd".encode()))
-    if encoding == "utf-8-sig" and broken > sum(c > "\x7f" for c in text) - broken:
+    if encoding == "utf-8-sig" and broken > len(text) - len(text.encode("ascii", "ignore")) - broken:
         encoding, broken = _guess_encoding(data), 0
         text, notes = data.decode(encoding, "replace"), (f"encoding guessed: {encoding}",)
     if (len(_CONTROLS.findall(text)) + broken) * 10 > len(text):
         raise ParseError("unsupported", "binary: too many of its characters are not text")
-    notes += (f"broken {encoding}: {broken:,} characters replaced by U+FFFD",) if broken else ()
-    return Parsed(text, notes=notes, partial=broken > 0)
+    notes += (f"{broken:,} characters of broken {encoding[:6]} replaced by U+FFFD",) if broken else ()
+    return Parsed(_normal(text), notes=notes, partial=broken > 0)
 
-# %% ../../nbs/ingestion/load.ipynb #81005923
+# %% ../../nbs/ingestion/load.ipynb #dc2b5047
 def _guess_encoding(data: bytes) -> str:
     from charset_normalizer import from_bytes
 
@@ -207,12 +204,12 @@ def _normal(text: str) -> str:
     "Line ends as \\n; NULs and lone surrogates, which UTF-8 and SQLite do not take, as U+FFFD."
     return re.sub("[\0\ud800-\udfff]", "\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
 
-# %% ../../nbs/ingestion/load.ipynb #ef24b1b3
+# %% ../../nbs/ingestion/load.ipynb #efeafc7e
 def _within(settings: Settings, limit: str, figure: int, unit: str) -> None:
     if figure > getattr(settings, limit):
         raise ParseError("failed", f"{figure:,} {unit}; Settings.{limit} is {getattr(settings, limit):,}")
 
-
+# %% ../../nbs/ingestion/load.ipynb #d1cc7601
 def read_html(
     source: str,
     settings: Settings = Settings(),
@@ -221,7 +218,8 @@ def read_html(
     from bs4 import BeautifulSoup
 
     _within(settings, "max_document_chars", len(source), "characters of HTML")
-    soup = BeautifulSoup(source, "lxml")  # knows where an unclosed <p> ends, which html.parser does not
+    with warnings.catch_warnings(action="ignore"):  # that it may be XML; it was asked for as HTML
+        soup = BeautifulSoup(source, "lxml")  # knows where an unclosed <p> ends, which html.parser does not
     titles = [soup.h1, soup.title, soup.find(["h2", "h3", "h4", "h5", "h6"])]
     title = next((t for tag in titles if tag and (t := tag.get_text().strip())), "")
     for tag in soup(["head", "script", "style", "noscript", "template"]):
@@ -230,12 +228,35 @@ def read_html(
         start = str(ol.get("start", ""))[:9]
         for number, li in enumerate(ol("li", recursive=False), int(start) if start.isdecimal() else 1):
             li["value"] = str(number)
-    for cell in soup(["td", "th"], colspan=True):
-        if not re.fullmatch("[0-9]|[1-4][0-9]", str(cell["colspan"])):
-            del cell["colspan"]  # it only pads the row, and a page of huge ones would fill the memory
+    for cell in soup(["td", "th"]):
+        for name in {"colspan", "rowspan"} & cell.attrs.keys():
+            if not re.fullmatch("[2-9]|[1-3][0-9]", str(cell[name])):
+                del cell[name]  # a page of huge ones would fill the memory
+    for section in soup(["table", "thead", "tbody", "tfoot"]):
+        _keep_columns(soup, section("tr", recursive=False))
     return Parsed(_html_converter().convert_soup(soup), title)
 
-# %% ../../nbs/ingestion/load.ipynb #cc1ddb35
+# %% ../../nbs/ingestion/load.ipynb #f911fbea
+def _keep_columns(soup: Any, rows: list[Any]) -> None:
+    "Leave room in each row for the cells that reach into it from above; otherwise its rest moves left."
+    held: dict[int, tuple[int, int]] = {}  # column: width, rows, this one included
+    for row in rows:
+        at, last = 0, None
+        for cell in [*row(["td", "th"], recursive=False), None]:
+            gap = 0
+            while at in held:
+                gap, at = gap + held[at][0], at + held[at][0]
+            if gap and last:
+                last["colspan"] = str(int(last.get("colspan", 1)) + gap)
+            elif gap:
+                row.insert(0, soup.new_tag("td", colspan=str(gap)))
+            if cell:
+                width, last = int(cell.get("colspan", 1)), cell
+                held[at] = (width, int(cell.get("rowspan", 1)))
+                at += width
+        held = {column: (width, n - 1) for column, (width, n) in held.items() if n > 1}
+
+# %% ../../nbs/ingestion/load.ipynb #6e689188
 @functools.cache
 def _html_converter() -> Any:
     from markdownify import MarkdownConverter
@@ -251,7 +272,8 @@ def _html_converter() -> Any:
         def convert_li(self, el, text, parent_tags):
             # markdownify counts an item's siblings each time: minutes for a list of thousands
             mark = f"{el['value']}. " if el.parent.name == "ol" else "- "
-            return mark + re.sub(r"\n(?=[^\n])", "\n" + " " * len(mark), text.strip()) + "\n"
+            body = re.sub(r"\n(?=[^\n])", "\n" + " " * len(mark), text.strip())
+            return f"{mark}{body}\n" if body else ""
 
         def process_text(self, el, parent_tags=None):
             text = super().process_text(el, parent_tags)
@@ -260,7 +282,7 @@ def _html_converter() -> Any:
     plain = {"escape_asterisks": False, "escape_underscores": False}  # text is quoted as it stands
     return Converter(heading_style="ATX", table_infer_header=True, **plain)
 
-# %% ../../nbs/ingestion/load.ipynb #0ccc99f1
+# %% ../../nbs/ingestion/load.ipynb #506c01b8
 def read_docx(
     data: bytes,
     settings: Settings = Settings(),
@@ -268,18 +290,19 @@ def read_docx(
     "A Word document as Markdown. Raises: `ParseError` on entities, passwords and sizes over the limits."
     import mammoth
 
-    packed = io.BytesIO()
+    packed, no_image, titled = io.BytesIO(), mammoth.images.img_element(lambda image: {}), None
     with zipfile.ZipFile(io.BytesIO(data)) as archive, zipfile.ZipFile(packed, "w") as out:
         drawn = sum(bool(re.match(r"word/(charts/chart|diagrams/data)", n)) for n in archive.namelist())
         for name, xml in _xml_parts(archive, settings):
             out.writestr(name, xml)
-    no_image = mammoth.images.img_element(lambda image: {})
+            titled = re.search(rb"<dc:title>([^<]+)", xml) or titled
     page = mammoth.convert_to_html(packed, convert_image=no_image, include_embedded_style_map=False)
     parsed = read_html(page.value, settings)
+    title = parsed.title or (html.unescape(titled[1].decode("utf-8", "replace")) if titled else "")
     notes = (f"{drawn} charts or diagrams left out",) if drawn else ()
-    return Parsed(parsed.text, parsed.title, notes=notes, partial=bool(drawn))
+    return Parsed(parsed.text, title, notes=notes, partial=bool(drawn))
 
-# %% ../../nbs/ingestion/load.ipynb #f9d536b0
+# %% ../../nbs/ingestion/load.ipynb #4a73a5e4
 def _xml_parts(archive: zipfile.ZipFile, settings: Settings) -> Iterator[tuple[str, bytes]]:
     "The XML of a Word file. Source: ECMA-376 part 2, which forbids DTDs."
     from lxml import etree
@@ -288,21 +311,21 @@ def _xml_parts(archive: zipfile.ZipFile, settings: Settings) -> Iterator[tuple[s
     if any(info.flag_bits & 1 for info in infos):
         raise ParseError("encrypted", "its zip entries need a password")
     _within(settings, "max_file_bytes", sum(info.file_size for info in infos), "bytes when unpacked")
-    infos = [info for info in infos if re.fullmatch(r"(word/|_rels/|\[Con).*\.(xml|rels)", info.filename)]
+    wanted = re.compile(r"(?:word/.*|_rels/.*|docProps/core|\[Content_Types\])\.(?:xml|rels)")
+    infos = [info for info in infos if wanted.fullmatch(info.filename)]
     _within(settings, "max_document_chars", sum(info.file_size for info in infos), "bytes of XML")
     for info in infos:
         xml = archive.read(info)
-        for _, root in etree.iterparse(io.BytesIO(xml), events=("start",), resolve_entities=False):
-            if root.getroottree().docinfo.internalDTD is not None:
-                raise ParseError("failed", f"{info.filename} declares XML entities, which no Word file may")
-            break  # a DTD can only stand before the first element
+        _, root = next(iter(etree.iterparse(io.BytesIO(xml), events=("start",), resolve_entities=False)))
+        if root.getroottree().docinfo.internalDTD is not None:  # it can only stand before the first element
+            raise ParseError("failed", f"{info.filename} declares XML entities, which no Word file may")
         yield info.filename, _equations_as_text(xml) if b"oMath" in xml else xml
 
-# %% ../../nbs/ingestion/load.ipynb #96140ebf
+# %% ../../nbs/ingestion/load.ipynb #4210dd57
 _AROUND = {"num": ("(", ")"), "den": ("/(", ")"), "sup": ("^(", ")"), "sub": ("_(", ")"), "rad": ("√(", ")")}
 _AROUND |= {"fName": ("", " "), "mr": ("(", ")")}
 
-
+# %% ../../nbs/ingestion/load.ipynb #ee25ca65
 def _equations_as_text(xml: bytes) -> bytes:
     "The same part with Office Math as plain runs. Source: ECMA-376 part 1, 22.1."
     from lxml import etree
@@ -323,7 +346,7 @@ def _equations_as_text(xml: bytes) -> bytes:
         etree.SubElement(math, word + "t").text = f" {text.replace('_()', '').replace('^()', '').strip()} "
     return etree.tostring(root)
 
-# %% ../../nbs/ingestion/load.ipynb #51be237f
+# %% ../../nbs/ingestion/load.ipynb #c76be51a
 _PDFIUM = threading.Lock()  # it is not safe to use from two threads
 
 
@@ -334,48 +357,41 @@ def read_pdf(
     "The text of a PDF. Raises: `ParseError` where it needs a password or OCR, is damaged, or is too large."
     import pypdfium2 as pdfium
 
-    with _PDFIUM:
-        try:
-            pdf = pdfium.PdfDocument(data)
-        except pdfium.PdfiumError as e:
-            if e.err_code == pdfium.raw.FPDF_ERR_PASSWORD:
-                raise ParseError("encrypted", "needs a password") from e
-            raise ParseError("failed", f"damaged or truncated: {e}") from e
-        try:
+    try:
+        with _PDFIUM, pdfium.PdfDocument(data) as pdf:
+            title, pages, scans, chars = pdf.get_metadata_value("Title"), [], [], 0
             _within(settings, "max_pages", len(pdf), "pages")
-            title, scans, text, starts = pdf.get_metadata_value("Title"), [], "", []
             for number in range(1, len(pdf) + 1):
-                said, drawn = _pdf_page(pdf, number - 1)
-                scans += [number] if drawn and not said.strip() else []
-                text += "\n\n" if starts else ""
-                starts.append(len(text))
-                text += said
-                _within(settings, "max_document_chars", len(text), f"characters by page {number}")
-        finally:
-            pdf.close()
-    if scans and not text.strip():
-        raise ParseError("needs OCR", f"no text on any of its {len(starts)} pages")
+                text, drawn = _pdf_page(pdf, number - 1)
+                pages.append(text)
+                scans += [number] if drawn and not text.strip() else []
+                chars += len(text)
+                _within(settings, "max_document_chars", chars, f"characters by page {number}")
+    except pdfium.PdfiumError as e:
+        if e.err_code == pdfium.raw.FPDF_ERR_PASSWORD:
+            raise ParseError("encrypted", "needs a password") from e
+        raise ParseError("failed", f"damaged or truncated: {e}") from e
+    if scans and not any(page.strip() for page in pages):
+        raise ParseError("needs OCR", f"no text on any of its {len(pages)} pages")
+    starts = list(itertools.accumulate((len(page) + 2 for page in pages), initial=0))[:-1]
     told = ", ".join(map(str, scans[:20])) + (", …" if len(scans) > 20 else "")
-    notes = (f"no text on {len(scans)} of {len(starts)} pages, which need OCR: {told}",) if scans else ()
-    return Parsed(text, title, tuple(starts), notes, bool(scans))
+    notes = (f"no text on {len(scans)} of {len(pages)} pages, which need OCR: {told}",) if scans else ()
+    return Parsed("\n\n".join(pages), title, tuple(starts), notes, bool(scans))
 
-# %% ../../nbs/ingestion/load.ipynb #65781cd5
+# %% ../../nbs/ingestion/load.ipynb #04543189
 def _pdf_page(pdf: Any, index: int) -> tuple[str, bool]:  # text, whether anything is drawn
-    import pypdfium2 as pdfium
-
     try:
         page = pdf[index]
         textpage = page.get_textpage()
-    except pdfium.PdfiumError:  # a damaged page in a document that is not
+    except RuntimeError:  # a damaged page in a document that is not
         return "", True
     text, drawn = textpage.get_text_range(), any(True for _ in page.get_objects(max_depth=1))
     textpage.close()
     page.close()
-    return _normal(
-        text.replace("\ufffe", "")
-    ), drawn  # U+FFFE: PDFium's mark for a word broken at a line's end
+    # U+FFFE is PDFium's mark for a word that is broken at the end of a line
+    return _normal(text.replace("\ufffe", "")), drawn
 
-# %% ../../nbs/ingestion/load.ipynb #43e44325
+# %% ../../nbs/ingestion/load.ipynb #a08780e1
 def read_notebook(
     source: str,  # JSON
 ) -> Parsed:  # Markdown
@@ -384,92 +400,82 @@ def read_notebook(
         notebook = json.loads(source)
     except ValueError as e:
         raise ParseError("failed", f"damaged or truncated notebook: {e}") from e
-    if "cells" not in notebook:
-        raise ParseError("unsupported", "a notebook from before 2015; open and save it in Jupyter")
     language = notebook.get("metadata", {}).get("language_info", {}).get("name", "python")
     pieces, left_out = [], 0
     for cell in notebook["cells"]:
         text = "".join(cell["source"])  # a string, or a list of lines
         pieces.append(_fenced(text, language) if cell["cell_type"] == "code" else text)
-        for output in cell.get("outputs", []):
-            told = _output_text(output)
-            left_out += told is None
-            pieces.append(_fenced(told or "", "output"))
+        told = [_output_text(output) for output in cell.get("outputs", [])]
+        pieces += [_fenced(text, "output") for text in told if text]
+        left_out += told.count(None)
     text = "\n\n".join(piece for piece in pieces if piece.strip())
     notes = (f"outputs left out because they are not text: {left_out}",) if left_out else ()
     return Parsed(text, _first_heading(text), notes=notes)
 
-# %% ../../nbs/ingestion/load.ipynb #7b7b0436
+# %% ../../nbs/ingestion/load.ipynb #76a6c9bb
 def _output_text(output: dict) -> str | None:
-    data = output.get("data", {})
     if "ename" in output:
         return f"{output['ename']}: {output.get('evalue', '')}"
+    data = output.get("data", {})
     picture = any(kind.startswith("image/") for kind in data)  # its text is `<Figure size 640x480>`
     text = None if picture else output.get("text", data.get("text/plain"))
     return None if text is None else "".join(text)
 
-
+# %% ../../nbs/ingestion/load.ipynb #311435b4
 def _fenced(text: str, info: str) -> str:
     "`text` in a fence that nothing in it closes."
-    ticks = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
-    return f"{ticks}{info}\n{text.strip(chr(10))}\n{ticks}" if text.strip() else ""
+    ticks = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{ticks}{info}\n{text.strip(chr(10))}\n{ticks}"
+
+# %% ../../nbs/ingestion/load.ipynb #293133b9
+_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,}).*?(?:^ {0,3}\1|\Z)", re.M | re.S)
+_HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+(\S.*)$|^(\S.*)\n=+[ \t]*$", re.M)
 
 
 def _first_heading(text: str) -> str:
-    fence = ""
-    for line in io.StringIO(text):
-        if mark := re.match(r" {0,3}(`{3,}|~{3,})", line):
-            fence = "" if fence and mark[1].startswith(fence) else fence or mark[1]
-        elif not fence and (heading := re.match(r" {0,3}#{1,6}[ \t]+(\S.*?)[ \t#]*$", line)):
-            return heading[1]
-    return ""
+    "The title in the front matter of a Markdown text, or its first heading."
+    if front := re.match(r"---\n(?:(?!---).*\n)*?title:(.+)\n", text[:2_000]):
+        return front[1].strip(" '\"")
+    found = _HEADING.search(_FENCE.sub("", text))
+    return (found[1] or found[2]).rstrip(" \t#") if found else ""
 
-# %% ../../nbs/ingestion/load.ipynb #1d4744c0
-_OFFICE = "application/vnd.openxmlformats-officedocument."
-_MIME = {
+# %% ../../nbs/ingestion/load.ipynb #d372bb6a
+_MIME = {  # what has no name here goes by its MIME type
     "PDF": "application/pdf",
+    "Word": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
     "HTML": "text/html",
+    "a notebook": "application/x-ipynb+json",
     "Markdown": "text/markdown",
     "plain text": "text/plain",
+    "source code": "text/x-source",
+    "PowerPoint": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    "Excel": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "legacy Office": "application/x-ole-storage",
 }
-_MIME |= {"source code": "text/x-source", "a Jupyter notebook": "application/x-ipynb+json"}
-_MIME |= {
-    "Word": _OFFICE + "wordprocessingml.document",
-    "PowerPoint": _OFFICE + "presentationml.presentation",
-}
-_MIME |= {"Excel": _OFFICE + "spreadsheetml.sheet", "legacy Office": "application/x-ole-storage"}
-_BY_START = {
-    b"%PDF-": "PDF",
-    b"PK\3\4": "zip",
-    b"PK\5\6": "zip",
-    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "legacy Office",
-}
-_BY_START |= {b"\x89PNG\r\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
-_BY_START |= {b"II*\0": "image/tiff", b"MM\0*": "image/tiff", b"\x1f\x8b": "application/gzip"}
-_BY_START |= {b"{\\rtf": "application/rtf", b"%!PS": "application/postscript"}
-_BY_ZIP_ENTRY = {"word/document": "Word", "ppt/": "PowerPoint", "xl/": "Excel"}
-_BY_SUFFIX = {".pdf": "PDF", ".docx": "Word", ".pptx": "PowerPoint", ".xlsx": "Excel", ".txt": "plain text"}
-_BY_SUFFIX |= {".html": "HTML", ".htm": "HTML", ".xhtml": "HTML", ".md": "Markdown", ".markdown": "Markdown"}
-_BY_SUFFIX |= {
-    ".ipynb": "a Jupyter notebook",
-    ".png": "image/png",
-    ".jpg": "image/jpeg",
-    ".doc": "legacy Office",
-}
-_CODE = "py js ts jsx tsx java c h cc cpp hpp cs go rs rb php swift kt scala sh bash sql r jl lua pl m css vue svelte"
-_BY_SUFFIX |= dict.fromkeys([f".{suffix}" for suffix in _CODE.split()], "source code")
 
-# %% ../../nbs/ingestion/load.ipynb #f5e1467d
+# %% ../../nbs/ingestion/load.ipynb #24ffdc8e
+_BY_START = {b"%PDF-": "PDF", b"PK\3\4": "zip", b"PK\5\6": "zip", b"\xd0\xcf\x11\xe0": "legacy Office"}
+_BY_START |= {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
+_BY_START |= {b"{\\rtf": "application/rtf", b"\x1f\x8b": "application/gzip"}
+_BY_ENTRY = {"word/document": "Word", "ppt/": "PowerPoint", "xl/": "Excel"}
+
+# %% ../../nbs/ingestion/load.ipynb #60d2a898
+_BY_SUFFIX = {".pdf": "PDF", ".docx": "Word", ".ipynb": "a notebook", ".txt": "plain text"}
+_BY_SUFFIX |= {".html": "HTML", ".htm": "HTML", ".xhtml": "HTML", ".md": "Markdown", ".markdown": "Markdown"}
+_CODE = "py js ts jsx tsx java c h cc cpp hpp cs go rs rb php swift kt scala sh sql r jl lua pl m css vue"
+_BY_SUFFIX |= {f".{suffix}": "source code" for suffix in _CODE.split()}
+
+# %% ../../nbs/ingestion/load.ipynb #d342990d
 def recognise(
     data: bytes,
     suffix: str,  # of the name, in small letters, with its dot; may be empty
 ) -> tuple[str, Parsed]:  # what it is, in words or as a MIME type, and the text of text
     "What `data` is. Raises: `ParseError` where it is a damaged zip, or binary of no known format."
     kind = next((kind for start, kind in _BY_START.items() if data.startswith(start)), "")
-    if suffix == ".pdf" and b"%PDF-" in data[:1024]:  # PDFium too accepts junk before the header
-        kind = "PDF"
-    if kind:
-        return _zip_kind(data) if kind == "zip" else kind, Parsed("")
+    if kind == "zip":
+        return _zip_kind(data), Parsed("")
+    if kind or (suffix == ".pdf" and b"%PDF-" in data[:1024]):  # PDFium too accepts junk before the header
+        return kind or "PDF", Parsed("")
     decoded = decode(data)
     return _text_kind(decoded.text, suffix), decoded
 
@@ -479,41 +485,39 @@ def _zip_kind(data: bytes) -> str:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             if "mimetype" in archive.namelist():  # OpenDocument and EPUB say so themselves
                 return archive.open("mimetype").read(100).decode("ascii", "replace").strip()
-            starts = [
-                start for start in _BY_ZIP_ENTRY if any(n.startswith(start) for n in archive.namelist())
-            ]
-            return _BY_ZIP_ENTRY[starts[0]] if starts else "application/zip"
+            entries = "\n".join(archive.namelist())
     except zipfile.BadZipFile as e:
         raise ParseError("failed", f"damaged or truncated zip: {e}") from e
+    kinds = (kind for start, kind in _BY_ENTRY.items() if re.search(f"^{start}", entries, re.M))
+    return next(kinds, "application/zip")
 
-# %% ../../nbs/ingestion/load.ipynb #b25b2e73
-# Possessive, because a file of half-open comments must not take forever to refuse.
-_HTML_PAGE = re.compile(r"(?>\s+|<!--.*?-->|<\?xml.*?\?>)*+<(?:!doctype\s+html|html)\b", re.I | re.S)
-_BLOCKS = "head|body|title|meta|div|p|h[1-6]|table|ul|ol|dl|article|section|main|header|nav|span|form|center|font|pre"
-_HTML_PIECE = re.compile(rf"\s*<(?:{_BLOCKS})\b", re.I)
+# %% ../../nbs/ingestion/load.ipynb #18abdaaf
+_BLOCKS = "head|body|title|meta|div|p|h[1-6]|table|ul|ol|dl|article|section|main|header|nav|span|form|pre"
+# possessive, because a file of half-open comments must not take forever to refuse
+_HTML = re.compile(rf"(?>\s+|<!--.*?-->|<\?xml.*?\?>)*+<(!doctype\s+html|html|{_BLOCKS})\b", re.I | re.S)
 _TAG = re.compile(r"</?[a-z][^<>]*>", re.I)
 
 
 def _text_kind(text: str, suffix: str) -> str:
     named, sample = _BY_SUFFIX.get(suffix, ""), text[:20_000]
-    if text.lstrip()[:1] == "{" and (named == "a Jupyter notebook" or _is_notebook(text)):
-        return "a Jupyter notebook"
-    if _HTML_PAGE.match(sample) or (named == "HTML" and _TAG.search(text)):
+    if text.lstrip()[:1] == "{" and (named == "a notebook" or _is_notebook(text)):
+        return "a notebook"
+    start = _HTML.match(sample)
+    if (start and start[1].lower().endswith("html")) or (named == "HTML" and _TAG.search(text)):
         return "HTML"
     if named in ("Markdown", "source code"):  # both may well begin with a tag
         return named
-    mostly_tags = _HTML_PIECE.match(sample) and len(_TAG.findall(sample)) * 200 >= len(sample)
-    return "HTML" if mostly_tags else "plain text"
+    start = start and not sample.lstrip().startswith("<?xml")  # some other XML
+    return "HTML" if start and len(_TAG.findall(sample)) * 200 >= len(sample) else "plain text"
 
 
 def _is_notebook(text: str) -> bool:
     try:
-        value = json.loads(text) if '"nbformat"' in text else None
+        return '"nbformat"' in text and "cells" in json.loads(text)
     except (ValueError, RecursionError):
         return False
-    return isinstance(value, dict) and "cells" in value
 
-# %% ../../nbs/ingestion/load.ipynb #81f084a3
+# %% ../../nbs/ingestion/load.ipynb #d7243a82
 def load_file(
     file: str | os.PathLike | FoundFile,
     settings: Settings = Settings(),  # limits and tenant
@@ -531,18 +535,17 @@ def load_file(
         status = "partial" if decoded.partial or parsed.partial else "parsed"
         notes += [*decoded.notes, *parsed.notes]
     except ParseError as e:
-        status = e.status
-        notes.append(e.reason)
+        status, notes = e.status, [*notes, e.reason]
     except RecursionError:
-        notes.append("nested too deeply to be read")
+        notes += ["nested too deeply to be read"]
     except Exception as e:
-        notes.append(f"{type(e).__name__}: {' '.join(str(e).split())[:200]}")
+        notes += [f"{type(e).__name__}: {' '.join(str(e).split())[:200]}"]
     size = (len(document.text), len(document.pages)) if document else (0, 0)
     told, mime = _normal("; ".join(notes)), _MIME.get(kind, kind)
     seconds = time.perf_counter() - started
     return Loaded(FileRow(_as_text(found.path), status, told, mime, *size, seconds=seconds), document)
 
-# %% ../../nbs/ingestion/load.ipynb #bf7d54da
+# %% ../../nbs/ingestion/load.ipynb #494ec136
 def _read(found: FoundFile, settings: Settings) -> bytes:
     if found.problem:
         raise ParseError("failed", found.problem)
@@ -557,14 +560,12 @@ def _read(found: FoundFile, settings: Settings) -> bytes:
     except OSError as e:
         raise ParseError("failed", f"cannot be read: {e.strerror}") from e
 
-
+# %% ../../nbs/ingestion/load.ipynb #f7a1eee1
 def _parse(kind: str, data: bytes, text: str, settings: Settings) -> Parsed:
     if kind in ("PDF", "Word"):
         return (read_pdf if kind == "PDF" else read_docx)(data, settings)
-    if kind == "HTML":
-        return read_html(text, settings)
-    if kind == "a Jupyter notebook":
-        return read_notebook(text)
+    if kind in ("HTML", "a notebook"):
+        return read_html(text, settings) if kind == "HTML" else read_notebook(text)
     if kind in ("Markdown", "plain text", "source code"):
         return Parsed(text, _first_heading(text) if kind == "Markdown" else "")
     if kind == "legacy Office" and "EncryptedPackage".encode("utf-16-le") in data:
@@ -582,7 +583,7 @@ def _document(found: FoundFile, parsed: Parsed, mime: str, settings: Settings) -
     rest = {"title": title, "mime": mime, "pages": parsed.pages, "meta": meta}
     return Document.of(text, _source(found.path), settings.tenant, **rest)
 
-# %% ../../nbs/ingestion/load.ipynb #7a086b3b
+# %% ../../nbs/ingestion/load.ipynb #65ba6f4e
 def load(
     paths: str | os.PathLike | Iterable[str | os.PathLike],  # files and folders
     settings: Settings = Settings(),  # limits and tenant

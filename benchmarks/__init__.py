@@ -1,0 +1,1 @@
+"""One command for every published number: `python -m benchmarks`."""
