@@ -31,7 +31,9 @@ def main() -> int:  # exit code
             continue
         print(show(name, figures), flush=True)
         if saving:
-            record(name, bench.__doc__, figures, around, time.perf_counter() - start, args.limit)
+            record(
+                name, bench.__doc__.splitlines()[0], figures, around, time.perf_counter() - start, args.limit
+            )
     if saving:
         leaderboard()
     return int(failed)

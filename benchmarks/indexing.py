@@ -1,4 +1,4 @@
-"""Documents a second through `RAG.ingest` on SciFact: from texts to a committed store, the encoder loaded before."""
+"""Documents a second through `RAG.ingest` on SciFact: from texts to a committed store, encoder loaded."""
 
 import itertools
 import tempfile

@@ -143,6 +143,8 @@ def _rounded(value: Any) -> Any:
 def _number(value: float) -> str:
     if isinstance(value, int):
         return f"{value:,}"
+    if abs(value) < 0.01:
+        return f"{value:.2g}"
     return f"{value:.3f}" if abs(value) < 10 else f"{value:,.1f}"
 
 
@@ -182,7 +184,7 @@ def leaderboard() -> None:
         "",
         *_table(["metric", "value [interval]", "target", "met", "file"], rows),
         "",
-        "Intervals are 95 % bootstrap intervals over queries, or the range of repeated runs (the file says which).",
+        "Intervals: 95 % bootstrap over queries, or the range of repeated runs; the file says which.",
         "",
         *_table(["file", "date", "commit", "machine", "seconds", ""], runs),
         *(["", "## Notes", "", *notes] if notes else []),

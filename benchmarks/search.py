@@ -1,4 +1,4 @@
-"""Latency of one search at a time in a store of SciFact: its test questions, top_k 10, variants interleaved."""
+"""Latency of single searches in a store of SciFact: its test questions, top_k 10, variants interleaved."""
 
 import itertools
 import time
@@ -19,7 +19,7 @@ def measure(limit: int) -> dict[str, Figure]:
     "p50 and p95 of each variant."
     data, rag = scifact(limit), scifact_store(limit)
     questions, snapshot, encoder = list(data.queries.values()), rag.snapshot(), rag.encoder
-    vectors = {q: encoder.encode([q], "query")[0] for q in questions}
+    vectors = dict(zip(questions, encoder.encode(questions, "query"), strict=True))
     hybrid, dense = (replace(rag.settings, mode=mode, top_k=10) for mode in ("hybrid", "dense"))
     variants = {
         "hybrid, with query embedding": lambda q: rag.search(q, top_k=10, mode="hybrid"),

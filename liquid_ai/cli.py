@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['app', 'Version', 'STORE', 'StoreFolder', 'MaybeStore', 'Paths', 'Question', 'TopK', 'Mode', 'Where', 'Generator',
-           'Repair', 'Name', 'Json', 'QUESTIONS', 'models_app', 'inert', 'shorten', 'say', 'short_path', 'Outcome',
-           'failure', 'fail', 'main', 'settings_for', 'open_store', 'parse_where', 'ingest', 'show_hits', 'search',
-           'show_answer', 'cost', 'answer_question', 'ask', 'chat', 'next_question', 'quickstart', 'next_steps',
-           'list_models', 'models', 'show_models', 'pull', 'versions', 'package_warnings', 'check_devices',
-           'check_store', 'doctor', 'show_report']
+           'Repair', 'Name', 'Json', 'QUESTIONS', 'models_app', 'inert', 'shorten', 'say', 'on_terminal', 'short_path',
+           'Outcome', 'failure', 'fail', 'main', 'settings_for', 'open_store', 'parse_where', 'ingest', 'show_hits',
+           'search', 'show_answer', 'cost', 'answer_question', 'ask', 'chat', 'next_question', 'quickstart',
+           'next_steps', 'list_models', 'models', 'show_models', 'pull', 'versions', 'package_warnings',
+           'check_devices', 'check_store', 'doctor', 'show_report']
 
 # %% ../nbs/cli.ipynb #c2f10ff7
 import json
@@ -17,17 +17,17 @@ import re
 import shutil
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing, nullcontext, redirect_stdout
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, nullcontext, redirect_stdout, suppress
 from dataclasses import dataclass
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from . import __version__
-from .core import Answer, Hits, InputError, LiquidError, Settings
+from .core import Answer, Hits, InputError, LiquidError, Settings, StreamEvent
 from .core import cache_dir, pick_device, thread_count, to_json
 
 if TYPE_CHECKING:
@@ -54,11 +54,17 @@ def say(
     err: bool = False,  # on stderr
 ) -> None:
     "Print for a person."
+    if not on_terminal(stream := sys.stderr if err else sys.stdout):
+        return print(inert(text), file=stream)
     from rich.console import Console
     from rich.text import Text
 
-    console = Console(stderr=err, force_jupyter=False)
-    console.print(Text(inert(text), style), soft_wrap=not console.is_terminal)
+    return Console(stderr=err).print(Text(inert(text), style))
+
+
+def on_terminal(stream: Any) -> bool:
+    "Whether a person is looking at `stream`, which may be closed."
+    return stream is not None and stream.isatty()
 
 
 def short_path(path: str | Path) -> str:
@@ -130,7 +136,7 @@ def _run(words: list[str], as_json: bool) -> int:
         print(json.dumps(to_json(outcome.data), allow_nan=False))
     else:
         outcome.show()
-    sys.stdout.flush()
+    print(end="", flush=True)  # a reader that is gone is noticed here; stdout may be closed altogether
     return outcome.code
 
 # %% ../nbs/cli.ipynb #74c24cd8
@@ -174,8 +180,14 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 
 
 def settings_for(generator: str | None = None) -> Settings:
-    "The settings of the environment, with what the command line says on top."
-    return Settings.load(**({} if generator is None else {"generator": generator}))
+    "The settings of the environment, and `generator` on top. Raises: `ModelError` where it is unknown."
+    if generator is None:
+        return Settings.load()
+    from liquid_ai.generation.models import choose_model
+
+    settings = Settings.load(generator=generator)
+    choose_model(settings)  # now, not only when an answer needs it
+    return settings
 
 
 def open_store(folder: Path, generator: str | None = None) -> "RAG":
@@ -208,7 +220,7 @@ def ingest(paths: Paths, store: StoreFolder = STORE, as_json: Json = False) -> O
     from liquid_ai.pipeline import RAG
 
     with RAG.open(store, settings_for()) as rag:
-        report, info = rag.ingest(*paths, progress=sys.stderr.isatty()), rag.info()
+        report, info = rag.ingest(*paths, progress=on_terminal(sys.stderr)), rag.info()
     data = {"store": store, "counts": report.counts, "rows": report.rows, "info": info}
     if not report.parsed:
         nothing = LiquidError(f"nothing could be read: {report.summary}")
@@ -245,9 +257,7 @@ def search(
 # %% ../nbs/cli.ipynb #3fbdbf74
 def show_answer(answer: Answer) -> None:
     "Print an answer for a person."
-    say(
-        f"no answer: {answer.text}" if answer.abstained else answer.text, "yellow" if answer.abstained else ""
-    )
+    say(("no answer: " if answer.abstained else "") + answer.text, "yellow" if answer.abstained else "")
     for c in answer.citations:
         attached = " (attached)" if c.attached else ""
         say(f"  [{c.number}] {c.where or c.source}{attached}: “{shorten(c.quote)}”", "cyan")
@@ -261,29 +271,31 @@ def show_answer(answer: Answer) -> None:
 def cost(answer: Answer) -> str:
     "What an answer took, on one line."
     stages = ", ".join(f"{name} {ms:,.0f}" for name, ms in answer.timings.items() if name != "total")
-    tokens = f"{answer.usage.prompt_tokens:,} tokens read, {answer.usage.answer_tokens:,} written"
-    parts = [
-        f"{answer.timings.get('total', 0):,.0f} ms ({stages})",
-        tokens,
-        f"confidence {answer.confidence:.2f}",
-    ]
-    return " · ".join([*parts, *filter(None, [answer.versions.get("model")])])
+    used, model = answer.usage, answer.versions.get("model", "no model asked")
+    took = f"{answer.timings.get('total', 0):,.0f} ms ({stages})"
+    tokens = f"{used.prompt_tokens:,} tokens read, {used.answer_tokens:,} written"
+    return f"{took} · {tokens} · confidence {answer.confidence:.2f} · {model}"
 
 # %% ../nbs/cli.ipynb #5584ce3a
 def answer_question(rag: "RAG", question: str, **options) -> Answer:
-    "Ask, and show the draft while it grows."
+    "Ask; on a terminal, show the draft while it grows."
+    events = rag.stream(question, **options)
+    *_, last = _shown(events) if on_terminal(sys.stdout) else events
+    return last.answer
+
+
+def _shown(events: Iterable[StreamEvent]) -> Iterator[StreamEvent]:
+    "The same events; meanwhile the draft is on the terminal."
     from rich.console import Console
     from rich.live import Live
     from rich.text import Text
 
-    draft, answer = Text(style="dim"), None
-    console = Console(force_jupyter=False)
-    with Live(draft, console=console, transient=True, refresh_per_second=12):
-        for event in rag.stream(question, **options):
-            if event.kind == "token":
-                draft.append(inert(event.text))
-            answer = event.answer or answer
-    return answer
+    draft = ""
+    with Live(Text("…", "dim"), console=Console(), transient=True, refresh_per_second=12) as live:
+        for event in events:
+            draft += event.text if event.kind == "token" else ""
+            live.update(Text(inert(shorten(draft, 2_000)) or "…", "dim"))
+            yield event
 
 # %% ../nbs/cli.ipynb #1d224033
 @app.command()
@@ -321,17 +333,22 @@ def chat(store: StoreFolder = STORE, generator: Generator = None, as_json: Json 
 
 
 def next_question(as_json: bool) -> str:
-    "The next line of stdin; empty where there is none."
-    try:
-        line = input("\n› " if sys.stdin.isatty() and not as_json else "").strip()
-    except EOFError:
-        return ""
+    "The next line of stdin; empty where it ends, or is told to."
+    line = ""
+    if on_terminal(sys.stdin) and not as_json:
+        with suppress(ImportError):  # Windows has none
+            import_module("readline")  # arrow keys and a history for `input`
+        with suppress(EOFError):
+            say()
+            line = input("› ").strip()
+    elif sys.stdin:
+        line = sys.stdin.readline().strip()
     return "" if line in ("exit", "quit") else line
 
 # %% ../nbs/cli.ipynb #be3e1c49
 QUESTIONS = (
-    "Does an async def function still count as a coroutine function if it never awaits anything?",
-    "What do I get back from a function that never says what to give back?",
+    "What is the only operation on a function object?",
+    "Does del x directly call x.__del__()?",
     "How do I install a package with pip?",  # not in the language reference
 )
 
@@ -342,32 +359,28 @@ def quickstart(store: MaybeStore = None, generator: Generator = None, as_json: J
     from liquid_ai.pipeline import quickstart as open_quickstart
 
     folder, answers = store or cache_dir("quickstart"), []
-    with open_quickstart(folder, settings_for(generator), progress=sys.stderr.isatty()) as rag:
+    with open_quickstart(folder, settings_for(generator), progress=on_terminal(sys.stderr)) as rag:
         for question in QUESTIONS:
             answers.append(answer_question(rag, question))
             if not as_json:
                 say(f"\n{question}", "bold")
                 show_answer(answers[-1])
     steps = next_steps(folder)
-    return Outcome(
-        {"store": folder, "answers": answers, "next": steps},
-        lambda: say(
-            "\n".join(["\nWhat to try next", *(f"  {what:<22} {how}" for what, how in steps.items())])
-        ),
-    )
+    data = {"store": folder, "answers": answers, "next": steps}
+    return Outcome(data, lambda: say("\n  ".join(["\nWhat to try next", *steps])))
 
 # %% ../nbs/cli.ipynb #fe182a28
-def next_steps(store: Path) -> dict[str, str]:
-    "What to try after the quickstart, and how."
+def next_steps(store: Path) -> list[str]:
+    "What to try after the quickstart."
     program = Path(sys.argv[0])
     called = program.name == "liquid-ai" and not shutil.which("liquid-ai")
     run = short_path(program) if called else "liquid-ai"  # what can be pasted into the same shell
-    return {
-        "your own questions": f"{run} chat --store {short_path(store)}",
-        "your own documents": f"{run} ingest FOLDER, then {run} ask QUESTION",
-        "a larger model": f"{run} models pull lfm2-700m",
-        "how it is made": "make lab, and open nbs/tutorials/first_answer.ipynb",
-    }
+    return [
+        f"ask it more:         {run} chat --store {short_path(store)}",
+        f"your own documents:  {run} ingest FOLDER, then {run} ask QUESTION",
+        f"a larger model:      {run} models pull lfm2-700m",
+        "how it is made:      make lab, then open nbs/tutorials/first_answer.ipynb",
+    ]
 
 # %% ../nbs/cli.ipynb #ea31aacc
 def list_models() -> list[dict[str, Any]]:
@@ -376,15 +389,11 @@ def list_models() -> list[dict[str, Any]]:
     from liquid_ai.indexing.assets import folder_is_whole
 
     here = {name: folder for _, name, folder in downloaded_lfm2()}
-    names = {source: name for name, source in KNOWN.items() if name != "packaged"}
-    packaged = packaged_folder() if folder_is_whole(packaged_folder()) else None
-    return [
-        {"name": "packaged", "source": KNOWN["packaged"], "folder": packaged},
-        *(
-            {"name": names.get(s, s), "source": s, "folder": here.get(s)}
-            for s in [*names, *(here.keys() - names)]
-        ),
-    ]
+    if folder_is_whole(packaged_folder()):
+        here[KNOWN["packaged"]] = packaged_folder()
+    names = {source: name for name, source in KNOWN.items()}
+    sources = dict.fromkeys([*names, *here])
+    return [{"name": names.get(s, s), "source": s, "folder": here.get(s)} for s in sources]
 
 
 models_app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
@@ -398,10 +407,9 @@ def models(context: typer.Context, as_json: Json = False) -> Outcome | None:
         return None
     from liquid_ai.generation.models import choose_model
 
-    found, (name, _, why) = list_models(), choose_model(settings_for("auto"))
-    return Outcome(
-        {"models": found, "auto": {"name": name, "why": why}}, lambda: show_models(found, name, why)
-    )
+    found, (name, _, why) = list_models(), choose_model(Settings.load(generator="auto"))
+    data = {"models": found, "auto": {"name": name, "why": why}}
+    return Outcome(data, lambda: show_models(found, name, why))
 
 # %% ../nbs/cli.ipynb #aced5eeb
 def show_models(found: list[dict[str, Any]], auto: str, why: str) -> None:
@@ -471,7 +479,7 @@ def doctor(store: MaybeStore = None, repair: Repair = False, as_json: Json = Fal
     folder, report, errors = store or STORE, {}, []
     if repair:
         with open_store(folder) as rag:
-            rag.rebuild(progress=sys.stderr.isatty())
+            rag.rebuild(progress=on_terminal(sys.stderr))
     checks: dict[str, Callable] = {"versions": versions, "devices": check_devices, "models": list_models}
     if store or repair or (folder / "store.db").exists():
         checks["store"] = lambda: check_store(folder)

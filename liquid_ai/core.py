@@ -490,7 +490,7 @@ class DenseIndex(Protocol):
     ) -> "tuple[np.ndarray, np.ndarray]":
         "Scores (n, k) float32, rows (n, k) int64 (best first, -1: no more); `allowed`: (rows,) bool."
 
-
+# %% ../nbs/core.ipynb #6c6c6167
 @dataclass(frozen=True, slots=True)
 class Generation:
     "What a language model wrote."

@@ -1,4 +1,4 @@
-"""The contract of the command line: exit codes, one JSON document and nothing else, no tracebacks, inert text."""
+"""The contract of the command line: exit codes, one JSON document and nothing else, inert text."""
 
 import io
 import json
@@ -13,22 +13,15 @@ import pytest
 from conftest import ROOT
 
 from liquid_ai import cli
-from liquid_ai.core import LiquidError
+from liquid_ai.core import Answer, Citation, LiquidError, Sentence, StreamEvent
+from liquid_ai.pipeline import RAG
 
-HEAVY = {
-    "torch",
-    "transformers",
-    "openvino",
-    "openvino_genai",
-    "faiss",
-    "sentence_transformers",
-    "numpy",
-    "rich",
-}
+HEAVY = {"torch", "transformers", "openvino", "faiss", "sentence_transformers", "numpy", "rich"}
 COMMANDS = ["ingest", "search", "ask", "chat", "quickstart", "models", "models pull", "doctor"]
 PROCESS = [sys.executable, "-c", "import sys; from liquid_ai.cli import main; sys.exit(main())"]
 ATTACK = "[bold]bold[/bold] \x1b[2J\x1b]0;owned\x07 \u202egnirts :smile: [link=https://example.org]x[/link]"
-HERON = "The grey heron stands still in shallow water and waits for fish. It nests in colonies high up in trees.\n"
+HERON = "The grey heron stands still in shallow water and waits for fish. It nests in trees.\n"
+QUESTION = "What does the waggle dance give?"
 BEES = "Bees tell each other where flowers are by a dance. The waggle dance gives direction and distance.\n"
 
 
@@ -65,9 +58,14 @@ def copy(store, tmp_path):
     return shutil.copytree(store, tmp_path / "copy")
 
 
-def run(*words, stdin=""):
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def run(*words, stdin="", screen=io.StringIO):
     "Exit code, stdout and stderr of a command, run in this process."
-    out, err = io.StringIO(), io.StringIO()
+    out, err = screen(), screen()
     with redirect_stdout(out), redirect_stderr(err), pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "stdin", io.StringIO(stdin))
         code = cli.main([str(word) for word in words])
@@ -101,7 +99,7 @@ def test_version():
 
 
 def test_real_process_prints_one_json_document(store):
-    command = [*PROCESS, "ask", "Where does the heron nest?", "--store", store, "--json"]
+    command = [*PROCESS, "ask", QUESTION, "--store", store, "--json"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
@@ -144,10 +142,8 @@ def test_ingest_of_nothing_readable_fails(notes, tmp_path, what):
 def test_search(store):
     code, out, err = run("search", "who dances?", "--store", store, "--top-k", "1")
     assert (code, err) == (0, "") and out.startswith("1. bees") and BEES[:40] in out
-    code, found = run_json(
-        "search", "who dances?", "--store", store, "--mode", "sparse", "--where", "ext=.md"
-    )
-    assert code == 0 and [hit["chunk"]["title"] for hit in found["hits"]] in ([], ["Herons"])
+    code, found = run_json("search", QUESTION, "--store", store, "--mode", "dense", "--where", "ext=.md")
+    assert code == 0 and [hit["chunk"]["title"] for hit in found["hits"]] == ["Herons"]
 
 
 def test_where_is_typed_and_repeatable():
@@ -156,14 +152,20 @@ def test_where_is_typed_and_repeatable():
 
 
 def test_answer_for_a_person(store):
-    code, out, err = run("ask", "Where does the grey heron nest?", "--store", store)
-    assert (code, err) == (0, "")
-    assert (
-        "[1] Herons" in out
-        and "“It nests in colonies" in out
-        and "tokens read" in out
-        and "confidence" in out
-    )
+    code, out, err = run("ask", QUESTION, "--store", store)
+    assert (code, err) == (0, "") and "[1] bees" in out
+    assert all(word in out for word in ("“", " ms (", "generate ", "tokens read", "confidence 0."))
+
+
+def test_answer_with_everything(capsys):
+    citation = Citation(2, "c", "d", 0, 400, "long words " * 40, "a.md", "a › b, page 3", 3, attached=True)
+    sentences = (Sentence(0, 6, 0.9, True, (2,)), Sentence(7, 15, 0.1, False))
+    answer = Answer("?", "Known. Guessed.", (citation,), sentences, reason="one citation attached")
+    cli.show_answer(answer)
+    told = capsys.readouterr().out.splitlines()
+    assert told[0] == "Known. Guessed." and told[2] == "  [?] nothing retrieved supports: “Guessed.”"
+    assert told[1].startswith("  [2] a › b, page 3 (attached): “long words") and len(told[1]) < 200
+    assert told[3] == "  note: one citation attached" and len(told) == 5
 
 
 def test_abstention_is_no_failure(store):
@@ -173,21 +175,21 @@ def test_abstention_is_no_failure(store):
 
 
 def test_chat_reads_lines_until_exit(store):
-    said = "Where does the grey heron nest?\nexit\nWho dances?\n"
+    said = f"{QUESTION}\nexit\nWhere does the heron nest?\n"
     code, out, err = run("chat", "--store", store, stdin=said)
-    assert (code, err) == (0, "") and "[1] Herons" in out and "bees" not in out
+    assert (code, err) == (0, "") and "[1] bees" in out and "Herons" not in out
 
 
 @pytest.mark.parametrize("end", ["", "\n", "\n\nWho dances?\n", "\nexit\n", "\n  \n"])
 def test_chat_ends(store, end):
-    code, told = run_json("chat", "--store", store, stdin=f"What does the waggle dance give?{end}")
+    code, told = run_json("chat", "--store", store, stdin=f"{QUESTION}{end}")
     assert code == 0 and [answer["question"][:4] for answer in told["answers"]] == ["What"]
 
 
 def test_chat_goes_on_after_a_question_it_refuses(store):
-    said = f"{'a' * 1_000_000}\nWhere does the grey heron nest?\n"
+    said = f"{'a' * 1_000_000}\n{QUESTION}\n"
     code, out, err = run("chat", "--store", store, stdin=said)
-    assert code == 0 and "1,000,000 characters" in err and "[1] Herons" in out
+    assert code == 0 and "1,000,000 characters" in err and "[1] bees" in out
     code, told = run_json("chat", "--store", store, stdin=said)
     assert (
         code == 0 and told["answers"][0]["error"]["type"] == "InputError" and told["answers"][1]["citations"]
@@ -251,7 +253,7 @@ WRONG = [  # words, exit code, type, a part of the message
     (["search", "why", "--where", "=x"], 2, "InputError", "KEY=VALUE"),
     (["search", "why", "--where", "colour=red"], 2, "InputError", "colour"),
     (["search", "why", "--mode", "psychic"], 2, "InputError", "psychic"),
-    (["ask", "Who dances?", "--generator", "nobody/nothing"], 1, "ModelError", "nobody/nothing"),
+    (["ask", QUESTION, "--generator", "nobody/nothing"], 1, "ModelError", "nobody/nothing"),
     (["models", "pull", "nothing"], 1, "ModelError", "nothing"),
     (["models", "push"], 2, "UsageError", "No such command"),
 ]
@@ -312,25 +314,42 @@ def test_unknown_setting_is_wrong_use(store, monkeypatch):
     assert code == 2 and "LIQUID_AI_TOPK" in told["error"]["message"]
 
 
-@pytest.mark.parametrize("colour", ["", "1"])
-def test_text_of_documents_is_inert(store, notes, tmp_path, monkeypatch, colour):
-    monkeypatch.setenv("FORCE_COLOR", colour)
+@pytest.mark.parametrize("screen", [io.StringIO, Terminal])
+def test_text_of_documents_is_inert(store, tmp_path, monkeypatch, screen):
+    monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("COLUMNS", "400")
-    odd = tmp_path / "\x1b[2J[red]odd.md"
+    odd, out = tmp_path / "\x1b[2J[red]odd.md", screen()
     odd.write_text("Nothing odd in here.\n")
+    with redirect_stdout(out):
+        quoted = Citation(1, "c", "d", 0, 9, ATTACK, ATTACK, ATTACK)
+        cli.show_answer(Answer("?", ATTACK, (quoted,), reason=ATTACK))
     shown = [
-        run("search", "What does the ring of the heron say?", "--store", store),
-        run("ask", "What does the ring of the heron say?", "--store", store),
-        run("ingest", odd, "--store", tmp_path / "store"),
-        run("search", "odd", "--store", tmp_path / "store"),
-        run("search", "\udcff", "--store", tmp_path / "\x1b[2Jgone"),
+        out.getvalue(),
+        run("search", "What does the ring of the heron say?", "--store", store, screen=screen)[1],
+        run("ingest", odd, "--store", tmp_path / "store", screen=screen)[1],
+        run("search", "odd", "--store", tmp_path / "store", screen=screen)[1],
+        run("search", "\udcff", "--store", tmp_path / "\x1b[2Jgone", screen=screen)[2],
     ]
-    for code, out, err in shown:
-        text = out + err
+    for text in shown:
         assert not any(mark in text for mark in ("\x1b[2J", "\x1b]0", "\x07", "\u202e", "\udcff"))
-        assert ("\x1b[" in text) <= bool(colour) and "\\x1b[2J" in text, (code, text)
-    assert "[bold]bold[/bold]" in shown[0][1] and ":smile:" in shown[0][1]
-    assert "[red]odd" in shown[2][1] and "[red]odd" in shown[3][1]
+        assert "\\x1b[2J" in text and ("\x1b[" not in text or screen is Terminal)
+    assert all("[bold]bold[/bold]" in text and ":smile:" in text for text in shown[:2])
+    assert all("[red]odd" in text for text in shown[2:4])
+    assert screen is io.StringIO or "\x1b[1m1. " in shown[1]
+
+
+def test_terminal_shows_the_draft_and_then_the_answer(store, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    drafts = [StreamEvent("token", "Bees \x1b[2J"), StreamEvent("token", "sing.")]
+    answer = StreamEvent("answer", answer=Answer("?", "Bees dance."))
+    monkeypatch.setattr(RAG, "stream", lambda *_, **__: iter([StreamEvent("hits"), *drafts, answer]))
+    code, out, err = run("ask", "why", "--store", store, screen=Terminal)
+    assert (
+        code == 0
+        and "\x1b[2J" not in out
+        and out.index("sing.") < out.rindex("\x1b[2K") < out.index("dance.")
+    )
+    assert run("ask", "why", "--store", store)[1].startswith("Bees dance.\n")
 
 
 def test_what_libraries_print_is_kept_from_stdout(monkeypatch):

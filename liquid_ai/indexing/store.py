@@ -40,12 +40,21 @@ CREATE TABLE chunks(
 CREATE INDEX chunks_document ON chunks(document, start);
 CREATE TABLE reports(generation INTEGER NOT NULL, made TEXT NOT NULL, report TEXT NOT NULL);
 """
+_CHUNKS = (
+    "SELECT c.row, c.id, d.id, c.text, c.start, c.end, c.headings, c.page, d.source, d.title, d.meta "
+    "FROM chunks c JOIN documents d ON d.row = c.document"
+)
 _ORDER = "FROM chunks c JOIN documents d ON d.row = c.document ORDER BY d.id, c.start"
 
 
 def encoded_text(chunk: Chunk) -> str:
     "What the retrievers read of a chunk."
     return chunk.text
+
+
+def _chunk(id, document_id, text, start, end, headings, page, source, title, meta) -> Chunk:
+    place = (tuple(json.loads(headings)), page, source, title, json.loads(meta))
+    return Chunk(id, document_id, text, start, end, *place)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -98,19 +107,10 @@ class Snapshot:
         positions: Sequence[int],  # places in this snapshot's arrays
     ) -> list[Chunk]:
         "The chunks at `positions`, in that order."
-        wanted = [int(self.rows[p]) for p in positions]
-        marks = ",".join("?" * len(wanted))
-        found = {
-            r[0]: Chunk(
-                r[1], r[2], r[3], r[4], r[5], tuple(json.loads(r[6])), r[7], r[8], r[9], json.loads(r[10])
-            )
-            for r in self._read(
-                "SELECT c.row, c.id, d.id, c.text, c.start, c.end, c.headings, c.page, d.source, d.title, "
-                f"d.meta FROM chunks c JOIN documents d ON d.row = c.document WHERE c.row IN ({marks})",
-                *wanted,
-            )
-        }
-        return [found[row] for row in wanted]
+        rows = [int(self.rows[p]) for p in positions]
+        marks = ",".join("?" * len(rows))
+        found = {r[0]: _chunk(*r[1:]) for r in self._read(f"{_CHUNKS} WHERE c.row IN ({marks})", *rows)}
+        return [found[row] for row in rows]
 
     def document(self, document_id: str) -> Document | None:
         "The document with this id."
@@ -134,7 +134,7 @@ class Snapshot:
         "Let go of the generation."
         self._db.close()
 
-
+# %% ../../nbs/indexing/store.ipynb #226a337d
 def check_segment(
     segment: Path,
     rows: int,  # how many chunks the database holds
