@@ -38,7 +38,7 @@ def sentences(
         if piece.strip():
             start = at + len(piece) - len(piece.lstrip())
             spans.append((start, start + len(piece.strip())))
-        at = match.end() if match else end
+        at = max(match.end(), end) if match else end
     return spans
 
 

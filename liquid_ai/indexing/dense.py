@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core import DenseIndex, InputError, StoreError
+from ..core import InputError, StoreError
 
 # %% ../../nbs/indexing/dense.ipynb #4ee4e015
 class FlatIndex:

