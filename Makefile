@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 INPUTS := settings.ini setup.py constraints.txt
 
-.PHONY: demo setup test test-slow lab docs bench clean models
+.PHONY: demo setup test test-slow lab docs readme bench clean models
 .DEFAULT_GOAL := demo
 
 demo: .venv/.core models ## a cited answer from real documents
@@ -27,12 +27,16 @@ lab: .venv/.dev models ## the notebooks, in JupyterLab
 
 docs: .venv/.dev ## the site, in _docs
 	$(BIN)/python tools/build_docs.py
+	$(BIN)/python tools/check_links.py _docs
+
+readme: .venv/.dev ## README.md, from nbs/index.ipynb
+	$(BIN)/python tools/build_readme.py
 
 bench: .venv/.dev models ## every published number, into benchmarks/results
 	$(BIN)/python -m benchmarks
 
 clean: ## what these targets made, the environment too
-	rm -rf .venv _docs _proc build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv _docs build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 
 models: | .venv/.core
 	@$(BIN)/liquid-ai models pull packaged

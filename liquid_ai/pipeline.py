@@ -77,7 +77,7 @@ def loaded(
         for item in load(paths, settings):
             yield item.row, item.document
 
-
+# %% ../nbs/pipeline.ipynb #9a528bff
 def cut_new(
     items: Iterable[tuple[FileRow, Document | None]],
     rows: list[FileRow],  # filled with the rows of all items, their chunks counted

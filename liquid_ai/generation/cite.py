@@ -107,10 +107,6 @@ def find_evidence(
 # %% ../../nbs/generation/cite.ipynb #106a7415
 _NEGATION = re.compile(r"\b(?:not|no|never|none|nothing|neither|nor|without|cannot)\b|n['’]t\b", re.I)
 _YES_NO = re.compile(r"^(yes|no)\b[,.;:]?\s*", re.I)
-_SMALL = (
-    "a an the to be is are was been any all at of in on by it its do does did do have has so as that this "
-    "can may must will there always ever also only even"
-)
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _NAME = re.compile(  # under_score, camelCase, CamelCase, ABC, call(), and a capital within a sentence
     r"\w*_\w*|\b[a-z]+[A-Z]\w*|\b[A-Z]+[a-z]+[A-Z]\w*|\b[A-Z]{2,}\b|\b\w+(?=\()|(?<=[a-z,] )[A-Z]\w+"
@@ -139,8 +135,9 @@ def negations(
     words: Words,  # splits text into stems
 ) -> list[list[str]]:
     "For each negation in `text` the next three stems that carry meaning: what is denied comes first."
-    small = set(words(_SMALL))
-    after = [[w for w in words(text[m.end() :]) if w not in small][:3] for m in _NEGATION.finditer(text)]
+    after = [
+        [w for w in words(text[m.end() :]) if w not in words.small][:3] for m in _NEGATION.finditer(text)
+    ]
     return [denied for denied in after if denied]
 
 # %% ../../nbs/generation/cite.ipynb #2fc8fe9b
@@ -161,7 +158,7 @@ def support(
     return scores
 
 # %% ../../nbs/generation/cite.ipynb #5699a64c
-_COSINE, _SHARE, _BIAS = 5.7, 1.3, -4.1
+_COSINE, _SHARE, _BIAS = 5.8, 1.4, -4.3
 
 
 def confidence(
@@ -174,7 +171,7 @@ def confidence(
     return 1 / (1 + math.exp(-z))
 
 # %% ../../nbs/generation/cite.ipynb #1cd4c043
-_MARK = re.compile(r"\s*\[(\d{1,3})\]")
+_MARK = re.compile(r"\s*\[(\d{1,3}(?:\s*[,;.–-]\s*\d{1,3})*)\]")  # [1], [1, 2], and what models make of it
 
 
 def claims(
@@ -187,7 +184,7 @@ def claims(
         spans = spans[:-1]
     found, said = [], []
     for start, end in spans:
-        numbers = tuple(int(n) for n in _MARK.findall(text[start:end]))
+        numbers = tuple(int(n) for mark in _MARK.findall(text[start:end]) for n in re.findall(r"\d+", mark))
         claim = _MARK.sub("", text[start:end]).strip()
         words = set(re.findall(r"\w+", claim.lower()))
         if words and claim[-1] != ":" and not any(len(words - told) <= len(words) / 5 for told in said):

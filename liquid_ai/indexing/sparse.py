@@ -28,17 +28,21 @@ class Words:
         language: str = "english",  # a Snowball language, or `none` for words as they are
     ):
         import Stemmer
+        from bm25s import stopwords
 
         if language != "none" and language not in Stemmer.algorithms():
             raise InputError(f"no stemmer for {language!r}; one of: none, {', '.join(Stemmer.algorithms())}")
         self.language = language
         self._stem = Stemmer.Stemmer(language).stemWords if language != "none" else list
+        name = "STOPWORDS_EN_PLUS" if language == "english" else f"STOPWORDS_{language.upper()}"
+        self.small = frozenset(self._stem(list(getattr(stopwords, name, ()))))  # "the", "of", …
 
     def __call__(self, text: str) -> list[str]:
         return self._stem(_WORD.findall(text.lower()))
 
 # %% ../../nbs/indexing/sparse.ipynb #6ec6ba70
 K1, B = 1.5, 0.75
+_LEAST_ROWS, _SMALL_WORD = 1_000, 0.05  # for `rarity`: in three passages "the" is as rare as "kettle"
 
 
 class BM25Index:
@@ -76,11 +80,12 @@ class BM25Index:
         return [w for w in dict.fromkeys(self.words(question)) if w in self._vocabulary]
 
     def rarity(self, word: str) -> float:
-        "The inverse document frequency of a stem, BM25's; highest for a word that the corpus does not know."
-        column = self._vocabulary.get(word)
+        "The inverse document frequency of a stem; a few passages tell little, so 1,000 are assumed."
+        column, rows = self._vocabulary.get(word), max(self._rows, _LEAST_ROWS)
         pointers = self._model.scores["indptr"]
         df = int(pointers[column + 1] - pointers[column]) if column is not None else 0
-        return math.log(1 + (self._rows - df + 0.5) / (df + 0.5))
+        weight = math.log(1 + (rows - df + 0.5) / (df + 0.5))
+        return weight * _SMALL_WORD if word in self.words.small else weight
 
     def scores(
         self,

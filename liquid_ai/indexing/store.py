@@ -40,6 +40,9 @@ CREATE TABLE chunks(
 CREATE INDEX chunks_document ON chunks(document, start);
 CREATE TABLE reports(generation INTEGER NOT NULL, made TEXT NOT NULL, report TEXT NOT NULL);
 """
+_LOADING = (
+    threading.Lock()
+)  # numpy parses headers with `ast`, which CPython 3.11 gets wrong in two threads at once
 _CHUNKS = (
     "SELECT c.row, c.id, d.id, c.text, c.start, c.end, c.headings, c.page, d.source, d.title, d.meta "
     "FROM chunks c JOIN documents d ON d.row = c.document"
@@ -78,11 +81,6 @@ def _as_store_errors(path: Path) -> Iterator[None]:
         raise StoreError(f"{path}: {e}; the last complete generation is untouched") from e
 
 # %% ../../nbs/indexing/store.ipynb #4b400a0c
-_LOADING = (
-    threading.Lock()
-)  # numpy parses headers with `ast`, which CPython 3.11 gets wrong in two threads at once
-
-
 class Snapshot:
     "One generation of a store, whole and unchanging; safe to share between threads."
 

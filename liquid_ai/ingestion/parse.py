@@ -6,7 +6,7 @@
 __all__ = ['Parsed', 'within', 'decode', 'clean_text', 'read_html', 'read_docx', 'read_pdf', 'read_notebook', 'read_markdown',
            'recognise']
 
-# %% ../../nbs/ingestion/parse.ipynb #b9b72a8f
+# %% ../../nbs/ingestion/parse.ipynb #866386e7
 import contextlib
 import html
 import io
@@ -22,7 +22,7 @@ from typing import Any
 
 from ..core import ParseError, Settings
 
-# %% ../../nbs/ingestion/parse.ipynb #7852adfc
+# %% ../../nbs/ingestion/parse.ipynb #546498eb
 @dataclass(frozen=True, slots=True)
 class Parsed:
     "Text on its way to become a document."
@@ -33,7 +33,7 @@ class Parsed:
     notes: tuple[str, ...] = ()  # for a person: whatever was unusual about it
     partial: bool = False  # part of the content was lost; a note says which
 
-# %% ../../nbs/ingestion/parse.ipynb #6fcbac7d
+# %% ../../nbs/ingestion/parse.ipynb #76e00905
 _MAX_TAGS = 250_000  # in HTML, or in the XML of a Word file
 _MAX_WORK = 250_000_000  # characters handed on from tag to tag in a page
 _PDF_SECONDS, _PAGE_SECONDS = 10, 0.01  # that a PDF may take, and each of its pages on top
@@ -44,7 +44,7 @@ def within(settings: Settings, limit: str, figure: int, unit: str) -> None:
     if figure > getattr(settings, limit):
         raise ParseError("failed", f"{figure:,} {unit}; Settings.{limit} is {getattr(settings, limit):,}")
 
-# %% ../../nbs/ingestion/parse.ipynb #78571204
+# %% ../../nbs/ingestion/parse.ipynb #ff5089bf
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f-\x9f]")
 
 
@@ -65,7 +65,7 @@ def decode(data: bytes) -> Parsed:
     notes += (f"{broken:,} characters of broken {encoding[:6]} replaced by U+FFFD",) if broken else ()
     return Parsed(clean_text(text), notes=notes, partial=broken > 0)
 
-# %% ../../nbs/ingestion/parse.ipynb #a1cc2641
+# %% ../../nbs/ingestion/parse.ipynb #e10cb39d
 def _guess_encoding(data: bytes) -> str:
     from charset_normalizer import from_bytes
 
@@ -80,7 +80,7 @@ def clean_text(text: str) -> str:
     "Line ends as \\n; NULs and lone surrogates, which UTF-8 and SQLite do not take, as U+FFFD."
     return re.sub("[\0\ud800-\udfff]", "\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
 
-# %% ../../nbs/ingestion/parse.ipynb #9398a526
+# %% ../../nbs/ingestion/parse.ipynb #afa27e4f
 def read_html(source: str, settings: Settings = Settings()) -> Parsed:  # Markdown
     "A web page as Markdown. Raises: `ParseError` where it is too large or nested too deeply."
     from bs4 import BeautifulSoup
@@ -98,7 +98,7 @@ def read_html(source: str, settings: Settings = Settings()) -> Parsed:  # Markdo
         _keep_columns(soup, [row for row in getattr(tag, "children", ()) if row.name == "tr"])
     return Parsed(_html_converter(settings).convert_soup(soup), title)
 
-# %% ../../nbs/ingestion/parse.ipynb #eba474be
+# %% ../../nbs/ingestion/parse.ipynb #40101ca9
 def _keep_columns(soup: Any, rows: list[Any]) -> None:
     "Leave room in each row for the cells that reach into it from above; otherwise its rest moves left."
     held: dict[int, tuple[int, int]] = {}  # column: width, rows, this one included
@@ -120,7 +120,7 @@ def _keep_columns(soup: Any, rows: list[Any]) -> None:
         row.attrs = {"columns": at}
         held = {column: (width, n - 1) for column, (width, n) in held.items() if n > 1}
 
-# %% ../../nbs/ingestion/parse.ipynb #0a6f59a1
+# %% ../../nbs/ingestion/parse.ipynb #43bf451e
 def _html_converter(settings: Settings) -> Any:
     from bs4 import Tag
     from markdownify import MarkdownConverter
@@ -167,7 +167,7 @@ def _html_converter(settings: Settings) -> Any:
 
     return Converter(heading_style="ATX", escape_asterisks=False, escape_underscores=False)
 
-# %% ../../nbs/ingestion/parse.ipynb #405e24bb
+# %% ../../nbs/ingestion/parse.ipynb #5a9fdd79
 def read_docx(data: bytes, settings: Settings = Settings()) -> Parsed:  # Markdown
     "A Word document as Markdown. Raises: `ParseError` on entities, passwords and sizes over the limits."
     import mammoth
@@ -184,7 +184,7 @@ def read_docx(data: bytes, settings: Settings = Settings()) -> Parsed:  # Markdo
     notes = (f"{drawn} charts or diagrams left out",) if drawn else ()
     return Parsed(parsed.text, title, notes=notes, partial=bool(drawn))
 
-# %% ../../nbs/ingestion/parse.ipynb #e7ff03c0
+# %% ../../nbs/ingestion/parse.ipynb #4a7bd6b2
 def _xml_parts(archive: zipfile.ZipFile, settings: Settings) -> Iterator[tuple[str, bytes]]:
     "The XML of a Word file. Source: ECMA-376 part 2, which forbids DTDs."
     from lxml import etree
@@ -198,7 +198,7 @@ def _xml_parts(archive: zipfile.ZipFile, settings: Settings) -> Iterator[tuple[s
     within(settings, "max_document_chars", sum(info.file_size for info in infos), "bytes of XML")
     for info in infos:
         xml = archive.read(info)
-        tags += xml.count(b"<") - xml.count(b"</") + xml.count(b"=") // 5  # as slow as five attributes
+        tags += xml.count(b"<") - xml.count(b"</") + xml.count(b"=") // 5  # five attributes cost a tag
         if tags > _MAX_TAGS:
             raise ParseError("failed", f"{tags:,} XML tags or more; no more than {_MAX_TAGS:,} are read")
         _, root = next(iter(etree.iterparse(io.BytesIO(xml), events=("start",), resolve_entities=False)))
@@ -206,7 +206,7 @@ def _xml_parts(archive: zipfile.ZipFile, settings: Settings) -> Iterator[tuple[s
             raise ParseError("failed", f"{info.filename} declares XML entities, which no Word file may")
         yield info.filename, _prepare_part(xml)
 
-# %% ../../nbs/ingestion/parse.ipynb #213f1542
+# %% ../../nbs/ingestion/parse.ipynb #95e3f394
 def _prepare_part(xml: bytes) -> bytes:
     "The same part without what mammoth drops, or takes hours over."
     from lxml import etree
@@ -226,7 +226,7 @@ def _prepare_part(xml: bytes) -> bytes:
         seen.add(name)
     return etree.tostring(root)
 
-# %% ../../nbs/ingestion/parse.ipynb #f175e242
+# %% ../../nbs/ingestion/parse.ipynb #9bf1cf35
 _AROUND = {"num": ("(", ")"), "den": ("/(", ")"), "sup": ("^(", ")"), "sub": ("_(", ")"), "rad": ("√(", ")")}
 _AROUND |= {"fName": ("", " "), "mr": ("(", ")")}
 
@@ -249,7 +249,7 @@ def _write_equations(root: Any) -> None:
         math.tag = word + "r"
         etree.SubElement(math, word + "t").text = f" {text.replace('_()', '').replace('^()', '').strip()} "
 
-# %% ../../nbs/ingestion/parse.ipynb #c0d7d87a
+# %% ../../nbs/ingestion/parse.ipynb #b37baace
 _PDFIUM = threading.Lock()  # it is not safe to use from two threads
 
 
@@ -280,7 +280,7 @@ def read_pdf(data: bytes, settings: Settings = Settings()) -> Parsed:  # plain t
     notes = (f"no text on {len(scans)} of {len(pages)} pages, which need OCR: {told}",) if scans else ()
     return Parsed("\n\n".join(pages), title, tuple(starts[:-1]), notes, bool(scans))
 
-# %% ../../nbs/ingestion/parse.ipynb #6498412e
+# %% ../../nbs/ingestion/parse.ipynb #5d162d5e
 def _pdf_page(pdf: Any, index: int) -> tuple[str, bool]:  # text, whether anything is drawn
     try:
         page = pdf[index]
@@ -292,7 +292,7 @@ def _pdf_page(pdf: Any, index: int) -> tuple[str, bool]:  # text, whether anythi
     page.close()
     return clean_text(text.replace("\ufffe", "")), drawn  # PDFium's mark for a word broken by a line's end
 
-# %% ../../nbs/ingestion/parse.ipynb #378eeea7
+# %% ../../nbs/ingestion/parse.ipynb #cc4363de
 def read_notebook(source: str) -> Parsed:  # Markdown
     "A Jupyter notebook as Markdown. Raises: `ParseError` where it is damaged. Source: nbformat 4."
     try:
@@ -311,7 +311,7 @@ def read_notebook(source: str) -> Parsed:  # Markdown
     notes = (f"outputs left out because they are not text: {left_out}",) if left_out else ()
     return replace(read_markdown(text), notes=notes)
 
-# %% ../../nbs/ingestion/parse.ipynb #b3e6af5f
+# %% ../../nbs/ingestion/parse.ipynb #9a376402
 def _output_text(output: dict) -> str | None:
     if "ename" in output:
         return f"{output['ename']}: {output.get('evalue', '')}"
@@ -320,13 +320,13 @@ def _output_text(output: dict) -> str | None:
     picture = any(kind.startswith("image/") for kind in data)  # its text is `<Figure size 640x480>`
     return None if picture or text is None else "".join(text)
 
-# %% ../../nbs/ingestion/parse.ipynb #01f80d0f
+# %% ../../nbs/ingestion/parse.ipynb #6cca4fca
 def _fenced(text: str, info: str) -> str:
     "`text` in a fence that nothing in it closes."
     ticks = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
     return f"{ticks}{info}\n{text.strip(chr(10))}\n{ticks}"
 
-# %% ../../nbs/ingestion/parse.ipynb #72ce133d
+# %% ../../nbs/ingestion/parse.ipynb #368130df
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,}).*?(?:^ {0,3}\1|\Z)", re.M | re.S)
 _HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+(\S.*)$|^(\S.*)\n=+[ \t]*$", re.M)
 
@@ -338,7 +338,7 @@ def read_markdown(source: str) -> Parsed:
     found = _HEADING.search(_FENCE.sub("", source))
     return Parsed(source, (found[1] or found[2]).rstrip(" \t#") if found else "")
 
-# %% ../../nbs/ingestion/parse.ipynb #5ae329d6
+# %% ../../nbs/ingestion/parse.ipynb #7a2f2fc2
 _BY_START = {b"%PDF-": "PDF", b"PK\3\4": "zip", b"PK\5\6": "zip", b"\xd0\xcf\x11\xe0": "legacy Office"}
 _BY_START |= {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
 _BY_START |= {b"{\\rtf": "application/rtf", b"\x1f\x8b": "application/gzip"}
@@ -348,7 +348,7 @@ _BY_SUFFIX |= {".html": "HTML", ".htm": "HTML", ".xhtml": "HTML", ".md": "Markdo
 _CODE = "py js ts jsx tsx java c h cc cpp hpp cs go rs rb php swift kt scala sh sql r jl lua pl m css vue"
 _BY_SUFFIX |= {f".{suffix}": "source code" for suffix in _CODE.split()}
 
-# %% ../../nbs/ingestion/parse.ipynb #5614a55e
+# %% ../../nbs/ingestion/parse.ipynb #cc200ec6
 def recognise(
     data: bytes,
     suffix: str,  # of the name, in small letters, with its dot; may be empty
@@ -364,7 +364,7 @@ def recognise(
     odd = data and _BY_SUFFIX.get(suffix, kind) != kind
     return kind, replace(decoded, notes=(f"named {suffix}, is {kind}", *decoded.notes)) if odd else decoded
 
-# %% ../../nbs/ingestion/parse.ipynb #4fb7c838
+# %% ../../nbs/ingestion/parse.ipynb #a9fd6a99
 def _zip_kind(data: bytes) -> str:
     if (count := data.count(b"PK\1\2")) > _MAX_TAGS:  # zipfile lists them all at once
         raise ParseError("failed", f"a zip of {count:,} entries")
@@ -378,7 +378,7 @@ def _zip_kind(data: bytes) -> str:
     kinds = (kind for start, kind in _BY_ENTRY.items() if re.search(f"^{start}", entries, re.M))
     return next(kinds, "application/zip")
 
-# %% ../../nbs/ingestion/parse.ipynb #4de64a52
+# %% ../../nbs/ingestion/parse.ipynb #e374ce20
 _BLOCKS = "head|body|title|meta|div|p|h[1-6]|table|ul|ol|dl|article|section|main|header|nav|span|form|pre"
 # possessive, because a file of half-open comments must not take forever to refuse
 _HTML = re.compile(rf"(?>\s+|<!--.*?-->|<\?xml.*?\?>)*+<(!doctype\s+html|html|{_BLOCKS})\b", re.I | re.S)
