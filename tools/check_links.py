@@ -32,4 +32,4 @@ def check(site: Path) -> list[str]:
 
 if __name__ == "__main__":
     found = check(Path(sys.argv[1] if len(sys.argv) > 1 else "_docs"))
-    sys.exit("\n".join(found))
+    sys.exit("\n".join(found) or 0)
