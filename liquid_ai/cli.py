@@ -385,7 +385,8 @@ def next_steps(store: Path) -> list[str]:
 # %% ../nbs/cli.ipynb #ea31aacc
 def list_models() -> list[dict[str, Any]]:
     "Models with a short name and LFM2 in the local Hub cache; `folder` is None where one is not here."
-    from liquid_ai.generation.models import KNOWN, downloaded_lfm2, packaged_folder
+    from liquid_ai.generation.models import KNOWN, downloaded_lfm2
+    from liquid_ai.generation.packaged import packaged_folder
     from liquid_ai.indexing.assets import folder_is_whole
 
     here = {name: folder for _, name, folder in downloaded_lfm2()}

