@@ -298,6 +298,7 @@ class Answer:
     def __str__(self) -> str:
         lines = [self.text]
         lines += [f"  [{c.number}] {c.where}: “{' '.join(c.quote.split())}”" for c in self.citations]
+        lines += [f"  [?] nothing retrieved supports: “{s}”" for s in self.unsupported if not self.abstained]
         return "\n".join([*lines, *([f"  ({self.reason})"] if self.reason else [])])
 
     def _repr_html_(self) -> str:
