@@ -40,11 +40,11 @@ class Figure:
 
     @property
     def met(self) -> bool | None:
-        "Whether the target is met; None where there is none, or no value."
-        if not self.target or self.value is None:
+        "Whether the target is met, which it is not without a value; None where there is no target."
+        if not self.target:
             return None
         sign, bound = self.target.split()
-        return _SIGNS[sign](self.value, float(bound))
+        return self.value is not None and _SIGNS[sign](self.value, float(bound))
 
 
 def bootstrap(

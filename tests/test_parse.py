@@ -258,7 +258,8 @@ def test_damaged_word_files_never_raise(tmp_path_factory, at, patch):
     data[at % len(data) : at % len(data) + len(patch)] = patch
     path = tmp_path_factory.mktemp("damaged") / "a.docx"
     path.write_bytes(data)
-    load_file(path)
+    loaded = load_file(path)
+    assert (loaded.document is not None) == (loaded.row.status in ("parsed", "partial")) and loaded.row.path
 
 
 def test_errors_are_parse_errors():
