@@ -10,7 +10,7 @@ __all__ = ['REFUSAL', 'flattened', 'loaded', 'cut_new', 'write_answer', 'verify_
 import asyncio
 import secrets
 import threading
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -116,7 +116,7 @@ def write_answer(
     hits: Hits,
     snapshot: Snapshot,
     encoder: Encoder,
-    load: Any,  # () → LanguageModel; called only where there is something to say
+    load_when_needed: Callable[[], LanguageModel],  # called only where there is something to say
     settings: Settings,
     watch: Stopwatch,
 ) -> Iterator[StreamEvent]:  # tokens, then the checked answer
@@ -133,7 +133,7 @@ def write_answer(
         yield _finished(replace(answer, reason=reason, versions=versions), watch)
         return
     with watch("load"):
-        model: LanguageModel = load()
+        model = load_when_needed()
     with watch("prompt"):
         budget = settings.context_tokens or (400 if model.name == PACKAGED else 1_500)
         prompt = build_prompt(question, evidence, budget, model.count, model.context - settings.answer_tokens)
@@ -261,7 +261,8 @@ class Corpus(Held):
 
     def remove(self, *document_ids: str) -> int:
         "Take documents out of the store; returns how many were there."
-        there = [i for i in document_ids if i in self.store.versions()]
+        known = self.store.versions()
+        there = [i for i in document_ids if i in known]
         commit(self.store, [], self.encoder, there, language=self.settings.language)
         return len(there)
 
