@@ -89,6 +89,7 @@ class Document:
     mime: str = "text/plain"
     pages: tuple[int, ...] = ()  # the offset in `text` where each page starts; empty where there are none
     meta: Mapping[str, Any] = field(default_factory=dict)  # what filters can select by
+    access: tuple[str, ...] = ()  # users and groups who may find it; empty: everyone
 
     @classmethod
     def of(
@@ -96,7 +97,7 @@ class Document:
         text: str,
         source: str,  # where it came from; the same source is the same document, later
         tenant: str = "",  # who owns it
-        **rest,  # `title`, `mime`, `pages`, `meta`
+        **rest,  # `title`, `mime`, `pages`, `meta`, `access`
     ) -> "Document":
         "A document whose id follows from its tenant and source."
         return cls(id=digest(tenant, source), text=text, source=source, **rest)
@@ -105,7 +106,7 @@ class Document:
     def version(self) -> str:
         "Hash of everything a reader could see of this document."
         meta = repr(sorted(self.meta.items(), key=lambda kv: kv[0]))
-        return digest(self.text, self.title, self.mime, repr(self.pages), meta)
+        return digest(self.text, self.title, self.mime, repr(self.pages), meta, *sorted(self.access))
 
     def page(self, offset: int) -> int | None:
         "The page, counted from 1, on which `offset` lies."
@@ -114,6 +115,7 @@ class Document:
     def _repr_html_(self) -> str:
         facts = {"source": self.source, "type": self.mime, "characters": f"{len(self.text):,}"}
         facts |= {"pages": len(self.pages)} if self.pages else {}
+        facts |= {"for": ", ".join(self.access)} if self.access else {}
         return html_card(self.title or self.source, facts, html.escape(self.text[:400]) + " …")
 
 # %% ../nbs/core.ipynb #232b17a1
@@ -131,6 +133,12 @@ class Chunk:
     source: str = ""
     title: str = ""  # the document's
     meta: Mapping[str, Any] = field(default_factory=dict)  # the document's
+    context: str = ""  # what the retrievers read before the text: title and headings, where these are asked for
+
+    @property
+    def encoded(self) -> str:
+        "What the retrievers read."
+        return f"{self.context}\n\n{self.text}" if self.context else self.text
 
     @property
     def where(self) -> str:
@@ -142,10 +150,11 @@ class Chunk:
 def chunk_document(
     document: Document,
     spans: Sequence[tuple[int, int, tuple[str, ...]]],  # start, end, heading path
+    contexts: Sequence[str] = (),  # what the retrievers read before each span; empty: nothing
 ) -> list[Chunk]:  # in the order of `spans`
     "Cut `document` at `spans`, giving each piece its id, page and headings."
     chunks, seen = [], {}
-    for start, end, headings in spans:
+    for (start, end, headings), context in zip(spans, contexts or [""] * len(spans), strict=True):
         text = document.text[start:end]
         key = digest(text)
         seen[key] = occurrence = seen.get(key, -1) + 1
@@ -161,6 +170,7 @@ def chunk_document(
                 source=document.source,
                 title=document.title,
                 meta=document.meta,
+                context=context,
             )
         )
     return chunks
@@ -348,22 +358,38 @@ def to_json(
     return value if value is None or isinstance(value, str | int | bool) else str(value)
 
 # %% ../nbs/core.ipynb #a56a36a9
+_SWITCH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     "Every choice a user can make, with the default that the benchmarks support."
 
     encoder: str = "packaged"  # `packaged`, a Hub id, or a folder
+    dimensions: int = 0  # of the encoder's vectors, the first ones kept (Matryoshka models); 0: all
     generator: str = "auto"  # `auto`, `packaged`, a Hub id, or a folder
     runtime: str = "auto"  # `auto`, `openvino` or `torch`
+    precision: str = "auto"  # of the encoder: `auto` (bfloat16 where it is native), `float32` or `int8`
     device: str = "auto"  # `auto`, `cpu`, `cuda` or `mps`
     threads: int = 0  # CPU threads; 0: one a core
-    language: str = "english"  # whose stems BM25 compares; `none`: no stemming
+    language: str = "english"  # whose stems BM25 compares; `auto`: detected; `none`: no stemming
     tenant: str = ""  # whose documents these are
     chunk_tokens: int = 254  # at most; with the encoder's two special tokens MiniLM's window of 256
+    headings: bool = False  # the retrievers read title and headings before each chunk
+    index: str = "auto"  # `auto`, `flat`, `hnsw` or `ivf`; or Milvus: a file ending in `.db`, or an address
+    codes: str = "float32"  # what an approximate index compares first: `float32`, `int8` or `binary`
     mode: str = "hybrid"  # `hybrid`, `dense` or `sparse`
     top_k: int = 5  # hits returned
     candidates: int = 100  # hits each retriever contributes to the fusion
+    fusion: str = "scores"  # `scores`: weighted standard scores; `ranks`: reciprocal ranks
+    dense_weight: float = 0.6  # of the dense retriever in a fusion by scores; the sparse one has the rest
     rrf_k: int = 60  # the constant of reciprocal rank fusion
+    rerank: str = "none"  # `none`, `late` (the encoder's token vectors), or a cross-encoder: Hub id, folder
+    rerank_top: int = 50  # hits that are reranked
+    rerank_weight: float = 0.5  # of the reranker's standard scores; the fusion has the rest
+    diversity: float = 0.0  # 0: by score alone; towards 1: unlike what stands above (MMR)
+    parent_chars: int = 0  # hits grow within their section up to this length; 0: as they were cut
+    rewrites: int = 0  # other wordings of the question that the language model adds; 0: none
     context_tokens: int = 0  # of retrieved text in a prompt; 0: 400 for the packaged model, 1,500 for others
     answer_tokens: int = 64  # at most
     min_support: float = 0.65  # below it a sentence counts as unsupported
@@ -373,6 +399,7 @@ class Settings:
     max_file_bytes: int = 100_000_000
     max_pages: int = 5_000
     max_document_chars: int = 20_000_000
+    tracking_uri: str = ""  # of MLflow; empty: a SQLite file in the user's cache
 
     @classmethod
     def load(
@@ -392,8 +419,8 @@ class Settings:
                     f"{variable} is set, but Settings has no field {name}; fields: {', '.join(types)}"
                 )
             try:
-                found[name] = types[name](text)
-            except ValueError as e:
+                found[name] = _SWITCH[text.strip().lower()] if types[name] is bool else types[name](text)
+            except (ValueError, KeyError) as e:
                 raise InputError(
                     f"{variable}={text!r} is not a valid {types[name].__name__} for {name}"
                 ) from e
