@@ -1,0 +1,229 @@
+"""The metrics are trec_eval's, nothing is averaged over silently, and files come back as they were written."""
+
+import json
+import math
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from liquid_ai.core import InputError
+from liquid_ai.evaluation.ranking import Qrels, Run, evaluate, parse_metric, pooled
+
+CUTOFFS = (1, 2, 3, 5, 10, 1000)
+OURS = {"nDCG": "ndcg", "recall": "set_recall", "precision": "set_P", "MRR": "recip_rank", "MAP": "map"}
+OURS |= {f"nDCG@{k}": f"ndcg_cut_{k}" for k in CUTOFFS}
+OURS |= {f"recall@{k}": f"recall_{k}" for k in CUTOFFS}
+OURS |= {f"precision@{k}": f"P_{k}" for k in CUTOFFS}
+OURS |= {f"MAP@{k}": f"map_cut_{k}" for k in CUTOFFS}
+OURS |= {f"hit_rate@{k}": f"success_{k}" for k in CUTOFFS}
+METRICS = [*OURS, *(f"MRR@{k}" for k in CUTOFFS)]
+
+DOCUMENTS = ["1", "10", "2", "9", "a", "A", "b", "é", "\u3042", "\uffff", "\U0001f600", "a-b", "a_b"]
+QUERIES = ["q1", "q2", "q10", "Q"]
+SCORES = st.one_of(
+    st.sampled_from([-1.0, -0.0, 0.0, 0.5, 1.0, 1 + 1e-12, 1 + 1e-6]),  # ties, also at 32 bits only
+    st.floats(-1e30, 1e30),
+)
+JUDGED = st.dictionaries(
+    st.sampled_from(QUERIES),
+    st.dictionaries(st.sampled_from(DOCUMENTS), st.integers(-2, 4), max_size=9),
+    min_size=1,
+)
+FOUND = st.dictionaries(
+    st.sampled_from(QUERIES), st.dictionaries(st.sampled_from(DOCUMENTS), SCORES), min_size=1
+)
+
+
+def oracle(grades, results) -> dict[str, dict[str, float]]:
+    "trec_eval's opinion by query and metric; MRR@k is its recip_rank of the first k."
+    import pytrec_eval
+
+    wanted = {m.replace("_cut_", "_cut.").replace("cess_", "cess.").replace("P_1", "P.1") for m in OURS.values()}
+    wanted = {"ndcg_cut", "recall", "P", "map_cut", "success"}
+    ks = ",".join(map(str, CUTOFFS))
+    measures = {f"{m}.{ks}" for m in wanted} | {"ndcg", "set_recall", "set_P", "recip_rank", "map"}
+    told = pytrec_eval.RelevanceEvaluator(grades, measures).evaluate(results)
+    found = {q: {ours: t[theirs] for ours, theirs in OURS.items()} for q, t in told.items()}
+    for k in CUTOFFS:
+        cut = {q: dict(list(found.items())[:k]) for q, found in Run("cut", results).results.items()}
+        told = pytrec_eval.RelevanceEvaluator(grades, {"recip_rank"}).evaluate(cut)
+        for q in found:
+            found[q][f"MRR@{k}"] = told[q]["recip_rank"]
+    return found
+
+
+@settings(deadline=None, max_examples=400)
+@given(JUDGED, FOUND)
+def test_every_metric_is_that_of_trec_eval(grades, results):
+    answerable = {q for q in grades if max(grades[q].values(), default=0) > 0}
+    assume(answerable and results.keys() & grades.keys())
+    scores = evaluate(Run("ours", results), Qrels(grades, "chance"), METRICS)
+    reference = oracle(grades, results)
+    assert set(scores.queries) == answerable
+    for n, query in enumerate(scores.queries):
+        for metric in METRICS:
+            theirs = reference[query][metric] if results.get(query) else 0.0
+            assert abs(scores[metric][n] - theirs) < 1e-9, (query, metric)
+    assert {q for q, t in reference.items() if q not in answerable and any(t.values())} == set()
+    assert scores.no_result == tuple(q for q in scores.queries if not results.get(q))
+    assert set(scores.no_relevant) == grades.keys() - answerable
+    assert set(scores.not_judged) == results.keys() - grades.keys()
+    assert all(math.isfinite(mean) for mean in scores.mean.values())
+
+
+@given(JUDGED, FOUND, st.sampled_from(CUTOFFS))
+def test_unjudged_is_the_share_of_the_first_k(grades, results, k):
+    assume(any(max(g.values(), default=0) > 0 for g in grades.values()) and results.keys() & grades.keys())
+    run = Run("ours", results)
+    scores = evaluate(run, Qrels(grades, "chance"), [f"recall@{k}"])
+    for n, query in enumerate(scores.queries):
+        first = list(run.results.get(query, ()))[:k]
+        share = sum(d not in grades[query] for d in first) / len(first) if first else 0.0
+        assert scores[f"unjudged@{k}"][n] == pytest.approx(share, abs=1e-12)
+
+
+@given(FOUND, st.randoms(use_true_random=False))
+def test_a_ranking_does_not_depend_on_the_order_of_arrival(results, random):
+    def shuffled(found):
+        return dict(random.sample(list(found.items()), len(found)))
+
+    first = Run("a", results).results
+    again = Run("a", {q: shuffled(found) for q, found in results.items()}).results
+    assert {q: list(f.items()) for q, f in first.items()} == {q: list(f.items()) for q, f in again.items()}
+    lists = Run("a", {q: list(found) for q, found in first.items()}).results
+    assert {q: list(f) for q, f in lists.items()} == {q: list(f) for q, f in first.items()}
+    assert {q: list(f) for q, f in Run("a", lists).results.items()} == {q: list(f) for q, f in first.items()}
+
+
+def test_rows_pair_up_whatever_the_runs_return():
+    qrels = Qrels({"q1": {"a": 1}, "q2": {"b": 0}, "q3": {"c": 2}, "q4": {}}, "people")
+    one, two = (evaluate(Run(n, r), qrels) for n, r in {"x": {"q3": ["c"]}, "y": {"q1": ["a"], "q9": ["z"]}}.items())
+    assert one.queries == two.queries == ("q1", "q3")
+    assert one["nDCG@10"].tolist() == [0, 1] and two["nDCG@10"].tolist() == [1, 0]
+    assert (one.no_result, two.no_result) == (("q1",), ("q3",))
+    assert two.no_relevant == ("q2", "q4") and two.not_judged == ("q9",)
+    assert [note[:9] for note in two.notes] == ["1 queries", "2 queries", "1 queries"]
+    shown = two._repr_html_() + repr(two)
+    assert all(note in two._repr_html_() and note in repr(two) for note in two.notes) and "unjudged@10" in shown
+    assert json.loads(json.dumps(two.summary(), allow_nan=False))["no_relevant"] == 2
+
+
+def test_what_is_shown_is_escaped():
+    qrels = Qrels({"<q>": {"<d>": 1}}, "<judge>", ("<pool>", "<run>"), 3)
+    run = Run("<run>", {"<q>": {"<d>": 1.0}, "<other>": {}})
+    for shown in (qrels, run, evaluate(run, qrels)):
+        assert not {"<q>", "<d>", "<judge>", "<pool>", "<run>", "<other>"} & set(shown._repr_html_().split())
+        assert "&lt;" in shown._repr_html_() and "<run>" not in shown._repr_html_()
+
+
+def test_a_system_is_not_scored_on_its_own_pool():
+    grades = {"q": {"a": 1, "b": 0}}
+    mine, other = Run("mine", {"q": ["a", "b"]}), Run("other", {"q": ["c", "a"]})
+    for pool in (("mine",), ("mine", "mine")):
+        with pytest.raises(InputError, match="only its own results were judged"):
+            evaluate(mine, Qrels(grades, "people", pool, 2))
+    with pytest.raises(InputError, match="made the judgements itself"):
+        evaluate(mine, Qrels(grades, "mine"))
+    with pytest.warns(UserWarning, match=r"'other' was not in the pool \(mine\): unjudged@10 is 50.0%"):
+        scores = evaluate(other, Qrels(grades, "people", ("mine",), 2))
+    assert "lower" not in scores.notes[0] and "not in the pool" in scores.notes[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert evaluate(mine, Qrels(grades, "people", ("mine", "other"), 2)).notes == ()
+        assert evaluate(other, Qrels(grades, "people")).notes == ()
+        assert evaluate(Run("third", {"q": ["b", "a"]}), Qrels(grades, "people", ("mine",), 2)).notes
+
+
+@pytest.mark.parametrize(
+    ("found", "says"),
+    [
+        ({"q": {"a": float("nan")}}, "query 'q', document 'a': nan"),
+        ({"q": {"a": 1.0, "b": float("inf")}}, "query 'q', document 'b': inf"),
+        ({"q": {"a": 1e300}}, "1e[+]300 is not a finite 32-bit score"),
+        ({"q": ["a", "b", "a"]}, "document 'a' is ranked twice"),
+        ({"q": "ab"}, "give a list of documents"),
+        ({"q": {1: 1.0}}, "query 'q': document 1 is not usable"),
+        ({"q": ["a", ""]}, "document '' is not usable"),
+        ({7: ["a"]}, "query 7 is not usable"),
+    ],
+)
+def test_unusable_runs_are_refused(found, says):
+    with pytest.raises(InputError, match=says):
+        Run("broken", found)
+
+
+@pytest.mark.parametrize(
+    ("grades", "says"),
+    [
+        ({"q": {"a": 0.5}}, "query 'q', document 'a': 0.5 is not a whole-number grade"),
+        ({"q": {"a": True}}, "True is not a whole"),
+        ({"q": {"a": float("nan")}}, "nan is not a whole"),
+        ({"q": {"a": 2**40}}, "is not a whole-number grade"),
+        ({"q": {3: 1}}, "document 3 is not usable"),
+        ({"": {"a": 1}}, "query '' is not usable"),
+    ],
+)
+def test_unusable_judgements_are_refused(grades, says):
+    with pytest.raises(InputError, match=says):
+        Qrels(grades, "people")
+    for wrong in ({"judged_by": ""}, {"judged_by": "people", "pool": "bm25"}):
+        with pytest.raises(InputError):
+            Qrels({"q": {"a": 1}}, **wrong)
+
+
+def test_nothing_to_score_is_refused():
+    run, qrels = Run("mine", {"q": ["a"]}), Qrels({"q": {"a": 1}}, "people")
+    with pytest.raises(InputError, match="no query of 'mine' is judged: its ids are q; judged are p1, p2, p3, …"):
+        evaluate(run, Qrels({f"p{n}": {"a": 1} for n in range(1, 9)}, "people"))
+    with pytest.raises(InputError, match="no query of 'empty' is judged: its ids are none"):
+        evaluate(Run("empty", {}), qrels)
+    with pytest.raises(InputError, match="none of the 1 judged queries has a relevant document"):
+        evaluate(run, Qrels({"q": {"a": 0}}, "people"))
+    with pytest.raises(InputError, match="no metric"):
+        evaluate(run, qrels, [])
+    with pytest.raises(InputError, match="'recall@5' was not measured; there is MRR, unjudged@10"):
+        evaluate(run, qrels, ["MRR"])["recall@5"]
+    for name in ("nDCG@", "nDCG@-1", "nDCG@0", "nDCG@1.5", "nDCG@ten", "F1", "", None, "nDCG@9999999999"):
+        with pytest.raises(InputError, match="is unknown; use nDCG, recall"):
+            parse_metric(name)
+
+
+def test_runs_and_judgements_do_not_change_with_what_made_them():
+    grades, found = {"q": {"a": 1}}, {"q": {"a": 1.0}}
+    qrels, run = Qrels(grades, "people"), Run("mine", found)
+    grades["q"]["a"] = found["q"]["b"] = 0
+    assert qrels.grades == {"q": {"a": 1}} and run.results == {"q": {"a": 1.0}}
+    numbers = {"q": {np.str_("a"): np.float32(0.5)}}
+    assert evaluate(Run("numpy", numbers), Qrels({"q": {"a": np.int64(2)}}, "people")).mean["MRR"] == 1
+
+
+@given(st.lists(FOUND, min_size=1, max_size=3), st.integers(1, 6), st.integers(0, 9))
+def test_a_pool_is_the_union_of_the_first_results(all_results, depth, seed):
+    runs = [Run(f"run{n}", results) for n, results in enumerate(all_results)]
+    pool = pooled(runs, depth, seed)
+    assert pool.systems == tuple(run.name for run in runs) and pool.depth == depth
+    for query in QUERIES:
+        firsts = [list(run.results.get(query, ()))[:depth] for run in runs]
+        assert sorted(pool.documents.get(query, ())) == sorted(set().union(*firsts))
+    # whoever joins moves nobody, and the order of the runs does not matter
+    fewer = pooled(runs[:-1] or runs, depth, seed)
+    for query, documents in fewer.documents.items():
+        assert tuple(d for d in pool.documents[query] if d in documents) == documents
+    assert pooled(runs[::-1], depth, seed).documents == pool.documents
+
+
+def test_a_pool_becomes_judgements():
+    runs = [Run("one", {"q": [f"d{n}" for n in range(50)]}), Run("two", {"q": [f"d{n}" for n in range(40, 90)]})]
+    pool = pooled(runs, 20)
+    assert list(pool.documents["q"]) != sorted(pool.documents["q"]) and len(pool) == 40
+    assert pool.documents != pooled(runs, 20, seed=1).documents
+    qrels = pool.judged({"q": {"d0": 2, "d41": 0}}, "ann")
+    assert (qrels.judged_by, qrels.pool, qrels.depth, len(qrels)) == ("ann", ("one", "two"), 20, 2)
+    with pytest.raises(InputError, match="query 'q': 1 judged but not in the pool: d30"):
+        pool.judged({"q": {"d30": 1, "d41": 0}}, "ann")
+    for wrong, depth in (([], 3), ([runs[0], runs[0]], 3), (runs, 0)):
+        with pytest.raises(InputError, match="pool runs with different names"):
+            pooled(wrong, depth)
