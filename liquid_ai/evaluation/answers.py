@@ -6,7 +6,7 @@
 __all__ = ['rouge_words', 'lcs_length', 'rouge_l', 'Costs', 'costs', 'plain_text', 'check_answers', 'AnswerScores',
            'evaluate_answers', 'closed_book', 'gold_context']
 
-# %% ../../nbs/evaluation/answers.ipynb #3267f918
+# %% ../../nbs/evaluation/answers.ipynb #c8f50ee2
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ from ..generation.cite import Evidence, claims, fold
 from ..generation.prompt import build_prompt
 from ..retrieval.search import check_question
 
-# %% ../../nbs/evaluation/answers.ipynb #16afd517
+# %% ../../nbs/evaluation/answers.ipynb #b05d546d
 def rouge_words(text: str) -> list[str]:
     "Runs of ASCII letters and digits, in lower case."
     return re.findall(r"[a-z0-9]+", text.lower())
@@ -67,7 +67,7 @@ def rouge_l(
     said, rights = words(prediction), [words(a) for a in answers]
     return max(2 * lcs_length(said, r) / (len(said) + len(r)) if said and r else 0.0 for r in rights)
 
-# %% ../../nbs/evaluation/answers.ipynb #7bcbd4b6
+# %% ../../nbs/evaluation/answers.ipynb #30b993c0
 @dataclass(frozen=True, slots=True, eq=False)
 class Costs:
     "Latency and tokens, one array each, by answer."
@@ -109,7 +109,7 @@ def costs(
     }
     return Costs(stages, tokens, sum(a.cache.kind != "miss" for a in answers.values()))
 
-# %% ../../nbs/evaluation/answers.ipynb #10f036b9
+# %% ../../nbs/evaluation/answers.ipynb #f14e1866
 def plain_text(answer: Answer) -> str:  # empty where it abstained
     "An answer's text without the marks of its citations."
     return " ".join(claim for claim, _ in cited_sentences(answer))
@@ -131,7 +131,7 @@ def check_answers(answers: Mapping[str, Answer], references: Sequence[Reference]
         if not 0 <= answer.confidence <= 1:
             raise InputError(f"question {r.id}: the confidence {answer.confidence} is not from 0 to 1")
 
-# %% ../../nbs/evaluation/answers.ipynb #ae998bb1
+# %% ../../nbs/evaluation/answers.ipynb #fa6fce96
 @dataclass(frozen=True, slots=True, eq=False)
 class AnswerScores:
     "How good a set of answers is: scores by question, refusals, costs."
@@ -164,7 +164,7 @@ class AnswerScores:
     def _repr_html_(self) -> str:
         return "".join(part._repr_html_() for part in (self.scores, self.abstention, self.costs))
 
-# %% ../../nbs/evaluation/answers.ipynb #3b98586b
+# %% ../../nbs/evaluation/answers.ipynb #e224db2c
 def evaluate_answers(
     answers: Mapping[str, Answer],  # by the id of the reference
     references: Sequence[Reference],
@@ -203,7 +203,7 @@ def _score(answer: Answer, reference: Reference, judge: Judge | None) -> dict[st
         found |= {"citation_recall": quality.recall, "citation_precision": quality.precision}
     return found
 
-# %% ../../nbs/evaluation/answers.ipynb #cbb12758
+# %% ../../nbs/evaluation/answers.ipynb #324861df
 _ALONE = (
     {"role": "system", "content": "Answer the question in one or two short sentences."},
     {"role": "user", "content": "Question: How many days has a week?"},
