@@ -32,7 +32,7 @@ from liquid_ai.evaluation.significance import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# %% ../../nbs/evaluation/compare.ipynb #74034f79
+# %% ../../nbs/evaluation/compare.ipynb #07b0af15
 Scores = Mapping[str, float] | Sequence[float] | np.ndarray  # by query id, or bare in one order for all
 
 
@@ -113,7 +113,7 @@ def _number(value: float) -> str:
 def _signed(value: float) -> str:
     return f"{value:+.3f}" if abs(value) < 10 else f"{value:+,.1f}"
 
-# %% ../../nbs/evaluation/compare.ipynb #3ab232a3
+# %% ../../nbs/evaluation/compare.ipynb #15e3831f
 @dataclass(frozen=True, slots=True)
 class Comparison:
     "Systems on the same queries: means, paired differences, and which of them are more than chance."
@@ -155,7 +155,7 @@ class Comparison:
         "The paired differences with their intervals, and the range in which a difference would go unseen."
         return _forest(self, axes)
 
-# %% ../../nbs/evaluation/compare.ipynb #ab4fb49f
+# %% ../../nbs/evaluation/compare.ipynb #7b8981c8
 def _cells(self: Comparison) -> tuple[list[str], list[list[str]]]:
     "Head and rows: each system once, beside the first of its contrasts; further contrasts below it."
     head = [
@@ -189,7 +189,7 @@ def _cells(self: Comparison) -> tuple[list[str], list[list[str]]]:
 def _small_print(self: Comparison) -> str:
     return (
         f"{self.queries} queries; {self.level:.0%} bootstrap intervals, each of one difference by itself; "
-        f"verdicts by paired randomisation at {1 - self.level:.2g}, Holm's correction for {len(self.contrasts)}"
+        f"verdicts by paired randomisation at {1 - self.level:.2g}, Holm correction for {len(self.contrasts)}"
     )
 
 
@@ -210,7 +210,7 @@ def _forest(self: Comparison, axes: "Axes | None") -> "Axes":
     axes.set(xlabel=f"difference in {self.metric}; grey: too small to be found", ylim=(-0.6, len(rows) - 0.4))
     return axes
 
-# %% ../../nbs/evaluation/compare.ipynb #fe6ce39a
+# %% ../../nbs/evaluation/compare.ipynb #2fea5fa1
 def compare(
     scores: Mapping[str, Scores],  # by system: {query id: score}, or bare scores in one order for all
     baseline: str | None = None,  # what the others are held against; None: the first

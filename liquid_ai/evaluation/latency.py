@@ -20,7 +20,7 @@ import numpy as np
 from ..core import InputError
 from .significance import check_level, percentile_interval, resample
 
-# %% ../../nbs/evaluation/latency.ipynb #1900a278
+# %% ../../nbs/evaluation/latency.ipynb #3a359794
 @dataclass(frozen=True, slots=True)
 class Variant:
     "How long the calls of one variant took, in milliseconds."
@@ -62,6 +62,7 @@ class Latency:
     repeats: int
     warm_up: int  # calls of each variant that were not counted
     level: float
+    margin: float  # ratios that may be closer to 1 than this are called a tie
     excluded: str  # what the figures leave out
     samples: Mapping[str, tuple[tuple[float, ...], ...]] = field(
         repr=False
@@ -107,10 +108,11 @@ def _small_print(self: Latency) -> str:
     of = "inputs" if self.inputs > 1 else "repeats"
     return (
         f"{self.inputs} inputs × {self.repeats} repeats, interleaved in random order; "
-        f"{self.level:.0%} bootstrap intervals over {of}; left out: {self.excluded}"
+        f"{self.level:.0%} bootstrap intervals over {of}; within {self.margin:.0%} is a tie; "
+        f"left out: {self.excluded}"
     )
 
-# %% ../../nbs/evaluation/latency.ipynb #6ae818d0
+# %% ../../nbs/evaluation/latency.ipynb #303f108a
 @contextmanager
 def _collector(on: bool):
     was = gc.isenabled()
@@ -148,7 +150,7 @@ def _check(variants: Mapping[str, Callable], inputs: Sequence[Any], warm_up: int
     if not len(inputs) or repeats < 1 or len(inputs) * repeats < 2:
         raise InputError(f"{len(inputs)} inputs × {repeats} repeats: at least two timed calls are needed")
 
-# %% ../../nbs/evaluation/latency.ipynb #5d719cd7
+# %% ../../nbs/evaluation/latency.ipynb #5562c9c1
 def _variant(name: str, taken: np.ndarray, first: float, level: float, times: int, seed: int) -> Variant:
     p50, p95 = ((float(np.percentile(taken, q)), _interval(taken, q, level, times, seed)) for q in (50, 95))
     return Variant(name, *p50, *p95, first)
@@ -164,14 +166,12 @@ def _interval(values: np.ndarray, q: float, level: float, times: int, seed: int)
     return percentile_interval(resample(rows, percentile, times, seed), len(rows), level)
 
 
-def _ratio(
-    name: str, baseline: str, pairs: np.ndarray, interval: Callable[..., tuple[float, float]]
-) -> Ratio:
+def _ratio(name: str, baseline: str, pairs: np.ndarray, margin: float, interval: Callable) -> Ratio:
     low, high = interval(pairs, 50)
-    word = "faster" if high < 1 else "slower" if low > 1 else "tie"
+    word = "faster" if high < 1 - margin else "slower" if low > 1 + margin else "tie"
     return Ratio(name, baseline, float(np.median(pairs)), (low, high), word)
 
-# %% ../../nbs/evaluation/latency.ipynb #fc92995c
+# %% ../../nbs/evaluation/latency.ipynb #0761cd50
 def measure_latency(
     variants: Mapping[str, Callable[[Any], Any]],  # by name; the first is what the others are held against
     inputs: Sequence[Any],  # each variant gets each of them `repeats` times
@@ -179,6 +179,7 @@ def measure_latency(
     repeats: int = 5,
     seed: int = 0,
     *,
+    margin: float = 0.02,  # ratios that may be closer to 1 than this are a tie
     level: float = 0.95,
     times: int = 2_000,  # resamples
     collect_garbage: bool = False,  # True: Python's collector stays on while timing
@@ -207,11 +208,12 @@ def measure_latency(
     interval = partial(_interval, level=corrected, times=times, seed=seed)
     return Latency(
         variants=tuple(_variant(n, ms, first[n], level, times, seed) for n, ms in taken.items()),
-        ratios=tuple(_ratio(n, baseline, taken[n] / taken[baseline], interval) for n in others),
+        ratios=tuple(_ratio(n, baseline, taken[n] / taken[baseline], margin, interval) for n in others),
         inputs=len(inputs),
         repeats=repeats,
         warm_up=warm_up,
         level=level,
+        margin=margin,
         excluded=f"{warm_up} warm-up calls each" + ("" if collect_garbage else ", garbage collection"),
         samples={n: tuple(map(tuple, ms.tolist())) for n, ms in taken.items()},
     )

@@ -18,7 +18,7 @@ import numpy as np
 from ..core import InputError, digest, html_card
 from .significance import some_of
 
-# %% ../../nbs/evaluation/traffic.ipynb #96ba69ff
+# %% ../../nbs/evaluation/traffic.ipynb #7379c4cb
 def check_shares(
     shares: Mapping[str, float],  # of the traffic, by arm
 ) -> dict[str, float]:
@@ -52,7 +52,7 @@ def split_traffic(
 
     return min(arms, key=lambda arm: (arrival(arm), arm))
 
-# %% ../../nbs/evaluation/traffic.ipynb #2c0dc698
+# %% ../../nbs/evaluation/traffic.ipynb #e622712f
 @dataclass(frozen=True, slots=True)
 class RatioCheck:
     "Whether as many units arrived in each arm as its share says."
@@ -121,7 +121,7 @@ def log_evidence(
     top = wealth.max((0, 1))
     return top + np.log(np.exp(wealth - top).mean((0, 1)))
 
-# %% ../../nbs/evaluation/traffic.ipynb #f1fa226f
+# %% ../../nbs/evaluation/traffic.ipynb #273cff75
 @dataclass(frozen=True, slots=True)
 class SequentialTest:
     "Two arms whose scores keep coming; may be looked at after every update."
@@ -171,13 +171,13 @@ class SequentialTest:
     def _repr_html_(self) -> str:
         return html_card(self.verdict, {"alpha": self.alpha, "pairs": f"{self.pairs:,}"}, escape(str(self)))
 
-# %% ../../nbs/evaluation/traffic.ipynb #c24d967a
+# %% ../../nbs/evaluation/traffic.ipynb #d3fb43fa
 def _bounded(scores: Sequence[float] | np.ndarray, arm: str) -> np.ndarray:
     array = np.asarray(scores, float) if len(scores) else np.zeros(0)
     if array.ndim != 1 or not np.all((array >= 0) & (array <= 1)):
         bad = array[~((array >= 0) & (array <= 1))].ravel().tolist()
         raise InputError(
-            f"arm {arm}: scores are a flat list of numbers from 0 to 1; {some_of(bad) or array.shape} is not: "
+            f"arm {arm}: a score is a number from 0 to 1; {some_of(bad) or array.shape} is not: "
             "scale by bounds that are known beforehand, not by the largest score seen"
         )
     return array
@@ -196,6 +196,7 @@ def _look(test: SequentialTest, new: list[np.ndarray]) -> SequentialTest:
         verdict, decided_at = "b better" if above > below else "a better", pairs
     return replace(
         test,
+        group=tuple(test.group),  # a list, where the state comes from JSON
         pairs=pairs,
         counts=tuple(n + len(s) for n, s in zip(test.counts, new, strict=True)),
         sums=tuple(t + float(s.sum()) for t, s in zip(test.sums, new, strict=True)),
