@@ -18,7 +18,7 @@ import numpy as np
 from ..core import InputError, digest, html_card
 from .significance import some_of
 
-# %% ../../nbs/evaluation/traffic.ipynb #7379c4cb
+# %% ../../nbs/evaluation/traffic.ipynb #6cc1f08c
 def check_shares(
     shares: Mapping[str, float],  # of the traffic, by arm
 ) -> dict[str, float]:
@@ -52,7 +52,7 @@ def split_traffic(
 
     return min(arms, key=lambda arm: (arrival(arm), arm))
 
-# %% ../../nbs/evaluation/traffic.ipynb #e622712f
+# %% ../../nbs/evaluation/traffic.ipynb #867149c0
 @dataclass(frozen=True, slots=True)
 class RatioCheck:
     "Whether as many units arrived in each arm as its share says."
@@ -121,7 +121,7 @@ def log_evidence(
     top = wealth.max((0, 1))
     return top + np.log(np.exp(wealth - top).mean((0, 1)))
 
-# %% ../../nbs/evaluation/traffic.ipynb #273cff75
+# %% ../../nbs/evaluation/traffic.ipynb #c712a6fa
 @dataclass(frozen=True, slots=True)
 class SequentialTest:
     "Two arms whose scores keep coming; may be looked at after every update."
@@ -171,7 +171,7 @@ class SequentialTest:
     def _repr_html_(self) -> str:
         return html_card(self.verdict, {"alpha": self.alpha, "pairs": f"{self.pairs:,}"}, escape(str(self)))
 
-# %% ../../nbs/evaluation/traffic.ipynb #d3fb43fa
+# %% ../../nbs/evaluation/traffic.ipynb #21b1d268
 def _bounded(scores: Sequence[float] | np.ndarray, arm: str) -> np.ndarray:
     array = np.asarray(scores, float) if len(scores) else np.zeros(0)
     if array.ndim != 1 or not np.all((array >= 0) & (array <= 1)):
@@ -184,7 +184,10 @@ def _bounded(scores: Sequence[float] | np.ndarray, arm: str) -> np.ndarray:
 
 
 def _look(test: SequentialTest, new: list[np.ndarray]) -> SequentialTest:
-    arms = [np.concatenate([old, scores]) for old, scores in zip(test.waiting, new, strict=True)]
+    shuffled = np.random.default_rng(
+        test.counts
+    ).permutation  # a batch sorted by score would pair like with like
+    arms = [shuffled(np.concatenate([old, scores])) for old, scores in zip(test.waiting, new, strict=True)]
     more = min(len(scores) // size for scores, size in zip(arms, test.group, strict=True))
     a, b = (s[: more * size].reshape(more, size).mean(1) for s, size in zip(arms, test.group, strict=True))
     shape = (2, len(_STAKES), len(_DELTAS))
@@ -217,8 +220,7 @@ def _interval(evidence: np.ndarray, alpha: float) -> tuple[float, float]:
 
 
 def sequential(
-    a_scores: Sequence[float]
-    | np.ndarray,  # (n,) within 0 and 1, one a unit, in the order in which they came
+    a_scores: Sequence[float] | np.ndarray,  # (n,) within 0 and 1, one a unit
     b_scores: Sequence[float] | np.ndarray,  # (m,)
     alpha: float = 0.05,  # chance of ever calling equals different, at most
     group: tuple[int, int] = (1, 1),  # as in `SequentialTest`
