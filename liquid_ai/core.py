@@ -6,7 +6,8 @@
 __all__ = ['LiquidError', 'InputError', 'ParseError', 'StoreError', 'ModelError', 'html_card', 'digest', 'Document', 'Chunk',
            'chunk_document', 'Signal', 'Hit', 'Hits', 'Citation', 'Sentence', 'Usage', 'CacheInfo', 'Event', 'Answer',
            'to_json', 'Settings', 'Device', 'pick_device', 'cpu_has_bf16', 'cache_dir', 'file_sha256', 'thread_count',
-           'Encoder', 'DenseIndex', 'Generation', 'StreamEvent', 'LanguageModel', 'Stopwatch']
+           'Encoder', 'TokenEncoder', 'Reranker', 'DenseIndex', 'Generation', 'StreamEvent', 'LanguageModel',
+           'Stopwatch']
 
 # %% ../nbs/core.ipynb #cae465fd
 import functools
@@ -133,7 +134,9 @@ class Chunk:
     source: str = ""
     title: str = ""  # the document's
     meta: Mapping[str, Any] = field(default_factory=dict)  # the document's
-    context: str = ""  # what the retrievers read before the text: title and headings, where these are asked for
+    context: str = (
+        ""  # what the retrievers read before the text: title and headings, where these are asked for
+    )
 
     @property
     def encoded(self) -> str:
@@ -358,7 +361,16 @@ def to_json(
     return value if value is None or isinstance(value, str | int | bool) else str(value)
 
 # %% ../nbs/core.ipynb #a56a36a9
-_SWITCH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+_SWITCH = {
+    "1": True,
+    "true": True,
+    "yes": True,
+    "on": True,
+    "0": False,
+    "false": False,
+    "no": False,
+    "off": False,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -382,7 +394,8 @@ class Settings:
     top_k: int = 5  # hits returned
     candidates: int = 100  # hits each retriever contributes to the fusion
     fusion: str = "scores"  # `scores`: weighted standard scores; `ranks`: reciprocal ranks
-    dense_weight: float = 0.6  # of the dense retriever in a fusion by scores; the sparse one has the rest
+    dense_weight: float = 0.5  # of the vectors in a fusion by scores
+    document_weight: float = 0.25  # of BM25 over whole documents; BM25 over passages has the rest
     rrf_k: int = 60  # the constant of reciprocal rank fusion
     rerank: str = "none"  # `none`, `late` (the encoder's token vectors), or a cross-encoder: Hub id, folder
     rerank_top: int = 50  # hits that are reranked
@@ -507,6 +520,29 @@ class Encoder(Protocol):
 
     def token_spans(self, texts: Sequence[str]) -> "list[np.ndarray]":
         "For each text the (start, end) offsets of its tokens, (n, 2) int64, special tokens left out."
+
+
+@runtime_checkable
+class TokenEncoder(Encoder, Protocol):
+    "An encoder that shows what it makes of each token, before it pools."
+
+    def token_vectors(
+        self, texts: Sequence[str], kind: Literal["document", "query"] = "document", progress: bool = False
+    ) -> "list[np.ndarray]":
+        "For each text (t, d) float32: every token, special ones and the prefix included; not of unit length."
+
+    def token_places(self, text: str, kind: Literal["document", "query"] = "document") -> "np.ndarray":
+        "(t, 2) int64: offsets in `text` of the rows of `token_vectors`; (0, 0) where there are none."
+
+
+@runtime_checkable
+class Reranker(Protocol):
+    "Looks at a question and some passages once more."
+
+    name: str
+
+    def score(self, question: str, texts: Sequence[str]) -> "np.ndarray":
+        "(n,) float32, larger is better, of any unit."
 
 
 @runtime_checkable

@@ -10,7 +10,7 @@ __all__ = ['REFUSAL', 'flattened', 'loaded', 'cut_new', 'write_answer', 'verify_
 import asyncio
 import secrets
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -42,7 +42,9 @@ from .indexing.store import Snapshot, Store, check_encoder, commit, open_snapsho
 from .ingestion.chunk import cutter, split
 from .ingestion.load import FileRow, IngestReport, load
 from .ingestion.quickstart import corpus
-from .retrieval.search import check_question, check_top_k, search
+from .retrieval.expand import rewrite
+from .retrieval.explain import Explanation, explain
+from .retrieval.search import check_question, check_top_k, search, search_many
 
 # %% ../nbs/pipeline.ipynb #0dc5985b
 _BATCH = 64  # documents that are tokenised together
@@ -87,10 +89,10 @@ def cut_new(
     settings: Settings,
 ) -> Iterator[tuple[Document, list[Chunk]]]:
     "The documents that are new or changed, cut; what is known is only reported."
-    name, batch = cutter(encoder, settings.chunk_tokens), []
+    name, batch = cutter(encoder, settings.chunk_tokens, settings.headings), []
 
     def flush():
-        chunks = split([d for _, d in batch], encoder, settings.chunk_tokens)
+        chunks = split([d for _, d in batch], encoder, settings.chunk_tokens, settings.headings)
         for (at, document), pieces in zip(batch, chunks, strict=True):
             rows[at] = replace(rows[at], chunks=len(pieces))
             yield document, pieces
@@ -200,10 +202,17 @@ class Held(AbstractContextManager):
 
     def snapshot(self) -> Snapshot:
         "The live generation, pinned."
-        with self._lock:
-            if self._snapshot is None or self._snapshot.generation != self.store.generation:
+        live, held = self.store.generation, self._snapshot
+        if held is not None and held.generation == live:
+            return held
+        if not self._lock.acquire(blocking=held is None):
+            return held  # another thread is loading the new generation: the one before serves meanwhile
+        try:
+            if self._snapshot is None or self._snapshot.generation != live:
                 self._snapshot = open_snapshot(self.store, self.settings.threads)
             return self._snapshot
+        finally:
+            self._lock.release()
 
     def info(self) -> dict[str, Any]:
         "What is in the store, and what works on it."
@@ -263,12 +272,12 @@ class Corpus(Held):
         "Take documents out of the store; returns how many were there."
         known = self.store.versions()
         there = [i for i in document_ids if i in known]
-        commit(self.store, [], self.encoder, there, language=self.settings.language)
+        commit(self.store, [], self.encoder, there, settings=self.settings)
         return len(there)
 
     def rebuild(self, progress: bool = True) -> int:
         "Make the indexes anew from the documents, after damage; returns the new generation."
-        return rebuild(self.store, self.encoder, self.settings.language, progress)
+        return rebuild(self.store, self.encoder, self.settings, progress)
 
 # %% ../nbs/pipeline.ipynb #1dc07720
 def ingest(
@@ -285,8 +294,8 @@ def ingest(
         store,
         cut_new(items, rows, store.versions(), encoder, settings),
         encoder,
-        cutter=cutter(encoder, settings.chunk_tokens),
-        language=settings.language,
+        cutter=cutter(encoder, settings.chunk_tokens, settings.headings),
+        settings=settings,
         report=lambda: IngestReport(tuple(rows)),
         progress=progress,
     )
@@ -308,11 +317,40 @@ class RAG(Corpus):
         top_k: int | None = None,  # hits returned; None: `Settings.top_k`
         mode: str | None = None,  # `hybrid`, `dense` or `sparse`; None: `Settings.mode`
         where: Mapping[str, Any] | None = None,  # a filter on document fields, applied before ranking
+        principals: Collection[str] = (),  # the user who asks, and the groups they are in
     ) -> Hits:
         "The best chunks for `question`. Raises: `InputError`, `StoreError`."
+        return self.search_many([question], top_k=top_k, mode=mode, where=where, principals=principals)[0]
+
+    def search_many(
+        self,
+        questions: Sequence[str],
+        *,
+        top_k: int | None = None,  # hits returned; None: `Settings.top_k`
+        mode: str | None = None,  # `hybrid`, `dense` or `sparse`; None: `Settings.mode`
+        where: Mapping[str, Any] | None = None,  # a filter on document fields, applied before ranking
+        principals: Collection[str] = (),  # the user who asks, and the groups they are in
+    ) -> list[Hits]:  # one a question
+        "The best chunks for each question, encoded together. Raises: `InputError`, `StoreError`."
         settings = _with(self.settings, top_k, mode)
         encoder = self.encoder if settings.mode != "sparse" else None
-        return search(self.snapshot(), encoder, question, settings, where)
+        wordings = _wordings(self, questions, settings)
+        return search_many(
+            self.snapshot(), encoder, questions, settings, where, principals=principals, wordings=wordings
+        )
+
+    def explain(
+        self,
+        question: str,
+        *,
+        top_k: int | None = None,  # hits returned; None: `Settings.top_k`
+        mode: str | None = None,  # `hybrid`, `dense` or `sparse`; None: `Settings.mode`
+        where: Mapping[str, Any] | None = None,  # a filter on document fields, applied before ranking
+        principals: Collection[str] = (),  # the user who asks, and the groups they are in
+    ) -> Explanation:
+        "The hits of `search`, and why each is where it is. Raises: `InputError`, `StoreError`."
+        settings = _with(self.settings, top_k, mode)
+        return explain(self.snapshot(), self.encoder, question, settings, where, principals)
 
     def stream(
         self,
@@ -321,15 +359,16 @@ class RAG(Corpus):
         top_k: int | None = None,  # hits to read; None: `Settings.top_k`
         mode: str | None = None,  # `hybrid`, `dense` or `sparse`; None: `Settings.mode`
         where: Mapping[str, Any] | None = None,  # a filter on document fields, applied before ranking
+        principals: Collection[str] = (),  # the user who asks, and the groups they are in
     ) -> Iterator[StreamEvent]:
         "An answer in the making: hits, tokens as the model writes them, then the checked answer."
         settings, question = _with(self.settings, top_k, mode), check_question(question, self.settings)
-        return _steps(self, question, settings, where)
+        return _steps(self, question, settings, where, principals)
 
     def ask(
         self,
         question: str,
-        **options,  # `top_k`, `mode` and `where`, as for `stream`
+        **options,  # `top_k`, `mode`, `where` and `principals`, as for `stream`
     ) -> Answer:
         "Answer `question` from the documents, every sentence checked, or refuse."
         *_, last = self.stream(question, **options)
@@ -351,12 +390,20 @@ def _with(settings: Settings, top_k: int | None, mode: str | None) -> Settings:
     return replace(settings, **changes)
 
 
-def _steps(rag: RAG, question: str, settings: Settings, where) -> Iterator[StreamEvent]:
+def _wordings(rag: RAG, questions: Sequence[str], settings: Settings) -> list[list[str]]:
+    "What the language model makes of each question, where `settings.rewrites` asks for it."
+    if not settings.rewrites:
+        return [[] for _ in questions]
+    return [rewrite(rag.model, check_question(q, settings), settings.rewrites) for q in questions]
+
+
+def _steps(rag: RAG, question: str, settings: Settings, where, principals) -> Iterator[StreamEvent]:
     watch = Stopwatch()
     with watch("load"):
         encoder, snapshot = rag.encoder, rag.snapshot()
     with watch("search"):
-        hits = search(snapshot, encoder, question, settings, where)
+        [wordings] = _wordings(rag, [question], settings)
+        hits = search(snapshot, encoder, question, settings, where, principals=principals, wordings=wordings)
     yield StreamEvent("hits", hits=hits)
     yield from write_answer(question, hits, snapshot, encoder, lambda: rag.model, settings, watch)
 

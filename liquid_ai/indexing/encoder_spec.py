@@ -219,6 +219,16 @@ class Tokens:
         encoded = self._plain.encode_batch([_sound(t) for t in texts], add_special_tokens=False)
         return [np.array(e.offsets, np.int64).reshape(-1, 2) for e in encoded]
 
+    def places(
+        self,
+        text: str,
+        kind: Literal["document", "query", ""] = "",  # whose prefix goes first; none for ''
+    ) -> np.ndarray:  # (t, 2) int64
+        "The offsets in `text` of the tokens that `ids` returns; (0, 0) for special ones and the prefix."
+        prompt = self._prompts.get(kind, "")
+        offsets = np.array(self._bounded.encode(_sound(prompt + text)).offsets, np.int64).reshape(-1, 2)
+        return np.maximum(offsets - len(prompt), 0) * (offsets[:, 1:] > len(prompt))
+
 # %% ../../nbs/indexing/encoder_spec.ipynb #e91a26fa
 _LENGTH_STEP = 16  # lengths are rounded up: each new shape makes a runtime prepare kernels again
 

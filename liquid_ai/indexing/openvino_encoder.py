@@ -101,6 +101,9 @@ class OpenVINOEncoder:
     def token_spans(self, texts: Sequence[str]) -> list[np.ndarray]:
         return self._tokens.spans(texts)
 
+    def token_places(self, text: str, kind: Literal["document", "query"] = "document") -> np.ndarray:
+        return self._tokens.places(text, kind)
+
     def encode(
         self,
         texts: Sequence[str],

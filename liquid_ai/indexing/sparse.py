@@ -79,6 +79,16 @@ def _as_postings(vocabulary: list[str], keys: np.ndarray, counts: np.ndarray, si
     return Postings(size, used, pointers.astype(np.int64), rows.astype(np.int32), counts.astype(small))
 
 
+def _grouped(postings: Postings, groups: np.ndarray) -> Postings:
+    "The postings of groups of rows; `groups` ascend, so the postings of a stem stay in order."
+    size = int(groups[-1]) + 1 if len(groups) else 0
+    keys = np.repeat(np.arange(len(postings.vocabulary)), np.diff(postings.pointers)) * size
+    keys += groups[postings.rows]
+    first = np.flatnonzero(np.diff(keys, prepend=-1))
+    counts = np.add.reduceat(postings.counts, first, dtype=np.int64) if len(first) else np.zeros(0, np.int64)
+    return _as_postings(list(postings.vocabulary), keys[first], counts, size)
+
+
 def _taken_over(
     rows: np.ndarray,  # (postings,) the old ones
     old: np.ndarray,  # (new rows,) the old row of each, -1: none
@@ -94,7 +104,7 @@ def _taken_over(
     return at, new[(np.cumsum(times) - times)[rows[at]] + nth]
 
 # %% ../../nbs/indexing/sparse.ipynb #6ec6ba70
-K1, B = 1.5, 0.75
+K1, B = 1.2, 0.75
 _BLOCK = 1 << 20  # postings at a time, to keep the double-precision temporaries small
 
 
@@ -162,6 +172,24 @@ class BM25Index:
         "The best allowed rows that match, equal scores in row order: exactly those that `scores` would give."
         _check(self, k, allowed)
         return _search(self, _query(self, question), k, allowed)[:2]
+
+    def scores_at(
+        self,
+        question: str,
+        rows: np.ndarray,  # (m,) int64
+    ) -> np.ndarray:  # (m,) float32
+        "The scores of some rows, without reading what others hold."
+        scores = np.zeros(len(rows))
+        for place, weight in _query(self, question):
+            scores += _looked_up(self, place, weight, rows)
+        return scores.astype(np.float32)
+
+    def grouped(
+        self,
+        groups: np.ndarray,  # (rows,) int64 from 0 on, ascending: the group of each row
+    ) -> "BM25Index":  # one row a group
+        "The index of larger texts, each made of neighbouring rows of this one; nothing is read again."
+        return BM25Index(self.words, _grouped(self.postings, groups))
 
     def explain(self, question: str, row: int) -> dict[str, float]:
         "What each stem adds to the score of `row`, largest first."
