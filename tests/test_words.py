@@ -38,6 +38,7 @@ def test_a_word_is_found_in_text_without_spaces(script):
         ("Python の with 文", ["python", "の", "with", "文"]),
         ("Pythonのwith文を使う", ["python", "の", "with", "文", "使", "文を", "を使", "使う"]),
         ("ｶﾞｲﾄﾞ ガイド", ["ガイ", "イド"] * 2),  # half-width
+        ("𝐏𝐲𝐭𝐡𝐨𝐧 ﬁle", ["python", "file"]),  # letters for formulas, a ligature
         ("don't l'eau", ["don", "t", "l", "eau"]),
         ("3.11, 1,000 and 10mg", ["3.11", "1,000", "and", "10mg"]),
         ("snake_case camelCase __init__", ["snake_case", "camelcase", "__init__"]),

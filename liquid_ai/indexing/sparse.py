@@ -250,16 +250,17 @@ def _gathered(index, query, k, allowed, bounds, sums):
         found.append(rows[so_far == 0])
         so_far += np.multiply(saturation, weight, dtype=np.float64)
         sums[rows] = so_far
-        bar = max(bar, _kth(so_far, k))
+        bar = _kth(so_far, k, bar)
     return np.concatenate(found), bar, len(query)
 
 
-def _kth(scores: np.ndarray, k: int) -> float:
-    "The k-th largest, 0 where there are fewer."
-    return float(np.partition(scores, len(scores) - k)[len(scores) - k]) if len(scores) >= k else 0.0
+def _kth(scores: np.ndarray, k: int, least: float) -> float:
+    "The k-th largest of those above `least`; `least` where there are fewer."
+    above = scores[scores > least]
+    return float(np.partition(above, len(above) - k)[len(above) - k]) if len(above) >= k else least
 
 # %% ../../nbs/indexing/sparse.ipynb #2c83ffad
-_LOOK_UP = 8  # postings that are read in the time of one look-up, about
+_LOOK_UP = 32  # look-ups are worth while where they are this much fewer than the postings of all words
 
 
 def _search(
@@ -287,7 +288,7 @@ def _search(
         index._spare.append(sums)
     looked = sum(df[:n])
     for m in range(n, len(query) + 1):
-        bar = max(bar, _kth(scores, k))
+        bar = _kth(scores, k, bar)
         keep = (scores + bounds[m]) * _SLACK >= bar
         rows, scores = rows[keep], scores[keep]
         if m < len(query):
