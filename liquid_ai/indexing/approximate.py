@@ -46,9 +46,8 @@ class BinaryCodes:
     ) -> np.ndarray:  # (n, k) int64 rows, nearest first
         "The rows whose codes differ least."
         codes = self.codes if rows is None else self.codes[rows]
-        found = [
-            _hamming(codes, _bits(queries[i : i + 16], self.centre), k) for i in range(0, len(queries), 16)
-        ]
+        wanted, step = _bits(queries, self.centre), 16  # FAISS takes some megabytes a query of a step
+        found = [_hamming(codes, wanted[i : i + step], k) for i in range(0, len(wanted), step)]
         places = np.concatenate(found) if found else np.zeros((0, k), np.int64)
         return places if rows is None else rows[places]
 
@@ -68,7 +67,7 @@ def _hamming(codes: np.ndarray, wanted: np.ndarray, k: int) -> np.ndarray:
 # %% ../../nbs/indexing/approximate.ipynb #80d338fc
 TARGET = 0.98  # recall at 10 against exact search
 _FACTOR = {"float32": 1, "int8": 2, "binary": 10}  # candidates for each hit asked for
-_FIRST = {"float32": 10, "int8": 50, "binary": 250}  # candidates at least, before tuning
+_FIRST = {"float32": 10, "int8": 50, "binary": 1_000}  # candidates at least, before tuning
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +132,11 @@ class ApproximateIndex:
         queries, allowed = check_search(queries, k, allowed, *self.vectors.shape)
         scores, found = no_rows(len(queries), k)
         rows = np.arange(len(self)) if allowed is None else np.flatnonzero(allowed)
-        near = self._near(queries, k, allowed, rows)
-        for i, query in enumerate(queries):
-            best, at = rescore(self.vectors, query, near[i], k)
-            scores[i, : len(at)], found[i, : len(at)] = best, at
+        with faiss_threads(self.threads if len(queries) > 1 else 1):
+            near = self._near(queries, k, allowed, rows)
+            for i, query in enumerate(queries):
+                best, at = rescore(self.vectors, query, near[i], k)
+                scores[i, : len(at)], found[i, : len(at)] = best, at
         return scores, found
 
     def _near(self, queries, k, allowed, rows) -> list[np.ndarray]:
@@ -144,10 +144,9 @@ class ApproximateIndex:
         wanted = max(self.about.candidates, _FACTOR[self.about.codes] * k)
         if len(rows) <= _ALL * wanted:
             return [rows] * len(queries)
-        with faiss_threads(self.threads if len(queries) > 1 else 1):
-            if isinstance(self.coded, BinaryCodes):
-                return list(self.coded.near(queries, wanted, None if allowed is None else rows))
-            found = _in_lists(self.coded, queries, wanted, self.about.probes, allowed)
+        if isinstance(self.coded, BinaryCodes):
+            return list(self.coded.near(queries, wanted, None if allowed is None else rows))
+        found = _in_lists(self.coded, queries, wanted, self.about.probes, allowed)
         return [near if len(near := f[f >= 0]) >= k else rows for f in found]
 
 # %% ../../nbs/indexing/approximate.ipynb #90459067
@@ -316,7 +315,7 @@ def _read_codes(folder: Path, about: Approximation):
         wanted = (about.rows, -(-about.dimensions // 8))
         if codes.dtype != np.uint8 or codes.shape != wanted or not codes.flags.c_contiguous:
             raise ValueError(f"codes.npy holds {codes.dtype} {codes.shape}, not uint8 {wanted}")
-        if centre.dtype != np.float32 or centre.shape != wanted[:0] + (about.dimensions,):
+        if centre.dtype != np.float32 or centre.shape != (about.dimensions,):
             raise ValueError(f"centre.npy holds {centre.dtype} {centre.shape}")
         if not np.isfinite(centre).all():
             raise ValueError("centre.npy holds NaN or infinity")
