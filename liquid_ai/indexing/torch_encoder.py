@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from tqdm.auto import tqdm
 
-from ..core import ModelError, Settings, pick_device, thread_count
+from ..core import InputError, ModelError, Settings, pick_device, thread_count
 from .assets import quiet_transformers
 from .encoder_spec import EncoderSpec, Tokens, length_batches, padded, unit_rows
 
@@ -107,8 +107,14 @@ class TorchEncoder:
         spec: EncoderSpec,
         device: str = "auto",  # as in `Settings.device`
         threads: int = 0,  # CPU threads, of the whole process; 0: one a core
+        precision: str = "auto",  # `auto`: what suits the device; or `float32`
     ):
         import torch
+
+        if precision not in ("auto", "float32"):
+            raise InputError(
+                f"precision {precision!r} is not for torch; use auto or float32, or runtime='openvino'"
+            )
 
         self.spec, self.name, self.fingerprint = spec, spec.name, spec.fingerprint
         self._tokens, self._lock = Tokens(spec), threading.Lock()
@@ -118,7 +124,8 @@ class TorchEncoder:
         if on_cpu:
             torch.set_num_threads(threads or thread_count(Settings()))
         self._batch_tokens = 1024 if on_cpu else 32_768
-        self._model = torch_model(spec, "float32" if on_cpu else self.device.dtype).to(self.device.name)
+        dtype = "float32" if precision == "float32" else self.device.dtype
+        self._model = torch_model(spec, dtype).to(self.device.name)
         check_vectors(spec, self.encode(PROBE))
 
     def token_spans(self, texts: Sequence[str]) -> list[np.ndarray]:
