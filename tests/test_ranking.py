@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import warnings
 from pathlib import Path
 
@@ -120,7 +121,11 @@ def test_rows_pair_up_whatever_the_runs_return():
     assert one["nDCG@10"].tolist() == [0, 1] and two["nDCG@10"].tolist() == [1, 0]
     assert (one.no_result, two.no_result) == (("q1",), ("q3",))
     assert two.no_relevant == ("q2", "q4") and two.not_judged == ("q9",)
-    assert [note[:9] for note in two.notes] == ["1 queries", "2 queries", "1 queries"]
+    assert two.notes == (
+        "queries without a result, scored 0: 1 (q3)",
+        "queries without a relevant document, left out: 2 (q2, q4)",
+        "queries in the run that nobody judged, left out: 1 (q9)",
+    )
     shown = two._repr_html_() + repr(two)
     assert (
         all(note in two._repr_html_() and note in repr(two) for note in two.notes) and "unjudged@10" in shown
@@ -132,8 +137,9 @@ def test_what_is_shown_is_escaped():
     qrels = Qrels({"<q>": {"<d>": 1}}, "<judge>", ("<pool>", "<run>"), 3)
     run = Run("<run>", {"<q>": {"<d>": 1.0}, "<other>": {}})
     for shown in (qrels, run, evaluate(run, qrels)):
-        assert not {"<q>", "<d>", "<judge>", "<pool>", "<run>", "<other>"} & set(shown._repr_html_().split())
-        assert "&lt;" in shown._repr_html_() and "<run>" not in shown._repr_html_()
+        page = shown._repr_html_()
+        assert "&lt;" in page and not re.search("<(q|d|judge|pool|run|other)>", page)
+    assert "&lt;other&gt;" in page
 
 
 def test_a_system_is_not_scored_on_its_own_pool():
@@ -384,8 +390,11 @@ def test_a_beir_folder_is_read(tmp_path):
         ({"test": TESTED + "q2 d1 1\n"}, "test.tsv, line 4: query, document and grade with tabs"),
         ({"test": TESTED + "q2\td1\tx\n"}, "test.tsv, line 4: 'x' is not a whole-number grade"),
         ({"test": TESTED + "q2\td1\tscore\n"}, "test.tsv, line 4: 'score' is not a whole-number grade"),
-        ({"test": TESTED + "q2\td7\t1\nq2\td8\t1\n"}, "test.tsv names 2 unknown documents: d7, d8$"),
-        ({"test": TESTED + "".join(f"p{n}\td1\t1\n" for n in range(9))}, "9 unknown queries: p0, .*, …"),
+        ({"test": TESTED + "q2\td7\t1\nq2\td8\t1\n"}, "names documents that are not there: 2 [(]d7, d8[)]"),
+        (
+            {"test": TESTED + "".join(f"p{n}\td1\t1\n" for n in range(9))},
+            "names queries that are not there: 9 [(]p0, .*, …[)]",
+        ),
         ({"test": "query-id\tcorpus-id\tscore\n"}, "test.tsv has no judgements"),
     ],
 )

@@ -125,7 +125,7 @@ def _check_known(path: Path, kind: str, named: Mapping[str, None], known: Mappin
     unknown = [name for name in named if name not in known]
     if unknown:
         few = ", ".join(unknown[:5]) + (", …" if len(unknown) > 5 else "")
-        raise InputError(f"{path} names {len(unknown):,} unknown {kind}: {few}")
+        raise InputError(f"{path} names {kind} that are not there: {len(unknown):,} ({few})")
 
 
 def read_beir(
