@@ -13,6 +13,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -270,7 +271,7 @@ class Scores:
         }
 
     def __repr__(self) -> str:
-        head = f"{self.run}, {len(self.queries):,} queries, judged by {self.judged_by}"
+        head = f"{self.run}: {len(self.queries):,} scored, judged by {self.judged_by}"
         rows = [f"  {metric:<14}{value:.4f}" for metric, value in self.mean.items()]
         return "\n".join([head, *rows, *(f"  note: {note}" for note in self.notes)])
 
@@ -294,11 +295,11 @@ def check_pool(run: Run, qrels: Qrels) -> None:
 def _notes(run: Run, qrels: Qrels, scores: Scores) -> list[str]:
     "Says what was not scored; warns where the run was not pooled and results are unjudged."
     kinds = {
-        "had no result and score 0": scores.no_result,
-        "have no relevant document and are left out": scores.no_relevant,
-        "are in the run but not judged, and are left out": scores.not_judged,
+        "queries without a result, scored 0": scores.no_result,
+        "queries without a relevant document, left out": scores.no_relevant,
+        "queries in the run that nobody judged, left out": scores.not_judged,
     }
-    notes = [f"{len(ids):,} queries {what}: {_some(ids)}" for what, ids in kinds.items() if ids]
+    notes = [f"{what}: {len(ids):,} ({_some(ids)})" for what, ids in kinds.items() if ids]
     if qrels.pool and run.name not in qrels.pool:
         name = max((m for m in scores.values if m.startswith("unjudged@")), key=lambda m: parse_metric(m)[1])
         share = scores.values[name].mean()
