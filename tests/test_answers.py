@@ -106,6 +106,7 @@ def official(prediction: str, golds: list[str]) -> tuple[float, float]:
     return float(any(normal(prediction) == normal(g) for g in golds)), max(f1)
 
 
+@settings(deadline=None)
 @given(WORDS, st.lists(WORDS, min_size=1, max_size=4))
 def test_exact_match_and_f1_equal_the_definition(prediction, golds):
     exact, f1 = official(prediction, golds)
@@ -114,6 +115,7 @@ def test_exact_match_and_f1_equal_the_definition(prediction, golds):
     assert exact <= contains_answer(prediction, golds) and exact <= token_f1(prediction, golds) + 1e-12
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_normalising_twice_is_normalising_once_and_a_text_matches_itself(text):
     once = normalise_answer(text)
@@ -199,6 +201,7 @@ def test_scores_want_texts(score):
 # ROUGE-L
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 3), max_size=12), st.lists(st.integers(0, 3), max_size=12))
 def test_lcs_equals_the_table(a, b):
     table = np.zeros((len(a) + 1, len(b) + 1), int)
@@ -246,6 +249,7 @@ def test_ties_count_as_the_mean_over_their_orders(pairs):
     assert curve.tied == sum(confidence.count(c) > 1 for c in confidence)
 
 
+@settings(deadline=None)
 @given(CONFIDENCES, st.floats(0.01, 1))
 def test_curves_keep_their_properties(pairs, coverage):
     confidence, loss = map(np.array, zip(*pairs, strict=True))
@@ -257,7 +261,10 @@ def test_curves_keep_their_properties(pairs, coverage):
     for threshold in set(confidence.tolist()):  # what a threshold really gives
         kept = confidence >= threshold
         assert math.isclose(curve.risk_at(kept.mean()), loss[kept].mean(), abs_tol=1e-9)
-        assert curve.coverage_at(loss[kept].mean()) >= kept.mean() - 1e-9
+    given = {c: confidence >= c for c in confidence.tolist()}
+    for bar in (0.0, 0.3, float(loss.mean()), 1.0):
+        allowed = [kept.mean() for kept in given.values() if loss[kept].mean() <= bar + 1e-12]
+        assert math.isclose(curve.coverage_at(bar), max(allowed, default=0), abs_tol=1e-9)
     assert curve.risk_at(coverage) in curve.risk
     half = risk_coverage(confidence, loss, asked=2 * len(loss))
     assert np.allclose(half.coverage * 2, curve.coverage) and half.aurc == curve.aurc
@@ -288,6 +295,7 @@ def test_impossible_curves_are_refused():
             risk_coverage([0.1], [0], asked=2).risk_at(coverage)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=20))
 def test_refusals_equal_sklearn(pairs):
     from sklearn.metrics import precision_recall_fscore_support
@@ -376,10 +384,11 @@ def test_the_judge_of_the_package_knows_its_error_only_where_it_was_measured():
     assert cite_judge(encoder, index, 0.5).errors == {}
 
 
-@given(st.text(alphabet="ab .\n", min_size=1, max_size=60), st.integers(0, 50), st.integers(1, 20))
-def test_a_quote_is_found_where_it_stands(text, start, length):
-    quote = text[start : start + length]
-    assume(quote.split())
+@settings(deadline=None)
+@given(st.text(alphabet="ab .\n", max_size=30), st.text(alphabet="ab.\n", max_size=10), st.text("ab .\n"))
+def test_a_quote_is_found_where_it_stands(before, middle, after):
+    quote = f"b{middle}a"
+    text = before + quote + after
     document = Document.of(text, "x")
     spans = find_spans(" ".join(quote.split()), [document])
     assert all(text[s.start : s.end].split() == quote.split() for s in spans)

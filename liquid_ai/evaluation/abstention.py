@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['RiskCoverage', 'risk_coverage', 'AbstentionScores', 'abstention_scores']
 
-# %% ../../nbs/evaluation/abstention.ipynb #c4f6837c
+# %% ../../nbs/evaluation/abstention.ipynb #be17f511
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 from ..core import InputError
 from .squad import table_html
 
-# %% ../../nbs/evaluation/abstention.ipynb #d0b18ff9
+# %% ../../nbs/evaluation/abstention.ipynb #3e68db67
 @dataclass(frozen=True, slots=True, eq=False)
 class RiskCoverage:
     "Selective risk at every coverage, in expectation over the orders of ties."
@@ -67,20 +67,28 @@ class RiskCoverage:
         label: str = "",
     ) -> Any:  # the axes
         "Draw the curve, and below it the best that these losses allow."
-        import matplotlib.pyplot as plt
-
-        ax = ax or plt.gca()
-        [line] = ax.plot(self.coverage, self.risk, label=f"{label} AURC {self.aurc:.3f}".strip())
-        ax.plot(self.coverage, self.best, color=line.get_color(), linestyle=":", linewidth=1)
-        ax.set(xlabel="coverage", ylabel="selective risk", xlim=(0, 1), ylim=(0, None))
-        return ax
+        return _draw(self, ax, label)
 
     def _repr_html_(self) -> str:
-        row = [f"{v:.3f}" for v in (self.aurc, self.eaurc, self.risk[-1])]
-        head = ["answers", "tied", "coverage reached", "AURC", "excess AURC", "risk of all answers"]
-        return table_html(head, [[len(self.risk), self.tied, f"{self.coverage[-1]:.3f}", *row]])
+        return _table(self)
 
-# %% ../../nbs/evaluation/abstention.ipynb #e2628027
+# %% ../../nbs/evaluation/abstention.ipynb #231754c4
+def _table(curve: RiskCoverage) -> str:
+    row = [f"{v:.3f}" for v in (curve.coverage[-1], curve.aurc, curve.eaurc, curve.risk[-1])]
+    head = ["answers", "tied", "coverage reached", "AURC", "excess AURC", "risk of all answers"]
+    return table_html(head, [[len(curve.risk), curve.tied, *row]])
+
+
+def _draw(curve: RiskCoverage, ax: Any, label: str) -> Any:
+    import matplotlib.pyplot as plt
+
+    ax = ax or plt.gca()
+    [line] = ax.plot(curve.coverage, curve.risk, label=f"{label} AURC {curve.aurc:.3f}".strip())
+    ax.plot(curve.coverage, curve.best, color=line.get_color(), linestyle=":", linewidth=1)
+    ax.set(xlabel="coverage", ylabel="selective risk", xlim=(0, 1), ylim=(0, None))
+    return ax
+
+# %% ../../nbs/evaluation/abstention.ipynb #3de0a77e
 def risk_coverage(
     confidence: Sequence[float],  # (k,) of the answers given
     loss: Sequence[float],  # (k,) 0: right; at most the worst that can be
@@ -123,7 +131,7 @@ def _finite(what: str, values: Sequence[float], ids: Sequence[str] | None) -> np
 def _name(at: int, ids: Sequence[str] | None) -> str:
     return f"question {ids[at]}" if ids is not None else f"answer {at} (the first is 0)"
 
-# %% ../../nbs/evaluation/abstention.ipynb #f2328938
+# %% ../../nbs/evaluation/abstention.ipynb #9197580a
 @dataclass(frozen=True, slots=True, eq=False)
 class AbstentionScores:
     "Which refusals were due; a ratio of nothing to nothing is NaN."
@@ -168,7 +176,7 @@ class AbstentionScores:
         cells = [f"{v:.3f}" if isinstance(v, float) else "–" if v is None else v for v in told.values()]
         return table_html([k.replace("_", " ") for k in told], [cells])
 
-
+# %% ../../nbs/evaluation/abstention.ipynb #fb19e884
 def abstention_scores(
     abstained: Sequence[bool],  # (n,)
     impossible: Sequence[bool],  # (n,) the documents do not answer it
