@@ -32,7 +32,7 @@ from liquid_ai.evaluation.significance import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# %% ../../nbs/evaluation/compare.ipynb #07b0af15
+# %% ../../nbs/evaluation/compare.ipynb #40ea674a
 Scores = Mapping[str, float] | Sequence[float] | np.ndarray  # by query id, or bare in one order for all
 
 
@@ -113,7 +113,7 @@ def _number(value: float) -> str:
 def _signed(value: float) -> str:
     return f"{value:+.3f}" if abs(value) < 10 else f"{value:+,.1f}"
 
-# %% ../../nbs/evaluation/compare.ipynb #15e3831f
+# %% ../../nbs/evaluation/compare.ipynb #c3eb04f2
 @dataclass(frozen=True, slots=True)
 class Comparison:
     "Systems on the same queries: means, paired differences, and which of them are more than chance."
@@ -155,7 +155,7 @@ class Comparison:
         "The paired differences with their intervals, and the range in which a difference would go unseen."
         return _forest(self, axes)
 
-# %% ../../nbs/evaluation/compare.ipynb #7b8981c8
+# %% ../../nbs/evaluation/compare.ipynb #1fdfc124
 def _cells(self: Comparison) -> tuple[list[str], list[list[str]]]:
     "Head and rows: each system once, beside the first of its contrasts; further contrasts below it."
     head = [
@@ -210,7 +210,7 @@ def _forest(self: Comparison, axes: "Axes | None") -> "Axes":
     axes.set(xlabel=f"difference in {self.metric}; grey: too small to be found", ylim=(-0.6, len(rows) - 0.4))
     return axes
 
-# %% ../../nbs/evaluation/compare.ipynb #2fea5fa1
+# %% ../../nbs/evaluation/compare.ipynb #858da59b
 def compare(
     scores: Mapping[str, Scores],  # by system: {query id: score}, or bare scores in one order for all
     baseline: str | None = None,  # what the others are held against; None: the first
@@ -248,7 +248,7 @@ def compare(
     )
     return Comparison(metric, len(ids), level, systems, contrasts)
 
-
+# %% ../../nbs/evaluation/compare.ipynb #539841ef
 def _pairs(names: list[str], baseline: str | None, all_pairs: bool) -> list[tuple[int, int]]:
     "Positions of (system, baseline)."
     if len(set(names)) < len(names):
