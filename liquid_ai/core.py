@@ -387,7 +387,7 @@ class Settings:
     language: str = "english"  # whose stems BM25 compares; `auto`: detected; `none`: no stemming
     tenant: str = ""  # whose documents these are
     chunk_tokens: int = 254  # at most; with the encoder's two special tokens MiniLM's window of 256
-    headings: bool = False  # the retrievers read title and headings before each chunk
+    headings: bool = True  # the retrievers read title and headings before each chunk
     index: str = "auto"  # `auto`, `flat`, `hnsw` or `ivf`; or Milvus: a file ending in `.db`, or an address
     codes: str = "float32"  # what an approximate index compares first: `float32`, `int8` or `binary`
     mode: str = "hybrid"  # `hybrid`, `dense` or `sparse`
