@@ -211,6 +211,8 @@ def test_nothing_to_score_is_refused():
         evaluate(run, qrels, [])
     with pytest.raises(InputError, match="'recall@5' was not measured; there is MRR, unjudged@10"):
         evaluate(run, qrels, ["MRR"])["recall@5"]
+    scores = evaluate(run, qrels, "ndcg@3")
+    assert list(scores.mean) == ["nDCG@3", "unjudged@3"] and scores["NDCG@3"] is scores["nDCG@3"]
     for name in ("nDCG@", "nDCG@-1", "nDCG@0", "nDCG@1.5", "nDCG@ten", "F1", "", None, "nDCG@9999999999"):
         with pytest.raises(InputError, match="is unknown; use nDCG, recall"):
             parse_metric(name)

@@ -223,6 +223,10 @@ def parse_metric(
         raise InputError(f"metric {name!r} is unknown; use {', '.join(METRICS)}, with a cutoff: nDCG@10")
     return known[parts[1]], int(parts[2]) if parts[2] else None
 
+
+def _name(metric: str, k: int | None) -> str:
+    return metric if k is None else f"{metric}@{k}"
+
 # %% ../../nbs/evaluation/ranking.ipynb #2c31e695
 def _some(ids: Sequence[str]) -> str:
     return f"{', '.join(ids[:3])}{', …' if len(ids) > 3 else ''}"
@@ -249,10 +253,11 @@ class Scores:
     notes: tuple[str, ...] = ()  # what a reader of the figures must know
 
     def __getitem__(self, metric: str) -> np.ndarray:  # (n,) float64
-        "The scores of `metric` as it was asked for. Raises: `InputError`."
-        if metric not in self.values:
-            raise InputError(f"{metric!r} was not measured; there is {', '.join(self.values)}")
-        return self.values[metric]
+        "The scores of one metric. Raises: `InputError` where it was not measured."
+        name = _name(*parse_metric(metric))
+        if name not in self.values:
+            raise InputError(f"{name!r} was not measured; there is {', '.join(self.values)}")
+        return self.values[name]
 
     @property
     def mean(self) -> dict[str, float]:
@@ -344,7 +349,7 @@ def evaluate(
         run.name,
         qrels.judged_by,
         queries,
-        {name if k is None else f"{name}@{k}": METRICS[name](judged, k) for name, k in asked},
+        {_name(metric, k): METRICS[metric](judged, k) for metric, k in asked},
         no_result=tuple(q for q in queries if not run.results.get(q)),
         no_relevant=tuple(q for q, grades in good.items() if not grades),
         not_judged=tuple(q for q in run.results if q not in qrels.grades),
