@@ -140,7 +140,8 @@ class Snapshot:
 
     def chunk_places(self, document_id: str) -> list[tuple[int, int, tuple[str, ...]]]:
         "Start, end and heading path of a document's chunks, in order."
-        sql = "SELECT c.start, c.end, c.headings FROM documents d JOIN chunks c ON c.document=d.row WHERE d.id=?"
+        tables = "documents d JOIN chunks c ON c.document = d.row"
+        sql = f"SELECT c.start, c.end, c.headings FROM {tables} WHERE d.id=?"
         return [
             (a, b, tuple(json.loads(h))) for a, b, h in self._read(f"{sql} ORDER BY c.start", document_id)
         ]

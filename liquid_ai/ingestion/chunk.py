@@ -151,7 +151,7 @@ def context(
     headings: tuple[str, ...],
     text: str,  # of the chunk
 ) -> str:  # one line; empty where the text says it all itself
-    "What a reader would know who comes to `text` from above: the title and the headings that it does not show."
+    "What a reader who comes from above knows already: the title and the headings that `text` does not show."
     above = dict.fromkeys(h for h in (title, *headings) if h and h not in text[:_NEAR])
     return " › ".join(above)
 

@@ -122,6 +122,7 @@ def _all_scores(
 def _opinion(name: str, weight: float, scores: np.ndarray, at: int, settings: Settings) -> Opinion:
     k = min(len(scores), max(settings.candidates, settings.top_k))
     best = np.partition(scores, len(scores) - k)[len(scores) - k :]
+    best = best[best > 0] if name != "dense" else best  # BM25 finds no row that holds no word
     standard = float(standard_scores(scores[at : at + 1], best)[0])
     return Opinion(name, int((scores > scores[at]).sum()) + 1, float(scores[at]), standard, weight)
 
