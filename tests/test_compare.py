@@ -109,7 +109,7 @@ def test_counting_and_drawing_agree(monkeypatch):
 
 
 def equals(kind, n, runs, rng):
-    "Pairs of systems that are the same by construction: (runs, n) differences with a mean of 0."
+    "Pairs of systems that are the same by construction: (runs, n) differences, symmetric around 0."
     if kind == "nDCG":  # most queries differ
         return rng.choice(NDCG, (runs, n), p=RANKS) - rng.choice(NDCG, (runs, n), p=RANKS)
     if kind == "ties":  # four queries in five are the same for both

@@ -20,7 +20,7 @@ import numpy as np
 from ..core import InputError
 from .significance import check_level, percentile_interval, resample
 
-# %% ../../nbs/evaluation/latency.ipynb #0d7d5f8f
+# %% ../../nbs/evaluation/latency.ipynb #cc1ba21e
 @dataclass(frozen=True, slots=True)
 class Variant:
     "How long the calls of one variant took, in milliseconds."
@@ -51,7 +51,7 @@ class Ratio:
             return f"{self.variant} and {self.baseline} tie: {told}"
         return f"{self.variant} is {self.verdict} than {self.baseline}: {told}"
 
-# %% ../../nbs/evaluation/latency.ipynb #2e2ffed8
+# %% ../../nbs/evaluation/latency.ipynb #3c2e2f3e
 @dataclass(frozen=True, slots=True)
 class Latency:
     "Variants measured together."
@@ -87,7 +87,7 @@ class Latency:
             f"<small style='opacity:.75'>{escape(_small_print(self))}</small>"
         )
 
-# %% ../../nbs/evaluation/latency.ipynb #264cc4c0
+# %% ../../nbs/evaluation/latency.ipynb #b512d9c3
 def _cells(self: Latency) -> tuple[list[str], list[list[str]]]:
     def span(value: float, interval: tuple[float, float]) -> str:
         return f"{_ms(value)} [{_ms(interval[0])}, {_ms(interval[1])}]"
@@ -112,7 +112,7 @@ def _small_print(self: Latency) -> str:
         f"left out: {self.excluded}"
     )
 
-# %% ../../nbs/evaluation/latency.ipynb #d7af4008
+# %% ../../nbs/evaluation/latency.ipynb #ebf02c41
 @contextmanager
 def _collector(on: bool):
     was = gc.isenabled()
@@ -150,7 +150,7 @@ def _check(variants: Mapping[str, Callable], inputs: Sequence[Any], warm_up: int
     if not len(inputs) or repeats < 1 or len(inputs) * repeats < 2:
         raise InputError(f"{len(inputs)} inputs × {repeats} repeats: at least two timed calls are needed")
 
-# %% ../../nbs/evaluation/latency.ipynb #bdd33291
+# %% ../../nbs/evaluation/latency.ipynb #5454a095
 def _variant(name: str, taken: np.ndarray, first: float, level: float, times: int, seed: int) -> Variant:
     p50, p95 = ((float(np.percentile(taken, q)), _interval(taken, q, level, times, seed)) for q in (50, 95))
     return Variant(name, *p50, *p95, first)
