@@ -77,7 +77,7 @@ class Costs:
     cached: int  # answers that came from the cache; their latency is the cache's
 
     def summary(self) -> dict[str, dict[str, float | int]]:
-        "p50 and p95 of each stage and of the tokens, over the answers in which it ran."
+        "p50 and p95 of each stage, over the answers in which it ran, and of the tokens of all answers."
         found = {f"{stage} ms": v[~np.isnan(v)] for stage, v in self.stages.items()}
         found |= {f"{kind} tokens": v for kind, v in self.tokens.items()}
         return {
