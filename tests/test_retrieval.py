@@ -18,24 +18,6 @@ WORDS = st.lists(st.sampled_from(["alpha", "beta", "gamma", "delta", "files", "c
 )
 
 
-@settings(deadline=None)
-@given(st.lists(WORDS, min_size=1, max_size=12), WORDS)
-def test_bm25_equals_the_formula(texts, question):
-    words = Words()
-    index, bags = BM25Index.build(texts, words), [words(t) for t in texts]
-    n, average = len(bags), sum(map(len, bags)) / len(bags)
-    for row, bag in enumerate(bags):
-        wanted = 0.0
-        for w in words(question):
-            df = sum(w in b for b in bags)
-            if df:
-                idf = np.log(1 + (n - df + 0.5) / (df + 0.5))
-                wanted += (
-                    idf * bag.count(w) / (bag.count(w) + 1.5 * (0.25 + 0.75 * len(bag) / (average or 1)))
-                )
-        assert index.scores(question)[row] == pytest.approx(wanted, abs=1e-4)
-
-
 @given(st.lists(st.integers(0, 3), max_size=30), st.integers(1, 40), st.data())
 def test_best_rows_are_a_stable_sort(scores, k, data):
     scores = np.array(scores, np.float32)

@@ -16,8 +16,8 @@ import numpy as np
 from ..core import Encoder, Hit, Settings
 from ..indexing.store import Snapshot
 from .filters import allowed_rows
-from .fuse import standard_scores
-from .search import check_question, search
+from .fuse import Arm, standard_scores
+from .search import ask_arms, check_question, search
 
 # %% ../../nbs/retrieval/explain.ipynb #50cf431d
 @dataclass(frozen=True, slots=True)
@@ -91,53 +91,32 @@ def explain(
     hits = search(snapshot, encoder, question, settings, where, vector=vector, principals=principals)
     allowed = allowed_rows(snapshot, where, principals)
     rows = np.arange(len(snapshot)) if allowed is None else np.flatnonzero(allowed)
-    arms = _all_scores(snapshot, question, vector, rows, settings)
+    [arms] = ask_arms(snapshot, encoder, [question], [()], vector[None], allowed, settings)
+    told = [(arm, arm.score(rows)) for arm in arms]
     reasons = []
     for hit, row in zip(hits, snapshot.positions([h.chunk.id for h in hits]), strict=True):
         at = int(np.searchsorted(rows, row))
-        opinions = tuple(_opinion(name, weight, scores, at, settings) for name, weight, scores in arms)
+        opinions = tuple(_opinion(arm, scores, at) for arm, scores in told)
         terms = snapshot.sparse.explain(question, int(row))
         reasons.append(Reason(hit, opinions, terms, _why(hit, opinions, terms)))
     return Explanation(question, tuple(reasons), len(rows), settings)
 
 
-def _all_scores(
-    snapshot: Snapshot, question: str, vector: np.ndarray, rows: np.ndarray, settings: Settings
-) -> list[tuple[str, float, np.ndarray]]:
-    "Name, weight and (rows,) scores of each arm that takes part, and of dense and sparse in any case."
-    hybrid = settings.mode == "hybrid"
-    of_document = np.searchsorted(snapshot.places, rows, side="right") - 1
-    by_scores = hybrid and settings.fusion == "scores"
-    rest = 1 - settings.dense_weight - settings.document_weight
-    weights = (settings.dense_weight, rest, settings.document_weight) if by_scores else (1.0, 1.0, 0.0)
-    arms = [
-        ("dense", weights[0] * (settings.mode != "sparse"), snapshot.vectors[rows] @ vector),
-        ("sparse", weights[1] * (settings.mode != "dense"), snapshot.sparse.scores(question)[rows]),
-    ]
-    if by_scores and settings.document_weight:
-        arms.append(("document", weights[2], snapshot.document_sparse.scores(question)[of_document]))
-    return arms
-
-
-def _opinion(name: str, weight: float, scores: np.ndarray, at: int, settings: Settings) -> Opinion:
-    k = min(len(scores), max(settings.candidates, settings.top_k))
-    best = np.partition(scores, len(scores) - k)[len(scores) - k :]
-    best = best[best > 0] if name != "dense" else best  # BM25 finds no row that holds no word
-    standard = float(standard_scores(scores[at : at + 1], best)[0])
-    return Opinion(name, int((scores > scores[at]).sum()) + 1, float(scores[at]), standard, weight)
+def _opinion(arm: Arm, scores: np.ndarray, at: int) -> Opinion:
+    standard = float(standard_scores(scores[at : at + 1], arm.scores)[0]) if len(arm.scores) else 0.0
+    return Opinion(arm.name, int((scores > scores[at]).sum()) + 1, float(scores[at]), standard, arm.weight)
 
 # %% ../../nbs/retrieval/explain.ipynb #9da42486
 def _why(hit: Hit, opinions: Sequence[Opinion], terms: Mapping[str, float]) -> str:
     "One sentence."
-    taking_part = [o for o in opinions if o.weight]
-    lead = max(taking_part, key=lambda o: o.share)
+    lead = max(opinions, key=lambda o: o.share)
     words = ", ".join(f"“{t}”" for t in [*terms][:3])
     says = {
         "dense": f"its meaning is near: {_nth(lead.rank)} by cosine",
         "sparse": f"it holds {words or 'none of the words'}: {_nth(lead.rank)} by BM25",
         "document": f"its document holds the question's words: {_nth(lead.rank)} by BM25 of documents",
     }[lead.arm]
-    others = [f"{o.arm} has it {_nth(o.rank)}" for o in taking_part if o is not lead]
+    others = [f"{o.arm} has it {_nth(o.rank)}" for o in opinions if o is not lead]
     if "rerank" in hit.signals:
         others.append(f"the reranker has it {_nth(hit.signals['rerank'].rank)}")
     return f"{says}; {', '.join(others)}" if others else says

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MODES', 'FUSIONS', 'check_question', 'check_top_k', 'check_choices', 'dense_arms', 'sparse_arm', 'document_arm',
-           'search_many', 'search']
+           'search_many', 'search', 'ask_arms']
 
 # %% ../../nbs/retrieval/search.ipynb #2e403031
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -144,7 +144,7 @@ def search_many(
     if not len(snapshot):
         raise StoreError("the store is empty: ingest documents first")
     allowed = allowed_rows(snapshot, where, principals)
-    arms = _arms(snapshot, encoder, asked, wordings or [()] * len(asked), vectors, allowed, settings)
+    arms = ask_arms(snapshot, encoder, asked, wordings or [()] * len(asked), vectors, allowed, settings)
     reranker = reranker or load_reranker(snapshot, encoder, settings)
     found = []
     for question, own in zip(asked, arms, strict=True):
@@ -178,15 +178,16 @@ def search(
     return hits
 
 # %% ../../nbs/retrieval/search.ipynb #b061568c
-def _arms(
+def ask_arms(
     snapshot: Snapshot,
     encoder: Encoder | None,
-    asked: Sequence[str],
-    wordings: Sequence[Sequence[str]],
-    vectors: np.ndarray | None,
-    allowed: np.ndarray | None,
+    asked: Sequence[str],  # checked questions
+    wordings: Sequence[Sequence[str]],  # of each question
+    vectors: np.ndarray | None,  # (n, d) float32 of the questions; None: to be encoded
+    allowed: np.ndarray | None,  # (rows,) bool
     settings: Settings,
-) -> list[list[Arm]]:
+) -> list[list[Arm]]:  # for each question, with their weights
+    "What every arm finds for every wording of every question."
     k, s = max(settings.top_k, settings.candidates), settings
     texts = [[q, *(check_question(w, s) for w in more)] for q, more in zip(asked, wordings, strict=True)]
     flat = [text for group in texts for text in group]
