@@ -15,12 +15,12 @@ from liquid_ai.indexing.approximate import (
     build_dense,
     choose,
     load_dense,
-    own_recall,
+    measured_recall,
     save_dense,
 )
 from liquid_ai.indexing.dense import FlatIndex, load_vectors, rescore, save_vectors
 
-ROWS, D = 6_000, 20  # not a multiple of 8: the last byte of a binary code is not full
+ROWS, D = 9_000, 100  # not a multiple of 8: the last byte of a binary code is not full
 APPROXIMATE = [(kind, codes) for kind in ("flat", "ivf") for codes in ("float32", "int8", "binary")][1:]
 MILVUS = ("FLAT", "HNSW", "IVF_FLAT")
 NAMES = ["exact", *map("-".join, APPROXIMATE), *(f"milvus-{m}" for m in MILVUS)]
@@ -33,13 +33,13 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 @pytest.fixture(scope="module")
 def vectors():
     rng = np.random.default_rng(0)
-    around = rng.normal(size=(60, D))[rng.integers(60, size=ROWS)]
+    around = rng.normal(size=(90, D))[rng.integers(90, size=ROWS)]
     return unit(around + rng.normal(size=(ROWS, D)))
 
 
 @pytest.fixture(scope="module")
 def queries(vectors):
-    return unit(vectors[::200] + np.random.default_rng(1).normal(scale=0.15, size=(30, D)))
+    return unit(vectors[::300] + np.random.default_rng(1).normal(scale=0.07, size=(30, D)))
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -76,10 +76,11 @@ def test_recall_is_what_was_promised(index, vectors, queries):
     assert recall >= 0.95 and index.recall >= 0.95
     if not isinstance(index, ApproximateIndex):
         return
-    assert index.recall >= 0.98 and index.recall == own_recall(index, vectors)
+    assert 4 * index.about.candidates < ROWS / 2  # otherwise everything is rescored, and nothing is tested
+    assert index.recall >= 0.98 and index.recall == measured_recall(index, vectors)
 
 
-@pytest.mark.parametrize("share", [0.9, 0.3, 0.01, 0.001])
+@pytest.mark.parametrize("share", [0.9, 0.5, 0.01, 0.001])
 def test_recall_under_a_filter(index, vectors, queries, share):
     allowed = np.random.default_rng(2).random(ROWS) < share
     k = min(10, int(allowed.sum()))
@@ -176,9 +177,9 @@ def test_the_same_vectors_give_the_same_index(vectors, queries):
 
 
 def test_centroids_serve_the_next_generation(vectors, queries):
-    old = build_dense(vectors[:5_000], "ivf", "int8")
+    old = build_dense(vectors[:8_000], "ivf", "int8")
     new = build_dense(vectors, "ivf", "int8", old=old)
-    assert new.coded.nlist == old.coded.nlist and len(new) == ROWS and len(old) == old.coded.ntotal == 5_000
+    assert new.coded.nlist == old.coded.nlist and len(new) == ROWS and len(old) == old.coded.ntotal == 8_000
     assert new.recall >= 0.98
     assert build_dense(vectors[:1_200], "ivf", "int8", old=old).coded.nlist != old.coded.nlist
 

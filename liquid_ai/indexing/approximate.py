@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['TARGET', 'KINDS', 'CODES', 'EXACT_ROWS', 'SCAN_ROWS', 'BinaryCodes', 'Approximation', 'ApproximateIndex', 'choose',
-           'own_recall', 'build_dense', 'save_dense', 'load_dense']
+           'measured_recall', 'build_dense', 'save_dense', 'load_dense']
 
 # %% ../../nbs/indexing/approximate.ipynb #c1902e8a
 import json
@@ -80,7 +80,7 @@ class Approximation:
     dimensions: int
     candidates: int  # rescored with the true vectors, at least
     probes: int = 0  # lists that are read; `ivf` only
-    recall: float = 0.0  # at 10, for a sample of its own rows, against exact search
+    recall: float = 0.0  # at 10 against exact search, as measured when it was built
 
     def _repr_html_(self) -> str:
         facts = asdict(self) | {"recall": f"{self.recall:.3f}", "rows": f"{self.rows:,}"}
@@ -119,7 +119,7 @@ class ApproximateIndex:
 
     @property
     def recall(self) -> float:
-        "Recall at 10 for a sample of its own rows, measured when it was built."
+        "Recall at 10 against exact search, measured when it was built."
         return self.about.recall
 
     def search(
@@ -200,36 +200,35 @@ def _coded(vectors: np.ndarray, kind: str, codes: str, old: DenseIndex | None):
     return index
 
 # %% ../../nbs/indexing/approximate.ipynb #6fe2fc70
-_ASKED = 100  # rows
+_ASKED = 100  # questions
 
 
-def own_recall(
+def _between(vectors: np.ndarray) -> np.ndarray:
+    "Questions (n, d) halfway between two rows, always the same for the same vectors."
+    first, second = np.random.default_rng(1).integers(len(vectors), size=(2, _ASKED))
+    middle = vectors[first] + vectors[second]
+    return middle / np.maximum(np.linalg.norm(middle, axis=1, keepdims=True), 1e-12)
+
+
+def measured_recall(
     index: DenseIndex,
     vectors: np.ndarray,  # (rows, d) float32, those of the index
     k: int = 10,
-    nearest: np.ndarray | None = None,  # from `_own_nearest`, where it is known
+    least: np.ndarray | None = None,  # (questions,) the exact score at rank k, where it is known
 ) -> float:  # 0 to 1
-    "Recall at `k` for a fixed sample of rows, each asked for its nearest others; equal scores count alike."
-    asked = vectors[_asked(len(vectors))]
-    least = _own_nearest(vectors, k) if nearest is None else nearest
-    return float((index.search(asked, k + 1)[0][:, 1:] >= least[:, None] - 1e-6).mean())
-
-
-def _asked(rows: int) -> np.ndarray:
-    return np.sort(np.random.default_rng(1).choice(rows, min(rows, _ASKED), replace=False))
-
-
-def _own_nearest(vectors: np.ndarray, k: int, threads: int = 0) -> np.ndarray:
-    "The (sample,) score of the `k`-th nearest other row."
-    return exact_search(vectors, vectors[_asked(len(vectors))], k + 1, None, threads)[0][:, k]
+    "Recall at `k` against exact search, for fixed questions between two rows; equal scores count alike."
+    asked, k = _between(vectors), min(k, len(vectors))
+    least = exact_search(vectors, asked, k)[0][:, -1] if least is None else least
+    return float((index.search(asked, k)[0] >= least[:, None] - 1e-6).mean())
 
 
 def _tuned(index: ApproximateIndex, target: float) -> ApproximateIndex:
     "`index` with as much effort as the target takes."
-    nearest, wanted = _own_nearest(index.vectors, 10, index.threads), 1 - (1 - target) / 2
+    asked, wanted = _between(index.vectors), 1 - (1 - target) / 2
+    least = exact_search(index.vectors, asked, 10, None, index.threads)[0][:, -1]
     while True:
         about = index.about
-        index.about = about = replace(about, recall=own_recall(index, index.vectors, 10, nearest))
+        index.about = about = replace(about, recall=measured_recall(index, index.vectors, 10, least))
         lists = index.coded.nlist if about.probes else 0
         spent = about.probes >= lists if lists else about.candidates * _ALL >= about.rows
         if about.recall >= wanted or spent:

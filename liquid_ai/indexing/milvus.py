@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..core import InputError, StoreError, html_card
-from .approximate import own_recall
+from .approximate import measured_recall
 from .dense import check_search, no_rows
 
 # %% ../../nbs/indexing/milvus.ipynb #d44f201b
@@ -196,7 +196,7 @@ def build_milvus(
     finally:
         client.close()
     made = MilvusIndex(uri, collection, token, timeout)
-    made.recall = own_recall(made, vectors) if index != "FLAT" and len(vectors) > 10 else 1.0
+    made.recall = measured_recall(made, vectors) if index != "FLAT" and len(vectors) else 1.0
     return made
 
 
