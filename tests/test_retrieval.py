@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 from liquid_ai.core import DenseIndex, Document, InputError, Settings
 from liquid_ai.indexing.dense import FlatIndex
 from liquid_ai.indexing.embed import load_encoder
-from liquid_ai.indexing.sparse import BM25Index, Words, best_rows
+from liquid_ai.indexing.sparse import best_rows
 from liquid_ai.indexing.store import Store, commit, open_snapshot
 from liquid_ai.ingestion.chunk import split
-from liquid_ai.retrieval.search import MODES, reciprocal_rank_fusion, search
+from liquid_ai.retrieval.fuse import reciprocal_rank_fusion
+from liquid_ai.retrieval.search import MODES, search
 
 WORDS = st.lists(st.sampled_from(["alpha", "beta", "gamma", "delta", "files", "closing"]), max_size=8).map(
     " ".join
@@ -40,7 +41,7 @@ def test_a_dense_index_is_exact_under_a_filter(rows, k, seed):
 
 @given(st.lists(st.lists(st.integers(0, 20), unique=True, max_size=15), min_size=1, max_size=3))
 def test_fusion_keeps_every_row_and_respects_agreement(arms):
-    fused = reciprocal_rank_fusion([[(row, 0.0) for row in arm] for arm in arms])
+    fused = reciprocal_rank_fusion(arms)
     assert {row for row, _ in fused} == {row for arm in arms for row in arm}
     score = dict(fused)
     for row in score:
