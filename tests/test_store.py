@@ -16,7 +16,7 @@ from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liquid_ai.core import Document, StoreError, chunk_document
+from liquid_ai.core import Document, StoreError, chunk_document, digest, file_sha256
 from liquid_ai.indexing.store import Store, check_encoder, commit, open_snapshot, rebuild, writing
 
 
@@ -237,3 +237,74 @@ def test_reports_are_kept_and_nothing_is_pickled(tmp_path):
     assert not [
         name for name, head in heads.items() if head[:1] == b"\x80" or name.endswith((".pkl", ".pickle"))
     ]
+
+
+OLD_TABLES = """
+CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE documents(
+    row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, version TEXT NOT NULL, cutter TEXT NOT NULL,
+    text TEXT NOT NULL, title TEXT NOT NULL, source TEXT NOT NULL, mime TEXT NOT NULL,
+    pages TEXT NOT NULL, meta TEXT NOT NULL);
+CREATE TABLE chunks(
+    row INTEGER PRIMARY KEY, document INTEGER NOT NULL REFERENCES documents(row) ON DELETE CASCADE,
+    id TEXT NOT NULL, start INTEGER NOT NULL, "end" INTEGER NOT NULL, headings TEXT NOT NULL, page INTEGER,
+    text TEXT NOT NULL, vector TEXT NOT NULL);
+CREATE INDEX chunks_document ON chunks(document, start);
+CREATE TABLE reports(generation INTEGER NOT NULL, made TEXT NOT NULL, report TEXT NOT NULL);
+"""
+
+
+def old_store(folder, texts):
+    "A store as format 1 had it: other tables, and a segment of vectors and bm25s's files."
+    import bm25s
+
+    segment = folder / "gen-000001"
+    (segment / "bm25").mkdir(parents=True)
+    db = sqlite3.connect(folder / "store.db")
+    db.execute("PRAGMA journal_mode=WAL")
+    db.executescript(OLD_TABLES)
+    facts = {"format": 1, "generation": 1, "encoder": Hashing.fingerprint, "encoder_name": Hashing.name}
+    db.executemany("INSERT INTO meta VALUES (?, ?)", [(k, str(v)) for k, v in facts.items()])
+    pairs = [cut(d) for d in sorted(documents(texts), key=lambda d: d.id)]
+    for d, chunks in pairs:
+        row = db.execute(
+            "INSERT INTO documents VALUES (NULL,?,?,?,?,?,?,?,?,?)",
+            (d.id, d.version, "", d.text, d.title, d.source, d.mime, "[]", "{}"),
+        ).lastrowid
+        for c in chunks:
+            values = (row, c.id, c.start, c.end, "[]", None, c.text, digest(c.text))
+            db.execute("INSERT INTO chunks VALUES (NULL,?,?,?,?,?,?,?,?)", values)
+    db.commit()
+    db.close()
+    flat = [c.text for _, chunks in pairs for c in chunks]
+    np.save(segment / "vectors.npy", Hashing().encode(flat))
+    model = bm25s.BM25()
+    model.index([t.split() for t in flat], show_progress=False)
+    model.save(segment / "bm25", show_progress=False)
+    (segment / "bm25" / "words.json").write_text(json.dumps({"language": "none", "k1": 1.5, "b": 0.75}))
+    files = {p.relative_to(segment).as_posix(): file_sha256(p) for p in segment.rglob("*") if p.is_file()}
+    manifest = {"rows": len(flat), "encoder": Hashing.fingerprint, "dimensions": 32, "files": files}
+    (segment / "manifest.json").write_text(json.dumps(manifest))
+    return flat
+
+
+def test_a_store_of_format_one_is_brought_up_to_date(tmp_path):
+    texts = {"a": "alpha\n\nbeta", "b": "gamma"}
+    flat = old_store(tmp_path / "old", texts)
+    store = Store(tmp_path / "old")
+    assert store.meta("format") == "2" and store.generation == 2
+    snapshot = open_snapshot(store)
+    assert [c.text for c in snapshot.chunks(range(len(snapshot)))] == flat
+    assert (np.asarray(snapshot.vectors) == Hashing().encode(flat)).all()
+    assert snapshot.sparse.words.language == "none" and snapshot.sparse.search("gamma", 5)[0].size == 1
+    commit(store, map(cut, documents({"c": "delta"})), Hashing())
+    assert len(open_snapshot(store)) == len(flat) + 1
+
+
+def test_a_damaged_store_of_format_one_stays_as_it_was(tmp_path):
+    old_store(tmp_path / "old", {"a": "alpha"})
+    (tmp_path / "old" / "gen-000001" / "vectors.npy").write_bytes(b"")
+    with pytest.raises(StoreError, match="damaged"):
+        Store(tmp_path / "old")
+    with sqlite3.connect(tmp_path / "old" / "store.db") as db:
+        assert db.execute("SELECT value FROM meta WHERE key='format'").fetchone() == ("1",)

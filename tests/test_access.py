@@ -1,0 +1,112 @@
+"""Who may find what: no search, in any mode and by any path, shows a document to someone it does not name."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from liquid_ai.core import Document, InputError, Settings
+from liquid_ai.indexing.embed import load_encoder
+from liquid_ai.indexing.store import Store, commit, open_snapshot
+from liquid_ai.ingestion.chunk import split
+from liquid_ai.retrieval.explain import explain
+from liquid_ai.retrieval.filters import allowed_rows
+from liquid_ai.retrieval.search import MODES, search, search_many
+
+NAMES = ["ann", "bob", "staff", "board"]
+LISTS = [(), *itertools.combinations(NAMES, 1), *itertools.combinations(NAMES, 2)]
+THINGS = ["secret key", "garden", "kettle", "bank account", "holiday"]
+
+
+@pytest.fixture(scope="module")
+def snapshot(tmp_path_factory):
+    encoder, store = load_encoder(), Store(tmp_path_factory.mktemp("access") / "store")
+    documents = [
+        Document.of(
+            f"# {thing}\n\nThe {thing} number {n}.\n\n## Where\n\nIt is kept in room {n}, near the {thing}.",
+            f"{thing}-{n}",
+            title=f"{thing} {n}",
+            meta={"thing": thing, **({"code": n} if "board" in names else {})},
+            access=names,
+        )
+        for n, (thing, names) in enumerate(itertools.product(THINGS, LISTS))
+    ]
+    commit(store, zip(documents, split(documents, encoder, 24, True), strict=True), encoder)
+    snapshot = open_snapshot(store)
+    snapshot.lists = {d.id: set(d.access) for d in documents}
+    return snapshot
+
+
+def may_see(snapshot, hit, who) -> bool:
+    names = snapshot.lists[hit.chunk.document_id]
+    return not names or bool(names & set(who))
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    question=st.sampled_from([*THINGS, "room", "where is it kept?", "number 7", "zzz"]),
+    who=st.sets(st.sampled_from([*NAMES, "nobody", ""])),
+    where=st.sampled_from(
+        [None, {"thing": "kettle"}, {"thing": ["garden", "holiday"]}, {"title": {">=": "h"}}]
+    ),
+    choices=st.fixed_dictionaries(
+        {
+            "mode": st.sampled_from(MODES),
+            "fusion": st.sampled_from(["scores", "ranks"]),
+            "top_k": st.sampled_from([1, 5, 60]),
+            "candidates": st.sampled_from([1, 10, 100]),
+            "document_weight": st.sampled_from([0.0, 0.25, 0.5]),
+            "diversity": st.sampled_from([0.0, 0.5]),
+            "parent_chars": st.sampled_from([0, 500]),
+        }
+    ),
+)
+def test_nothing_leaks(snapshot, question, who, where, choices):
+    hits = search(snapshot, load_encoder(), question, Settings(**choices), where, principals=who)
+    assert all(may_see(snapshot, hit, who) for hit in hits)
+    allowed = allowed_rows(snapshot, where, who)
+    assert len(hits) <= np.count_nonzero(allowed)
+    if choices["mode"] != "sparse" and not choices["parent_chars"]:
+        assert len(hits) == min(choices["top_k"], np.count_nonzero(allowed))  # and nobody is starved
+
+
+def test_the_other_ways_to_search_keep_the_lists_too(snapshot):
+    encoder = load_encoder()
+    late = Settings(rerank="late", rerank_top=10, top_k=10)
+    found = [
+        *search_many(snapshot, encoder, THINGS, Settings(top_k=50), principals=["ann"]),
+        search(snapshot, encoder, "secret", late, principals=["ann"]),
+        search(snapshot, encoder, "secret", wordings=["hidden key", "password"], principals=["ann"]),
+        [r.hit for r in explain(snapshot, encoder, "secret key", principals=["ann"]).reasons],
+    ]
+    assert all(hits and all(may_see(snapshot, h, ["ann"]) for h in hits) for hits in found)
+
+
+def test_who_names_nobody_sees_only_what_is_for_everyone(snapshot):
+    hits = search(snapshot, load_encoder(), "secret key", Settings(top_k=100))
+    assert hits and all(not snapshot.lists[h.chunk.document_id] for h in hits)
+
+
+def test_an_error_does_not_tell_of_hidden_fields(snapshot):
+    with pytest.raises(InputError) as told:
+        search(snapshot, load_encoder(), "key", where={"code": 3}, principals=["nobody"])
+    assert "'code'" in str(told.value) and "code" not in str(told.value).partition("fields:")[2]
+    assert search(snapshot, load_encoder(), "key", where={"code": {">=": 0}}, principals=["board"])
+
+
+def test_a_name_is_not_taken_for_letters(snapshot):
+    with pytest.raises(InputError, match="not one string"):
+        search(snapshot, load_encoder(), "key", principals="ann")
+
+
+def test_a_changed_list_counts_at_once(tmp_path):
+    encoder, store = load_encoder(), Store(tmp_path / "store")
+    for names in ((), ("ann",), ("bob",)):
+        document = Document.of("The key is under the mat.", "key", access=names)
+        commit(store, zip([document], split([document], encoder), strict=True), encoder)
+        snapshot = open_snapshot(store)
+        seen = [bool(search(snapshot, encoder, "key", principals=who)) for who in ([], ["ann"], ["bob"])]
+        assert seen == [not names, "bob" not in names, "ann" not in names]
+        assert snapshot.document(document.id) == document
