@@ -35,7 +35,7 @@ def formula(texts, question, words) -> np.ndarray:
         for row, bag in enumerate(bags):
             if bag[w]:
                 idf = math.log(1 + (n - df + 0.5) / (df + 0.5))
-                scores[row] += idf * bag[w] / (bag[w] + 1.5 * (0.25 + 0.75 * bag.total() / average))
+                scores[row] += idf * bag[w] / (bag[w] + 1.2 * (0.25 + 0.75 * bag.total() / average))
     return scores
 
 
@@ -62,7 +62,7 @@ def test_scores_are_those_of_bm25s(texts, question):
     bm25s = pytest.importorskip("bm25s")
     index, known = BM25Index.build(texts, PLAIN), {}
     ids = [[known.setdefault(w, len(known)) for w in PLAIN(t)] for t in texts]
-    model = bm25s.BM25(k1=1.5, b=0.75, method="lucene", dtype="float64")
+    model = bm25s.BM25(k1=1.2, b=0.75, method="lucene", dtype="float64")
     model.index((ids, known), show_progress=False)
     asked = [w for w in PLAIN(question) if w in known]
     wanted = model.get_scores(asked) if asked else np.zeros(len(texts))
@@ -282,7 +282,7 @@ def test_scores_on_scifact_are_those_of_bm25s():
     ]
     index, known = BM25Index.build(texts, words), {}
     ids = [[known.setdefault(w, len(known)) for w in words(t)] for t in texts]
-    model = bm25s.BM25(k1=1.5, b=0.75, method="lucene", dtype="float64")
+    model = bm25s.BM25(k1=1.2, b=0.75, method="lucene", dtype="float64")
     model.index((ids, known), show_progress=False)
     for question in questions:
         found, wanted = index.scores(question), model.get_scores([w for w in words(question) if w in known])

@@ -158,7 +158,7 @@ def support(
     return scores
 
 # %% ../../nbs/generation/cite.ipynb #5699a64c
-_COSINE, _SHARE, _BIAS = 5.8, 1.4, -4.3
+_COSINE, _SHARE, _BIAS = 5.7, 1.2, -4.2
 
 
 def confidence(

@@ -140,7 +140,7 @@ def chunk_size(
 def cutter(
     encoder: Encoder,
     chunk_tokens: int,  # wanted at most
-    headings: bool = False,  # as for `split`
+    headings: bool = True,  # as for `split`
 ) -> str:
     "The name of the way in which `split` cuts."
     return f"{_METHOD}:{chunk_size(encoder, chunk_tokens)}{':headings' if headings else ''}"
@@ -160,7 +160,7 @@ def split(
     documents: Sequence[Document],
     encoder: Encoder,  # whose tokens are counted
     chunk_tokens: int = 254,  # at most in a chunk, its context included
-    headings: bool = False,  # the retrievers read title and headings before each chunk
+    headings: bool = True,  # the retrievers read title and headings before each chunk
 ) -> list[list[Chunk]]:  # for each document its chunks, in order
     "Cut `documents` so that the encoder reads every chunk whole."
     size = chunk_size(encoder, chunk_tokens)
