@@ -361,18 +361,6 @@ def to_json(
     return value if value is None or isinstance(value, str | int | bool) else str(value)
 
 # %% ../nbs/core.ipynb #a56a36a9
-_SWITCH = {
-    "1": True,
-    "true": True,
-    "yes": True,
-    "on": True,
-    "0": False,
-    "false": False,
-    "no": False,
-    "off": False,
-}
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     "Every choice a user can make, with the default that the benchmarks support."
@@ -389,6 +377,7 @@ class Settings:
     chunk_tokens: int = 254  # at most; with the encoder's two special tokens MiniLM's window of 256
     headings: bool = True  # the retrievers read title and headings before each chunk
     index: str = "auto"  # `auto`, `flat`, `hnsw` or `ivf`; or Milvus: a file ending in `.db`, or an address
+    vector_cache: str = ""  # a file of vectors by content hash, for stores that share text; empty: none
     codes: str = "float32"  # what an approximate index compares first: `float32`, `int8` or `binary`
     mode: str = "hybrid"  # `hybrid`, `dense` or `sparse`
     top_k: int = 5  # hits returned
@@ -422,25 +411,31 @@ class Settings:
     ) -> "Settings":
         "Defaults, then `LIQUID_AI_*` variables, then `changes`. Raises: `InputError` on an unknown name."
         types = {f.name: f.type for f in fields(cls)}
-        found = {}
-        for variable, text in environ.items():
-            name = variable.removeprefix("LIQUID_AI_").lower()
-            if name == variable.lower() or name in ("cache", "data"):
-                continue
-            if name not in types:
-                raise InputError(
-                    f"{variable} is set, but Settings has no field {name}; fields: {', '.join(types)}"
-                )
-            try:
-                found[name] = _SWITCH[text.strip().lower()] if types[name] is bool else types[name](text)
-            except (ValueError, KeyError) as e:
-                raise InputError(
-                    f"{variable}={text!r} is not a valid {types[name].__name__} for {name}"
-                ) from e
         try:
-            return cls(**found | changes)
+            return cls(**_from_environment(environ, types) | changes)
         except TypeError as e:
             raise InputError(f"Settings: {e}; fields: {', '.join(types)}") from e
+
+# %% ../nbs/core.ipynb #2524068d
+_SWITCH = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(("0", "false", "no", "off"), False)
+
+
+def _from_environment(environ: Mapping[str, str], types: Mapping[str, type]) -> dict[str, Any]:
+    "What `LIQUID_AI_*` variables say, in the types of the fields."
+    found = {}
+    for variable, text in environ.items():
+        name = variable.removeprefix("LIQUID_AI_").lower()
+        if name == variable.lower() or name in ("cache", "data"):
+            continue
+        if name not in types:
+            raise InputError(
+                f"{variable} is set, but Settings has no field {name}; fields: {', '.join(types)}"
+            )
+        try:
+            found[name] = _SWITCH[text.strip().lower()] if types[name] is bool else types[name](text)
+        except (ValueError, KeyError) as e:
+            raise InputError(f"{variable}={text!r} is not a valid {types[name].__name__} for {name}") from e
+    return found
 
 # %% ../nbs/core.ipynb #0d0fafac
 @dataclass(frozen=True, slots=True)

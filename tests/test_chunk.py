@@ -16,10 +16,15 @@ TEXTS = st.one_of(st.lists(PIECES, max_size=120).map("".join), st.text(max_size=
 
 
 @settings(max_examples=150, deadline=None)
-@given(TEXTS, st.sampled_from([16, 40, 254]))
-def test_chunks_are_exact_complete_and_bounded(text, size):
-    document = Document.of(text, "somewhere")
-    [chunks] = split([document], ENCODER, size)
+@given(
+    TEXTS,
+    st.sampled_from([16, 40, 254]),
+    st.booleans(),
+    st.sampled_from(["", "A title", "Qm4" * 30, "標題" * 40]),
+)
+def test_chunks_are_exact_complete_and_bounded(text, size, headings, title):
+    document = Document.of(text, "somewhere", title=title)
+    [chunks] = split([document], ENCODER, size, headings)
     at = 0
     for chunk in chunks:
         assert document.text[chunk.start : chunk.end] == chunk.text
@@ -27,7 +32,7 @@ def test_chunks_are_exact_complete_and_bounded(text, size):
         assert chunk.start >= at and not text[at : chunk.start].strip()
         at = chunk.end
     assert not text[at:].strip()
-    assert all(len(spans) <= size for spans in ENCODER.token_spans([c.text for c in chunks]))
+    assert all(len(spans) <= size for spans in ENCODER.token_spans([c.encoded for c in chunks]))
     assert len({c.id for c in chunks}) == len(chunks)
 
 
@@ -36,7 +41,7 @@ def test_chunks_are_exact_complete_and_bounded(text, size):
 def test_the_encoder_reads_every_chunk_whole(text):
     [chunks] = split([Document.of(text, "somewhere")], ENCODER)
     assert all(
-        len(ids) <= ENCODER.max_tokens for ids in Tokens(packaged_spec()).ids([c.text for c in chunks])
+        len(ids) <= ENCODER.max_tokens for ids in Tokens(packaged_spec()).ids([c.encoded for c in chunks])
     )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 from test_models import lfm2  # noqa: F401  a fixture
@@ -9,6 +10,7 @@ from test_models import lfm2  # noqa: F401  a fixture
 from liquid_ai import RAG, Document, InputError, Settings, StoreError, quickstart
 from liquid_ai.core import to_json
 from liquid_ai.generation.cite import claims, sentences
+from liquid_ai.indexing.vector_cache import VectorCache
 from liquid_ai.ingestion.quickstart import questions
 from liquid_ai.pipeline import REFUSAL
 
@@ -164,3 +166,19 @@ def test_claims_and_sentences_survive_anything(rag):
             assert claim and all(n >= 0 for n in numbers)
 
     holds()
+
+
+def test_stores_that_share_text_share_vectors_until_it_is_removed(tmp_path):
+    documents = [Document.of(f"The {name} opens at nine.", name) for name in ("library", "museum")]
+    file = tmp_path / "vectors.db"
+    for folder in ("one", "two"):
+        with RAG.open(tmp_path / folder, vector_cache=str(file)) as rag:
+            rag.ingest(documents, progress=False)
+            found = [hit.chunk.source for hit in rag.search("When does the museum open?")]
+            assert found[0] == "museum"
+            with closing(VectorCache(file)) as cache:
+                assert len(cache) == 2  # and none more for the second store, or for the question
+            if folder == "two":
+                assert rag.remove(documents[0].id) == 1
+    with closing(VectorCache(file)) as cache:
+        assert len(cache) == 1

@@ -101,7 +101,7 @@ def _in_lists(index, queries: np.ndarray, k: int, probes: int, allowed: np.ndarr
     probes = min(index.nlist, int(np.ceil(probes / share)))
     return index.search(queries, k, params=faiss.SearchParametersIVF(sel=only, nprobe=probes))[1]
 
-
+# %% ../../nbs/indexing/approximate.ipynb #55fcae01
 class ApproximateIndex:
     "Candidates by short codes, ranked by their true inner products; safe to share between threads."
 

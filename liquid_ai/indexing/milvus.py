@@ -79,6 +79,16 @@ def _asked(index: "MilvusIndex", queries: np.ndarray, k: int, only: str, share: 
         timeout=index.timeout,
     )
 
+
+def _all_there(index: "MilvusIndex", queries: np.ndarray, there: int, allowed: np.ndarray | None) -> list:
+    "`there` hits a query: if the index leaves some out, it is asked again for an exact search."
+    for share in (1.0 if allowed is None else float(allowed.mean()), 0.0):
+        with _as_store_errors(index.where):
+            hits = _asked(index, queries, there, row_filter(allowed), share)
+        if all(len(h) == there for h in hits):
+            return hits
+    raise StoreError(f"Milvus at {index.where} found {min(map(len, hits))} of {there} rows")
+
 # %% ../../nbs/indexing/milvus.ipynb #5952e39a
 class MilvusIndex:
     "Inner-product search in one Milvus collection; safe to share between threads, to be closed."
@@ -116,13 +126,7 @@ class MilvusIndex:
             raise InputError(f"k={k}: Milvus returns at most {_MOST:,} rows")
         if not there or not len(queries):
             return scores, found
-        for share in (1.0 if allowed is None else float(allowed.mean()), 0.0):
-            with _as_store_errors(self.where):
-                hits = _asked(self, queries, there, row_filter(allowed), share)
-            if all(len(h) == there for h in hits):
-                break
-        else:
-            raise StoreError(f"Milvus at {self.where} found {min(map(len, hits))} of {there} rows")
+        hits = _all_there(self, queries, there, allowed)
         scores[:, :there] = [[hit["distance"] for hit in h] for h in hits]
         found[:, :there] = [[hit["row"] for hit in h] for h in hits]
         return scores, found

@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 
 from ..core import InputError, ModelError, Settings, pick_device, thread_count
 from .assets import quiet_transformers
-from .encoder_spec import EncoderSpec, Tokens, length_batches, padded, unit_rows
+from .encoder_spec import EncoderSpec, Tokenised, Tokens, length_batches, padded, unit_rows
 
 # %% ../../nbs/indexing/torch_encoder.ipynb #1c518713
 def _read_both_ways(model):  # an `Lfm2Model`, changed in place
@@ -99,7 +99,7 @@ def check_vectors(
         raise ModelError(f"{spec.name} gives the same vector to every text: wrong pooling or damaged weights")
 
 # %% ../../nbs/indexing/torch_encoder.ipynb #9450be86
-class TorchEncoder:
+class TorchEncoder(Tokenised):
     "An `Encoder` on torch and transformers."
 
     def __init__(
@@ -128,12 +128,6 @@ class TorchEncoder:
         self._model = torch_model(spec, dtype).to(self.device.name)
         check_vectors(spec, self.encode(PROBE))
 
-    def token_spans(self, texts: Sequence[str]) -> list[np.ndarray]:
-        return self._tokens.spans(texts)
-
-    def token_places(self, text: str, kind: Literal["document", "query"] = "document") -> np.ndarray:
-        return self._tokens.places(text, kind)
-
     def encode(
         self,
         texts: Sequence[str],
@@ -147,7 +141,7 @@ class TorchEncoder:
         def keep(batch, found, _):
             vectors[batch] = unit_rows(found.cpu().numpy(), self.dimensions)
 
-        self._run(ids, keep, progress)
+        _run(self, ids, keep, progress)
         return vectors
 
     def token_vectors(
@@ -165,19 +159,20 @@ class TorchEncoder:
             for row, i in enumerate(batch):
                 states[i] = found[row, : len(ids[i])].copy()
 
-        self._run(ids, keep, progress)
+        _run(self, ids, keep, progress)
         return states
 
-    def _run(self, ids: list[list[int]], keep, progress: bool) -> None:
-        "Hand the vectors and states of each batch to `keep`."
-        import torch
+# %% ../../nbs/indexing/torch_encoder.ipynb #40aae6ac
+def _run(encoder: TorchEncoder, ids: list[list[int]], keep, progress: bool) -> None:
+    "Hand the vectors and states of each batch to `keep`."
+    import torch
 
-        with (
-            self._lock,  # one job at a time: it uses the whole device already
-            torch.inference_mode(),
-            tqdm(total=len(ids), desc="Embedding", unit="chunk", disable=not progress) as bar,
-        ):
-            for batch in length_batches([len(i) for i in ids], self._batch_tokens):
-                rows = padded([ids[i] for i in batch], self.spec)
-                keep(batch, *self._model(*(torch.from_numpy(a).to(self.device.name) for a in rows)))
-                bar.update(len(batch))
+    with (
+        encoder._lock,  # one job at a time: it uses the whole device already
+        torch.inference_mode(),
+        tqdm(total=len(ids), desc="Embedding", unit="chunk", disable=not progress) as bar,
+    ):
+        for batch in length_batches([len(i) for i in ids], encoder._batch_tokens):
+            rows = padded([ids[i] for i in batch], encoder.spec)
+            keep(batch, *encoder._model(*(torch.from_numpy(a).to(encoder.device.name) for a in rows)))
+            bar.update(len(batch))
