@@ -12,7 +12,7 @@ import re
 import shutil
 import sqlite3
 import threading
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -68,6 +68,9 @@ def _connect(path: Path) -> sqlite3.Connection:
     return db
 
 # %% ../../nbs/indexing/store.ipynb #0014645c
+_MASKS = 256  # filters that a snapshot remembers
+
+
 @contextmanager
 def _as_store_errors(path: Path) -> Iterator[None]:
     "Context: what SQLite and the file system say becomes a `StoreError` that names the store."
@@ -80,6 +83,11 @@ def _as_store_errors(path: Path) -> Iterator[None]:
         ) from e
     except OSError as e:
         raise StoreError(f"{path}: {e}; the last complete generation is untouched") from e
+
+
+def _hidden(lists: Mapping[int, frozenset[str]], who: frozenset[str]) -> list[int]:
+    "Rows of documents that are for others."
+    return [row for row, names in lists.items() if not names & who]
 
 # %% ../../nbs/indexing/store.ipynb #e11a2ae9
 class Generation:
@@ -95,9 +103,7 @@ class Generation:
             segment = load_segment(folder / f"gen-{generation:06d}", len(rows), threads)
             self.vectors, self.sparse, self.dense = segment.vectors, segment.sparse, segment.dense
         edges = np.flatnonzero(np.diff(self.documents)) + 1
-        self.places = np.array(
-            [0, *edges, len(rows)], np.int64
-        )  # where each document's chunks begin; the end
+        self.places = np.array([0, *edges, len(rows)], np.int64)  # where documents begin, and the end
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -122,14 +128,6 @@ class Generation:
         rows = [r[0] for r in self._read(f"SELECT row FROM documents WHERE id IN ({marks})", *document_ids)]
         return self.chunks(np.flatnonzero(np.isin(self.documents, rows)))
 
-    def positions(self, chunk_ids: Sequence[str]) -> list[int]:
-        "Where the chunks with these ids stand in this snapshot's arrays. Raises: `KeyError`."
-        sql = "SELECT c.row FROM documents d JOIN chunks c ON c.document = d.row WHERE d.id=? AND c.id=?"
-        rows = [self._read(sql, i.partition("-")[0], i) for i in chunk_ids]
-        if not all(rows):
-            raise KeyError(chunk_ids[rows.index([])])
-        return [int(np.flatnonzero(self.rows == found[0][0])[0]) for found in rows]
-
     def document(self, document_id: str) -> Document | None:
         "The document with this id."
         columns = "id, text, title, source, mime, pages, meta, access"
@@ -149,9 +147,6 @@ class Generation:
         self._db.close()
 
 # %% ../../nbs/indexing/store.ipynb #e6941a70
-_MASKS = 256  # filters that a snapshot remembers
-
-
 class Snapshot(Generation):
     "One generation of a store, whole and unchanging; safe to share between threads."
 
@@ -163,13 +158,19 @@ class Snapshot(Generation):
         self._lists: dict[int, frozenset[str]] | None = None
         self._masks: dict[Hashable, np.ndarray] = {}
 
+    def positions(self, chunk_ids: Sequence[str]) -> list[int]:
+        "Where the chunks with these ids stand in this snapshot's arrays. Raises: `KeyError`."
+        sql = "SELECT c.row FROM documents d JOIN chunks c ON c.document = d.row WHERE d.id=? AND c.id=?"
+        if not all(rows := [self._read(sql, i.partition("-")[0], i) for i in chunk_ids]):
+            raise KeyError(chunk_ids[rows.index([])])
+        return [int(np.flatnonzero(self.rows == found[0][0])[0]) for found in rows]
+
     @property
     def document_sparse(self) -> BM25Index:
         "BM25 over whole documents, in the order of `places`: a document holds the words of its chunks."
         if self._documents is None:
-            self._documents = self.sparse.grouped(
-                np.repeat(np.arange(len(self.places) - 1), np.diff(self.places))
-            )
+            groups = np.repeat(np.arange(len(self.places) - 1), np.diff(self.places))
+            self._documents = self.sparse.grouped(groups)
         return self._documents
 
     @property
@@ -177,10 +178,8 @@ class Snapshot(Generation):
         "What filters select by, for each row of `documents`: its meta, id, source, title and mime."
         if self._facts is None:
             rows = self._read("SELECT row, id, source, title, mime, meta FROM documents")
-            self._facts = {
-                r[0]: json.loads(r[5]) | {"id": r[1], "source": r[2], "title": r[3], "mime": r[4]}
-                for r in rows
-            }
+            names = ("id", "source", "title", "mime")
+            self._facts = {r[0]: json.loads(r[5]) | dict(zip(names, r[1:5], strict=True)) for r in rows}
         return self._facts
 
     def readable(
@@ -194,12 +193,7 @@ class Snapshot(Generation):
         if not self._lists:
             return None
         who = frozenset(principals)
-
-        def mask() -> np.ndarray:
-            hidden = [row for row, names in self._lists.items() if not names & who]
-            return ~np.isin(self.documents, hidden)
-
-        return self.mask(("access", who), mask)
+        return self.mask(("access", who), lambda: ~np.isin(self.documents, _hidden(self._lists, who)))
 
     def mask(
         self,
@@ -207,8 +201,7 @@ class Snapshot(Generation):
         make: Callable[[], np.ndarray],  # (rows,) bool
     ) -> np.ndarray:
         "What `make` returned for `key` the first time."
-        found = self._masks.get(key)
-        if found is None:
+        if (found := self._masks.get(key)) is None:
             if len(self._masks) >= _MASKS:  # a byte a row each: bounded, however many users ask
                 self._masks.clear()
             found = self._masks[key] = make()

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from tqdm.auto import tqdm
 
-from ..core import InputError, ModelError, Settings, pick_device, thread_count
+from ..core import Device, InputError, ModelError, Settings, pick_device, thread_count
 from .assets import quiet_transformers
 from .encoder_spec import EncoderSpec, Tokenised, Tokens, length_batches, padded, unit_rows
 
@@ -111,11 +111,6 @@ class TorchEncoder(Tokenised):
     ):
         import torch
 
-        if precision not in ("auto", "float32"):
-            raise InputError(
-                f"precision {precision!r} is not for torch; use auto or float32, or runtime='openvino'"
-            )
-
         self.spec, self.name, self.fingerprint = spec, spec.name, spec.fingerprint
         self._tokens, self._lock = Tokens(spec), threading.Lock()
         self.dimensions, self.max_tokens, self.runtime = spec.dimensions, self._tokens.room, "torch"
@@ -124,8 +119,7 @@ class TorchEncoder(Tokenised):
         if on_cpu:
             torch.set_num_threads(threads or thread_count(Settings()))
         self._batch_tokens = 1024 if on_cpu else 32_768
-        dtype = "float32" if precision == "float32" else self.device.dtype
-        self._model = torch_model(spec, dtype).to(self.device.name)
+        self._model = torch_model(spec, _dtype(precision, self.device)).to(self.device.name)
         check_vectors(spec, self.encode(PROBE))
 
     def encode(
@@ -176,3 +170,11 @@ def _run(encoder: TorchEncoder, ids: list[list[int]], keep, progress: bool) -> N
             rows = padded([ids[i] for i in batch], encoder.spec)
             keep(batch, *encoder._model(*(torch.from_numpy(a).to(encoder.device.name) for a in rows)))
             bar.update(len(batch))
+
+
+def _dtype(precision: str, device: Device) -> str:
+    if precision not in ("auto", "float32"):
+        raise InputError(
+            f"precision {precision!r} is not for torch; use auto or float32, or runtime='openvino'"
+        )
+    return device.dtype if precision == "auto" else precision

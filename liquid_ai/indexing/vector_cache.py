@@ -95,11 +95,22 @@ class CacheFile:
                 self._db.close()
             self._db = None
 
-# %% ../../nbs/indexing/vector_cache.ipynb #e105796b
+# %% ../../nbs/indexing/vector_cache.ipynb #4da56834
 _USED_BYTES = """SELECT (page_count - freelist_count) * page_size
 FROM pragma_page_count, pragma_freelist_count, pragma_page_size"""
 
 
+def _shrink(cache: CacheFile) -> None:
+    "Drop what was unused for longest, to nine tenths of the room, so that not every call has to."
+    (size,) = cache._db.execute(_USED_BYTES).fetchone()
+    if size > cache.max_bytes:
+        (count,) = cache._db.execute("SELECT count(*) FROM vectors").fetchone()
+        extra = count - int(count * 0.9 * cache.max_bytes / size)
+        oldest = "SELECT key FROM vectors ORDER BY used LIMIT ?"
+        cache._db.execute(f"DELETE FROM vectors WHERE key IN ({oldest})", [extra])
+        cache._db.execute("PRAGMA incremental_vacuum").fetchall()
+
+# %% ../../nbs/indexing/vector_cache.ipynb #e105796b
 class VectorCache(CacheFile):
     "Vectors by key. Where the file is at fault nothing raises: a method warns, no more."
 
@@ -135,7 +146,7 @@ class VectorCache(CacheFile):
         with self._surviving():
             if self._db:
                 self._db.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?, ?)", rows)
-                self._shrink()
+                _shrink(self)
 
     def discard(
         self,
@@ -148,15 +159,6 @@ class VectorCache(CacheFile):
         with self._surviving():
             if self._db:
                 self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-
-    def _shrink(self) -> None:
-        (size,) = self._db.execute(_USED_BYTES).fetchone()
-        if size > self.max_bytes:  # to nine tenths, so that not every call has to
-            (count,) = self._db.execute("SELECT count(*) FROM vectors").fetchone()
-            extra = count - int(count * 0.9 * self.max_bytes / size)
-            oldest = "SELECT key FROM vectors ORDER BY used LIMIT ?"
-            self._db.execute(f"DELETE FROM vectors WHERE key IN ({oldest})", [extra])
-            self._db.execute("PRAGMA incremental_vacuum").fetchall()
 
 # %% ../../nbs/indexing/vector_cache.ipynb #74f93fa1
 @dataclass(frozen=True, slots=True)
