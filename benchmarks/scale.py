@@ -38,7 +38,7 @@ def measure(limit: int) -> dict[str, Figure]:
     ]
     sentences = [s for abstract in abstracts for s in abstract]
     passages = Passages(
-        abstracts, dict(zip(sentences, encoder.encode(sentences, progress=True), strict=True))
+        abstracts, dict(zip(sentences, encoder.encode(sentences, progress=False), strict=True))
     )
     questions = list(data.queries.values())
     vectors = encoder.encode(questions, "query")
@@ -110,7 +110,7 @@ def _measured(
         recall = np.array(
             [len(set(f) & set(e)) / 10 for f, e in zip(found.tolist(), exact.tolist(), strict=True)]
         )
-        about = f"{snapshot.dense.kind if isinstance(snapshot.dense, FlatIndex) else snapshot.dense.about}"
+        about = str(getattr(snapshot.dense, "about", "exact"))
         figures = {
             "seconds to build": Figure(value=built, unit="s", note="texts cut and encoded before"),
             "bytes on disk": Figure(

@@ -376,9 +376,9 @@ class Settings:
     tenant: str = ""  # whose documents these are
     chunk_tokens: int = 254  # at most; with the encoder's two special tokens MiniLM's window of 256
     headings: bool = True  # the retrievers read title and headings before each chunk
-    index: str = "auto"  # `auto`, `flat`, `hnsw` or `ivf`; or Milvus: a file ending in `.db`, or an address
+    index: str = "auto"  # of vectors: `auto`, `flat` or `ivf`
     vector_cache: str = ""  # a file of vectors by content hash, for stores that share text; empty: none
-    codes: str = "float32"  # what an approximate index compares first: `float32`, `int8` or `binary`
+    codes: str = "auto"  # what is compared first: `auto`, `float32`, `int8` or `binary`
     mode: str = "hybrid"  # `hybrid`, `dense` or `sparse`
     top_k: int = 5  # hits returned
     candidates: int = 100  # hits each retriever contributes to the fusion

@@ -232,7 +232,8 @@ def _looked_up(index: BM25Index, place: int, weight: float, rows: np.ndarray) ->
     "What one stem adds to each of `rows`, float64."
     part = index.postings.of(place)
     held, saturation = index.postings.rows[part], index.saturation[part]
-    at = np.minimum(np.searchsorted(held, rows), len(held) - 1)
+    # rows in the postings' own type, or all the postings would be copied to compare
+    at = np.minimum(np.searchsorted(held, rows.astype(held.dtype)), len(held) - 1)
     return np.where(held[at] == rows, np.multiply(saturation[at], weight, dtype=np.float64), 0.0)
 
 # %% ../../nbs/indexing/sparse.ipynb #f5fb73b4
