@@ -86,14 +86,14 @@ class RememberedReranker:
             self._known |= dict(zip(new, scores.tolist(), strict=True))
         return np.array([self._known[k] for k in keys], np.float32)
 
-# %% ../../nbs/evaluation/shared.ipynb #8aa32e4c
+# %% ../../nbs/evaluation/shared.ipynb #ccff4b78
 @dataclass(frozen=True, slots=True)
 class Ranking:
     "What one variant returned."
 
     documents: Mapping[str, Sequence[str]]  # sources by query, best first
     failed: Mapping[str, str]  # why, by query
-    short: tuple[str, ...] = ()  # queries whose hits were cut before there were enough documents
+    short: tuple[str, ...] = ()  # queries whose candidates hold fewer documents than the metrics look at
 
 
 class Index:
@@ -131,7 +131,7 @@ class Index:
         self.store.close()
         self.cached.cache.close()
 
-# %% ../../nbs/evaluation/shared.ipynb #8f1b9f78
+# %% ../../nbs/evaluation/shared.ipynb #5202685e
 def arms_of(
     index: Index,
     settings: Settings,
@@ -157,25 +157,28 @@ def wordings_of(question: str, settings: Settings) -> list[str]:
 
 def rank_queries(
     index: Index,
-    settings: Settings,  # `top_k` hits are looked at
-    enough: int,  # documents that a metric wants to see
+    settings: Settings,
+    enough: int = 10,  # documents that a metric wants to see
+    cut: bool = False,  # True: only the first `top_k` hits count; False: all that the candidates give
 ) -> Ranking:
     "Rank the documents for every query; one that fails is named. Raises: `LiquidError` where all fail."
     documents, failed, short = {}, dict(index.failed), []
-    reranker = _reranker(index, settings)
+    k = max(settings.top_k, settings.candidates)
+    s = settings if cut else replace(settings, top_k=k)
+    reranker = _reranker(index, s)
     for query, arms in zip(index.queries, arms_of(index, settings), strict=True):
         try:
-            rows, _, _ = rank_arms(index.snapshot, index.queries[query], arms, settings, reranker)
+            rows, _, _ = rank_arms(index.snapshot, index.queries[query], arms, s, reranker)
         except LiquidError as e:
             failed[query] = str(e)
             continue
-        documents[query] = list(dict.fromkeys(index.sources[rows[: settings.top_k]].tolist()))
-        if len(rows) > settings.top_k and len(documents[query]) < enough:
+        found = index.sources[rows[: s.top_k] if cut else rows].tolist()
+        documents[query] = list(dict.fromkeys(found))
+        if not cut and len(documents[query]) < enough and any(len(arm.rows) >= k for arm in arms):
             short.append(query)
     if not documents:
-        raise LiquidError(
-            f"all {len(failed)} queries failed; {some_of(list(failed), 1)}: {next(iter(failed.values()))}"
-        )
+        why = next(iter(failed.values()))
+        raise LiquidError(f"all {len(failed)} queries failed; {some_of(list(failed), 1)}: {why}")
     return Ranking(documents, failed, tuple(short))
 
 
