@@ -26,7 +26,7 @@ from .significance import bootstrap_interval, check_level, some_of
 from .space import INDEXING, SEARCHING, Space, effective, variants_of
 from .track import Tracker, public_settings, tracked
 
-# %% ../../nbs/evaluation/experiment.ipynb #03e845df
+# %% ../../nbs/evaluation/experiment.ipynb #961c07bb
 def sweep(
     space: Space,  # `{"mode": ["dense", "hybrid"], "chunk": [128, 254]}`, or variants by name
     data: Collection | str | Path,  # or a BEIR folder
@@ -79,7 +79,7 @@ def sweep(
             _track_result(tracker, done, runs)
     return done
 
-# %% ../../nbs/evaluation/experiment.ipynb #69755d1d
+# %% ../../nbs/evaluation/experiment.ipynb #3e424967
 @dataclass(frozen=True, slots=True)
 class _Planned:
     changes: Mapping[str, Any]
@@ -159,7 +159,7 @@ def _trial_notes(trial: Trial, ranking: Ranking, cut: int) -> list[str]:
         notes.append(f"queries with fewer than {cut} documents among their candidates: {told}")
     return notes
 
-# %% ../../nbs/evaluation/experiment.ipynb #4a7218dc
+# %% ../../nbs/evaluation/experiment.ipynb #70c535de
 def _compared(
     trials: list[Trial], metric: str, baseline: str | None, level: float, times: int, seed: int
 ) -> tuple[tuple[Trial, ...], Comparison | None]:
@@ -193,7 +193,7 @@ def _timed(
 def _search(index: Index, settings: Settings, question: str) -> Hits:
     return timed_search(index, question, settings)
 
-# %% ../../nbs/evaluation/experiment.ipynb #5a5c1b82
+# %% ../../nbs/evaluation/experiment.ipynb #8f5a46aa
 def _notes(
     trials: Sequence[Trial], shared: Shared, told: Sequence[tuple[str, str]], cut: int, timed: bool
 ) -> tuple[str, ...]:

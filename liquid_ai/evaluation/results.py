@@ -21,7 +21,7 @@ from .track import public_settings
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# %% ../../nbs/evaluation/results.ipynb #8cca0f2b
+# %% ../../nbs/evaluation/results.ipynb #404f8b62
 @dataclass(frozen=True, slots=True, eq=False)
 class Trial:
     "One variant and how well it did."
@@ -104,7 +104,7 @@ class Sweep:
             f"<table><thead><tr>{lines[0]}</tr></thead><tbody>{body}</tbody></table>{small}<ul>{notes}</ul>"
         )
 
-# %% ../../nbs/evaluation/results.ipynb #ef525fb7
+# %% ../../nbs/evaluation/results.ipynb #31bb940f
 def _cells(self: Sweep) -> tuple[list[str], list[list[str]]]:
     timed = {v.name: v for v in self.latency.variants} if self.latency else {}
     best = set(_pareto(self)) if timed else set()
@@ -151,7 +151,7 @@ def _small_print(self: Sweep) -> str:
         )
     return told
 
-# %% ../../nbs/evaluation/results.ipynb #ef77c0cf
+# %% ../../nbs/evaluation/results.ipynb #f157375f
 def _pareto(self: Sweep) -> list[str]:
     if self.latency is None:
         raise InputError("latency was not measured: sweep with latency_queries above 0")
@@ -170,22 +170,25 @@ def _plot(self: Sweep, axes: "Axes | None") -> "Axes":
 
     best = _pareto(self)
     if axes is None:
-        axes = plt.subplots(figsize=(7, 4.5), layout="constrained")[1]
+        axes = plt.subplots(figsize=(8, 4.5), layout="constrained")[1]
     ms = {v.name: v for v in self.latency.variants}
-    for t in self.distinct:
+    in_order = sorted(self.distinct, key=lambda t: -t.scores.mean[self.metric])
+    for n, t in enumerate(in_order, 1):
         v, y = ms[t.name], t.scores.mean[self.metric]
         x_error = [[v.p50 - v.p50_interval[0]], [v.p50_interval[1] - v.p50]]
         y_error = [[y - t.interval[0]], [t.interval[1] - y]]
         colour = "tab:blue" if t.name in best else "tab:grey"
-        axes.errorbar(v.p50, y, y_error, x_error, "o", color=colour, elinewidth=0.8, ms=5)
-        axes.annotate(t.name, (v.p50, y), xytext=(5, 4), textcoords="offset points", fontsize=8, color=colour)
+        label = f"{n}  {t.name}"
+        axes.errorbar(v.p50, y, y_error, x_error, "o", color=colour, elinewidth=0.8, ms=5, label=label)
+        axes.annotate(str(n), (v.p50, y), xytext=(4, 4), textcoords="offset points", fontsize=9, color=colour)
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=8)
     line = [(ms[n].p50, self[n].scores.mean[self.metric]) for n in best]
     axes.plot(*zip(*line, strict=True), color="tab:blue", lw=1, drawstyle="steps-post", alpha=0.6)
     spread = max(x for x, _ in line) / min(x for x, _ in line)
     axes.set(xlabel="p50 of a search, ms", ylabel=self.metric, xscale="log" if spread > 10 else "linear")
     return axes
 
-# %% ../../nbs/evaluation/results.ipynb #49c6cd05
+# %% ../../nbs/evaluation/results.ipynb #2ba6ddc7
 def _summary(self: Sweep) -> dict[str, Any]:
     timed = {v.name: v for v in self.latency.variants} if self.latency else {}
     against = {c.system: c for c in self.comparison.contrasts} if self.comparison else {}
