@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MODES', 'FUSIONS', 'check_question', 'check_top_k', 'check_choices', 'dense_arms', 'sparse_arm', 'document_arm',
-           'search_many', 'search', 'ask_arms']
+           'search_many', 'search', 'ask_arms', 'arm_weights', 'rank_arms']
 
 # %% ../../nbs/retrieval/search.ipynb #2e403031
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -148,12 +148,9 @@ def search_many(
     reranker = reranker or load_reranker(snapshot, encoder, settings)
     found = []
     for question, own in zip(asked, arms, strict=True):
-        rows, scores = _fused(own, settings)
+        rows, scores, reranked = rank_arms(snapshot, question, own, settings, reranker)
         told = {arm.name: _signals(arm.rows, arm.scores) for arm in own}
-        if reranker is not None:
-            rows, scores, told["rerank"] = _reranked(snapshot, reranker, question, rows, scores, settings)
-        if settings.diversity:
-            rows, scores = diversified(rows, scores, snapshot.vectors, top_k, settings.diversity)
+        told |= {"rerank": reranked} if reranker is not None else {}
         hits = _hits(snapshot, rows[:top_k], scores[:top_k], told)
         found.append(expand(snapshot, hits, settings.parent_chars) if settings.parent_chars else hits)
     return found
@@ -197,22 +194,42 @@ def ask_arms(
             vectors = encoder.encode(flat, "query")
         dense = dense_arms(snapshot, np.asarray(vectors, np.float32), k, allowed)
     documents = s.mode == "hybrid" and s.fusion == "scores" and s.document_weight > 0
-    found, at = [], 0
+    found, at, weights = [], 0, arm_weights(s)
     for group in texts:
         own: list[Arm] = []
         for n, text in enumerate(group):
-            arms = [replace(dense[at], weight=s.dense_weight)] if dense else []
+            arms = [dense[at]] if dense else []
             if s.mode != "dense":
-                weight = 1 - s.dense_weight - s.document_weight
-                arms.append(replace(sparse_arm(snapshot, text, k, allowed), weight=weight))
+                arms.append(sparse_arm(snapshot, text, k, allowed))
             if documents:
-                arm = document_arm(snapshot, text, vectors[at], k, allowed)
-                arms.append(replace(arm, weight=s.document_weight))
+                arms.append(document_arm(snapshot, text, vectors[at], k, allowed))
             name = f", wording {n + 1}" if n else ""
-            own += [replace(a, name=a.name + name, weight=a.weight / len(group)) for a in arms]
+            own += [replace(a, name=a.name + name, weight=weights[a.name] / len(group)) for a in arms]
             at += 1
         found.append(own)
     return found
+
+
+def arm_weights(settings: Settings) -> dict[str, float]:  # by arm
+    "What each arm counts in a fusion by scores."
+    dense, document = settings.dense_weight, settings.document_weight
+    return {"dense": dense, "sparse": 1 - dense - document, "document": document}
+
+# %% ../../nbs/retrieval/search.ipynb #f3b8c726
+def rank_arms(
+    snapshot: Snapshot,
+    question: str,
+    arms: Sequence[Arm],  # of this question, as `ask_arms` found them
+    settings: Settings = Settings(),  # everything from `mode` to `diversity` counts
+    reranker: Reranker | None = None,
+) -> tuple[np.ndarray, np.ndarray, dict[int, Signal]]:  # rows, scores, and what the reranker said by row
+    "Fuse, rerank, spread: what is left of a search once the arms have answered. Raises: `InputError`."
+    (rows, scores), told = _fused(arms, settings), {}
+    if reranker is not None:
+        rows, scores, told = _reranked(snapshot, reranker, question, rows, scores, settings)
+    if settings.diversity:
+        rows, scores = diversified(rows, scores, snapshot.vectors, settings.top_k, settings.diversity)
+    return rows, scores, told
 
 
 def _fused(arms: Sequence[Arm], settings: Settings) -> tuple[np.ndarray, np.ndarray]:
