@@ -149,7 +149,7 @@ def search_many(
     found = []
     for question, own in zip(asked, arms, strict=True):
         rows, scores, reranked = rank_arms(snapshot, question, own, settings, reranker)
-        told = {arm.name: _signals(arm.rows, arm.scores) for arm in own}
+        told = {arm.name: _signals(arm.rows, arm.scores, rows[:top_k]) for arm in own}
         told |= {"rerank": reranked} if reranker is not None else {}
         hits = _hits(snapshot, rows[:top_k], scores[:top_k], told)
         found.append(expand(snapshot, hits, settings.parent_chars) if settings.parent_chars else hits)
@@ -264,14 +264,15 @@ def _reranked(
     rest = standard_scores(scores[n:], scores[:n])
     rest = rest - max(0.0, rest.max() - mixed.min()) if len(rest) else rest
     by_reranker = np.argsort(-own, kind="stable")
-    signals = _signals(first[by_reranker], own[by_reranker])
+    signals = _signals(first[by_reranker], own[by_reranker], first)
     return np.concatenate([first[order], rows[n:]]), np.concatenate([mixed[order], rest]), signals
 
 
-def _signals(rows: Iterable[int], scores: Iterable[float]) -> dict[int, Signal]:
-    return {
-        int(row): Signal(n, float(score)) for n, (row, score) in enumerate(zip(rows, scores, strict=True), 1)
-    }
+def _signals(rows: np.ndarray, scores: np.ndarray, of: np.ndarray) -> dict[int, Signal]:
+    "What a retriever with these rows, best first, and their scores said `of` some of them."
+    wanted = set(of.tolist())
+    pairs = enumerate(zip(rows.tolist(), scores.tolist(), strict=True), 1)
+    return {row: Signal(n, score) for n, (row, score) in pairs if row in wanted}
 
 
 def _hits(
