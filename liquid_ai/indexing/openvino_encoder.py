@@ -108,6 +108,9 @@ def run_bulk(
         queue.wait_all()
 
 # %% ../../nbs/indexing/openvino_encoder.ipynb #567c6b56
+_SHORT = (32, 64)  # tokens: nearly every question fits
+
+
 class OpenVINOEncoder:
     "An `Encoder` on OpenVINO's CPU runtime."
 
@@ -132,12 +135,15 @@ class OpenVINOEncoder:
         self._graph = folder / "encoder.xml"
         if not folder_is_whole(folder):
             convert_to_openvino(spec, folder, int8)
-        self._one = self._compile(streams=1)
-        self._bulk = self._bulk_states = None  # compiled when first needed
+        self._lengths = [n for n in _SHORT if n <= spec.max_tokens] + [0]  # 0: any
+        self._one = {n: self._compile(streams=1, length=n) for n in self._lengths[:1]}
+        self._bulk = self._bulk_states = None  # compiled when first needed, as other lengths are
 
-    def _compile(self, streams: int, output: int = 0):
+    def _compile(self, streams: int, output: int = 0, length: int = 0):
         graph = self._core.read_model(self._graph)
         graph.remove_result(graph.get_results()[1 - output])
+        if length:
+            graph.reshape({port: [1, length] for port in graph.inputs})
         config = {"NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": self._threads}
         config |= {"INFERENCE_PRECISION_HINT": "f32"} if self.precision == "float32" else {}
         return self._core.compile_model(graph, "CPU", config)
@@ -186,8 +192,16 @@ class OpenVINOEncoder:
         return states
 
     def _run_one(self, ids: list[int]) -> np.ndarray:
-        request = getattr(self._local, "request", None)
-        if request is None:  # a request is not thread-safe: one a thread
-            request = self._local.request = self._one.create_infer_request()
-        request.infer([np.array([ids], np.int64), np.ones((1, len(ids)), np.int64)])
+        length = next(n for n in self._lengths if len(ids) <= n or not n)
+        requests = vars(self._local).setdefault("requests", {})  # not thread-safe: one a thread and length
+        if length not in requests:
+            if length not in self._one:  # two threads may both compile it: no harm, and no wait for a bulk job
+                self._one[length] = self._compile(streams=1, length=length)
+            requests[length] = self._one[length].create_infer_request()
+        request = requests[length]
+        for n, rows in enumerate(padded([ids], self.spec, length)):
+            tensor = request.get_input_tensor(n)  # written in place: handing arrays over takes a tenth longer
+            tensor.shape = rows.shape
+            tensor.data[:] = rows
+        request.infer()
         return request.get_output_tensor().data
