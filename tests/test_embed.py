@@ -132,6 +132,19 @@ def test_int8_is_near_and_says_that_it_is_other():
     assert load_encoder(Settings(precision="float32")).fingerprint == plain.fingerprint
 
 
+@pytest.mark.parametrize("precision", ["auto", "float32", "int8"])
+def test_no_length_is_run_wrongly(precision):
+    if precision == "int8":
+        pytest.importorskip("nncf", reason="int8 is an extra")
+    words = " ".join(topics["with"].split()).split(" ")
+    texts = [" ".join(words[n : 2 * n + 1]) for n in range(1, 60, 4)]  # 4 to about 90 tokens
+    plain = load_encoder(Settings(runtime="torch", device="cpu", precision="float32"))
+    near = load_encoder(Settings(runtime="openvino", precision=precision))
+    wanted, alone = plain.encode(texts), np.concatenate([near.encode([t]) for t in texts])
+    for found in (alone, near.encode(texts)):
+        assert (wanted * found).sum(1).min() > {"auto": 0.999, "float32": 0.99999, "int8": 0.96}[precision]
+
+
 def test_int8_without_nncf_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setenv("LIQUID_AI_CACHE", str(tmp_path))
     monkeypatch.setitem(__import__("sys").modules, "nncf", None)
