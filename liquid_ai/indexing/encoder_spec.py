@@ -268,9 +268,10 @@ def length_batches(
 def padded(
     rows: Sequence[Sequence[int]],  # token ids
     spec: EncoderSpec,
+    length: int = 0,  # at least
 ) -> tuple[np.ndarray, np.ndarray]:  # ids and mask, each (rows, length) int64
     "Rows of one length, a multiple of 16 within the window, and the mask that tells tokens from padding."
-    length = max(map(len, rows))
+    length = max(length, *map(len, rows))
     length = max(length, min(-(-length // _LENGTH_STEP) * _LENGTH_STEP, spec.max_tokens))
     ids, mask = np.full((len(rows), length), spec.pad_id, np.int64), np.zeros((len(rows), length), np.int64)
     for i, row in enumerate(rows):
