@@ -7,7 +7,18 @@ import time
 
 from .report import MissingData, context, leaderboard, record, show
 
-NAMES = ("retrieval", "indexing", "search", "quality", "encoding", "scale", "peers", "startup")
+NAMES = (
+    "retrieval",
+    "indexing",
+    "search",
+    "quality",
+    "ablation",
+    "answers",
+    "encoding",
+    "scale",
+    "peers",
+    "startup",
+)
 
 
 def main() -> int:  # exit code

@@ -21,6 +21,16 @@ JUDGES = {
 DEPTH = 100  # chunks that are searched for a ranking of documents
 
 
+def folder_of(name: str) -> Path:
+    "Where a data set lies. Raises: `MissingData`."
+    folder = Path(os.environ.get("LIQUID_AI_DATA") or ROOT.parent / "shared" / "data") / name
+    if not folder.is_dir():
+        raise MissingData(
+            f"no {name} here: unpack it into a folder of this name, set LIQUID_AI_DATA to its parent"
+        )
+    return folder
+
+
 @functools.cache
 def collection(
     name: str,  # `scifact` or `cranfield`
@@ -28,12 +38,7 @@ def collection(
     limit: int = 0,  # of documents; 0: all
 ) -> Collection:
     "One split. Raises: `MissingData`."
-    folder = Path(os.environ.get("LIQUID_AI_DATA") or ROOT.parent / "shared" / "data") / name
-    if not (folder / "corpus.jsonl").is_file():
-        raise MissingData(
-            f"no {name} here: unpack BEIR's {name} into a folder and set LIQUID_AI_DATA to its parent"
-        )
-    found = read_beir(folder, split, JUDGES[name])
+    found = read_beir(folder_of(name), split, JUDGES[name])
     if not limit:
         return found
     # judged documents first, then the others; only queries that these can answer
