@@ -18,6 +18,7 @@ from liquid_ai.pipeline import RAG
 
 HEAVY = {"torch", "transformers", "openvino", "faiss", "sentence_transformers", "numpy", "rich"}
 COMMANDS = ["ingest", "search", "ask", "chat", "quickstart", "models", "models pull", "doctor"]
+COMMANDS += ["eval ranking", "eval answers", "sweep"]
 PROCESS = [sys.executable, "-c", "import sys; from liquid_ai.cli import main; sys.exit(main())"]
 ATTACK = "[bold]bold[/bold] \x1b[2J\x1b]0;owned\x07 \u202egnirts :smile: [link=https://example.org]x[/link]"
 HERON = "The grey heron stands still in shallow water and waits for fish. It nests in trees.\n"

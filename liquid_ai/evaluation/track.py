@@ -41,7 +41,7 @@ def public_settings(settings: Settings) -> dict[str, Any]:  # by field
     found = {f.name: getattr(settings, f.name) for f in fields(settings)}
     return {k: without_secrets(v) if isinstance(v, str) else v for k, v in found.items()}
 
-# %% ../../nbs/evaluation/track.ipynb #f06a397f
+# %% ../../nbs/evaluation/track.ipynb #a1c45bfc
 _LIBRARIES = (
     "liquid_ai",
     "numpy",
@@ -80,7 +80,7 @@ def circumstances() -> dict[str, str]:
             continue
     return found
 
-# %% ../../nbs/evaluation/track.ipynb #059c235c
+# %% ../../nbs/evaluation/track.ipynb #50d5b27b
 def load_mlflow() -> Any:  # the module
     "MLflow, without its telemetry. Raises: `LiquidError` where it is not installed."
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -104,9 +104,11 @@ def tracking_uri(settings: Settings = Settings()) -> str:
 def _artifacts(uri: str) -> str | None:
     "Beside a SQLite file; None: where the server wants them."
     path = uri.removeprefix("sqlite:///")
-    return Path(path).resolve().with_suffix(".artifacts").as_uri() if path != uri else None
+    if path == uri:
+        return None
+    return Path(path.partition("?")[0]).resolve().with_suffix(".artifacts").as_uri()
 
-# %% ../../nbs/evaluation/track.ipynb #5de719a9
+# %% ../../nbs/evaluation/track.ipynb #c7cb5ada
 class Tracker:
     "One experiment in MLflow: a parent run and its children."
 
@@ -166,8 +168,12 @@ class Tracker:
 
     def _write(self, run_id: str, params: Mapping, metrics: Mapping, table: Mapping | None) -> None:
         _log_batches(self._client, run_id, params, metrics)
-        if table:
-            self._client.log_table(run_id, {k: list(v) for k, v in table.items()}, "scores.json")
+        if table:  # as `log_table` would write it, which takes pandas and warns of it
+            rows = [list(row) for row in zip(*table.values(), strict=True)]
+            self._client.log_text(run_id, json.dumps({"columns": list(table), "data": rows}), "scores.json")
+            self._client.set_tag(
+                run_id, "mlflow.loggedArtifacts", '[{"path": "scores.json", "type": "table"}]'
+            )
 
 # %% ../../nbs/evaluation/track.ipynb #03c12dec
 def metric_name(name: str) -> str:
