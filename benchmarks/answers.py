@@ -1,4 +1,4 @@
-"""Answers of the packaged model on SQuAD 2.0: without a passage, with the right one, and with what the search finds."""
+"""Answers of the packaged model on SQuAD 2.0: no passage, the right one, what the search finds."""
 
 import tempfile
 

@@ -66,7 +66,7 @@ def _tuned(name: str, tuned: Tuned, begin: Settings) -> dict[str, Figure]:
     scores = {k: sum(v.values()) / len(v) for k, v in tuned.per_query.items()}
     best = ", ".join(f"{k}={v}" for k, v in tuned.changes.items()) or "the settings of the beginning"
     told = tuned.held_out.contrasts[0] if tuned.held_out else "the same settings"
-    figures = {
+    return {
         f"SciFact train nDCG@10, {name} tuned": Figure(
             value=tuned.dev[1],
             note=f"{best}: the best of {len(tuned.tried)} on {tuned.queries[0]} queries, so no result",
@@ -80,7 +80,6 @@ def _tuned(name: str, tuned: Tuned, begin: Settings) -> dict[str, Figure]:
         ),
         f"SciFact test nDCG@10, {name}, defaults": Figure(value=scores["before"]),
     }
-    return figures
 
 
 def _ends(fusion: Tuned, found) -> Mapping[str, Figure]:
