@@ -7,7 +7,7 @@ __all__ = ['MODES', 'FUSIONS', 'check_question', 'check_top_k', 'check_choices',
            'search_many', 'search', 'ask_arms', 'arm_weights', 'rank_arms']
 
 # %% ../../nbs/retrieval/search.ipynb #2e403031
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
