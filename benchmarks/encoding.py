@@ -6,15 +6,16 @@ from collections.abc import Callable
 import numpy as np
 
 from liquid_ai.core import ModelError, Settings, thread_count
+from liquid_ai.evaluation.collections import Collection
 from liquid_ai.evaluation.compare import Comparison, compare
-from liquid_ai.evaluation.ranking import Qrels, Run, evaluate
+from liquid_ai.evaluation.ranking import Run, evaluate
 from liquid_ai.indexing.assets import quiet_transformers
 from liquid_ai.indexing.dense import FlatIndex
 from liquid_ai.indexing.embed import load_encoder, packaged_spec
 from liquid_ai.ingestion.chunk import split
 
+from .data import collection
 from .report import Figure, median_of
-from .scifact import SciFact, scifact
 from .turns import BLOCK, in_turns, p50, p50_ratio
 
 ST, OURS, WARM_UP = "sentence-transformers", "liquid_ai", 50
@@ -40,7 +41,7 @@ def encoders() -> tuple[dict[str, Callable], dict[str, Figure]]:  # by name; wha
     return found, missing
 
 
-def queries(found: dict[str, Callable], data: SciFact) -> dict[str, Figure]:
+def queries(found: dict[str, Callable], data: Collection) -> dict[str, Figure]:
     "One question at a time, each once and nothing kept: in blocks, and every system on one after the other."
     questions, warm_up = list(data.queries.values()), [d.title for d in data.documents[:WARM_UP]]
 
@@ -65,7 +66,7 @@ def queries(found: dict[str, Callable], data: SciFact) -> dict[str, Figure]:
     return figures
 
 
-def corpus(found: dict[str, Callable], data: SciFact) -> dict[str, Figure]:
+def corpus(found: dict[str, Callable], data: Collection) -> dict[str, Figure]:
     "Chunks a second, as the store makes them; each repetition has chunks of its own."
     cut = [c.encoded for chunks in split(data.documents, load_encoder()) for c in chunks]
     rng = np.random.default_rng(0)
@@ -88,12 +89,11 @@ def corpus(found: dict[str, Callable], data: SciFact) -> dict[str, Figure]:
     return figures
 
 
-def rankings(found: dict[str, Callable], data: SciFact) -> Comparison:
+def rankings(found: dict[str, Callable], data: Collection) -> Comparison:
     "nDCG@10 of exact search over whole documents, which every encoder cuts at its window."
     from sentence_transformers.util import semantic_search
 
     ids, texts = [d.source for d in data.documents], [d.text for d in data.documents]
-    qrels = Qrels(data.qrels, judged_by="SciFact's annotators")
     scores = {}
     for name, encode in found.items():
         documents, asked = encode(texts), encode(list(data.queries.values()))
@@ -104,7 +104,7 @@ def rankings(found: dict[str, Callable], data: SciFact) -> Comparison:
         else:
             rows = FlatIndex(documents).search(asked, 10)[1].tolist()
         run = Run(name, {q: [ids[r] for r in row] for q, row in zip(data.queries, rows, strict=True)})
-        scored = evaluate(run, qrels, ["nDCG@10"])
+        scored = evaluate(run, data.qrels, ["nDCG@10"])
         scores[name] = dict(zip(scored.queries, scored["nDCG@10"].tolist(), strict=True))
     return compare(scores, baseline=ST, metric="nDCG@10")
 
@@ -131,7 +131,7 @@ def quality(compared: Comparison) -> dict[str, Figure]:
 
 def measure(limit: int) -> dict[str, Figure]:
     "Speed of queries and of a corpus, then quality."
-    data = scifact(limit)
+    data = collection("scifact", limit=limit)
     found, missing = encoders()
     figures = queries(found, data) | missing | corpus(found, data)
     return figures | quality(rankings(found, data))

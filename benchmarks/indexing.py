@@ -15,8 +15,8 @@ from liquid_ai.core import Document
 from liquid_ai.indexing import embed, store
 from liquid_ai.pipeline import RAG
 
+from .data import collection
 from .report import Figure, median_of
-from .scifact import scifact
 
 REPEATS = 3
 PEERS_TOKENS = 254  # all that peers read of a document: MiniLM's window less its two special tokens
@@ -75,7 +75,7 @@ def stages() -> Iterator[Counter]:
 
 def measure(limit: int) -> dict[str, Figure]:
     "Speed without loss and truncated, and where the time goes."
-    documents, figures = scifact(limit).documents, {}
+    documents, figures = collection("scifact", limit=limit).documents, {}
     with tempfile.TemporaryDirectory() as folder, RAG.open(Path(folder) / "store") as rag:
         encoder = rag.encoder
     encoder.encode([d.text for d in documents[:64]])

@@ -8,8 +8,8 @@ import numpy as np
 
 from liquid_ai.retrieval.search import search
 
+from .data import collection, store_of
 from .report import Figure, bootstrap
-from .scifact import scifact, scifact_store
 
 WARM_UP = 50
 TARGETS = {"hybrid, with query embedding": "< 5", "hybrid, precomputed vector": "< 1.5"}
@@ -17,7 +17,7 @@ TARGETS = {"hybrid, with query embedding": "< 5", "hybrid, precomputed vector": 
 
 def measure(limit: int) -> dict[str, Figure]:
     "p50 and p95 of each variant."
-    data, rag = scifact(limit), scifact_store(limit)
+    data, rag = collection("scifact", limit=limit), store_of("scifact", limit)
     questions, snapshot, encoder = list(data.queries.values()), rag.snapshot(), rag.encoder
     vectors = dict(zip(questions, encoder.encode(questions, "query"), strict=True))
     hybrid, dense = (replace(rag.settings, mode=mode, top_k=10) for mode in ("hybrid", "dense"))
