@@ -25,7 +25,7 @@ from .squad import Reference, Squad, read_squad, table_html
 from .track import Tracker, public_settings, tracked
 from ..pipeline import RAG
 
-# %% ../../nbs/evaluation/end_to_end.ipynb #1fd9f5e6
+# %% ../../nbs/evaluation/end_to_end.ipynb #47600f9a
 MEASURES = ("f1", "exact", "contains")
 SYSTEMS = ("closed book", "gold context", "retrieval")
 
@@ -67,7 +67,7 @@ class EndToEnd:
     def _repr_html_(self) -> str:
         return table_html(*_cells(self)) + table_html(["what to know"], [[line] for line in _said(self)])
 
-# %% ../../nbs/evaluation/end_to_end.ipynb #b40bc284
+# %% ../../nbs/evaluation/end_to_end.ipynb #46e36cdb
 def _cells(self: EndToEnd) -> tuple[list[str], list[list[str]]]:
     head = [self.model, *MEASURES, "p50 ms", "tokens read"]
     rows = []
@@ -114,7 +114,7 @@ def _summary(self: EndToEnd) -> dict[str, Any]:
     tracked = {"run_id": self.run_id, "uri": self.tracking} if self.run_id else None
     return to_json(found | {"per_question": rows, "tracking": tracked})
 
-# %% ../../nbs/evaluation/end_to_end.ipynb #ddace203
+# %% ../../nbs/evaluation/end_to_end.ipynb #56ac20e2
 _FAILED = "(failed)"  # scores 0 against every answer, and is no refusal
 
 
@@ -149,7 +149,7 @@ def gold_passages(
         raise InputError(f"question {reference.id}: the document with the answer is not in the store")
     return found
 
-# %% ../../nbs/evaluation/end_to_end.ipynb #8b093222
+# %% ../../nbs/evaluation/end_to_end.ipynb #1b6d1537
 def answer_questions(
     data: Squad | str | Path,  # or a SQuAD file
     limit: int = 0,  # questions at most, drawn by a hash of their ids; 0: all
@@ -198,7 +198,7 @@ def answer_questions(
             _track(tracker, done, settings)
     return done
 
-
+# %% ../../nbs/evaluation/end_to_end.ipynb #1fa928a0
 def _read(data: Squad | str | Path) -> Squad:
     if isinstance(data, str | Path):
         return read_squad(data)
@@ -206,7 +206,7 @@ def _read(data: Squad | str | Path) -> Squad:
         raise InputError(f"give a Squad or a SQuAD file, not {type(data).__name__}")
     return data
 
-# %% ../../nbs/evaluation/end_to_end.ipynb #a9db50bf
+# %% ../../nbs/evaluation/end_to_end.ipynb #032abb1f
 def _scored(
     title: str,
     model: str,
@@ -256,7 +256,7 @@ def _scored(
         notes,
     )
 
-
+# %% ../../nbs/evaluation/end_to_end.ipynb #af0f8fa1
 def _share(values: np.ndarray, level: float, times: int) -> tuple[float, tuple[float, float]] | None:
     "None where there is too little to say anything."
     return (float(values.mean()), bootstrap_interval(values, level, times=times)) if len(values) > 1 else None
