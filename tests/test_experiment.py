@@ -562,3 +562,18 @@ def test_a_question_that_fails_is_worth_nothing(answered, cache, monkeypatch):
     monkeypatch.setattr(end_to_end, "closed_book", lambda *a: (_ for _ in ()).throw(LiquidError("broken")))
     with pytest.raises(LiquidError, match="closed book: all 6 questions failed"):
         answer_questions(answered[0], cache=cache, times=1_000, **options)
+
+
+def test_documents_without_any_text(birds, tmp_path):
+    data = replace(birds, documents=tuple(replace(d, text=" ") for d in birds.documents))
+    with pytest.raises(InputError, match="none of the 5 documents has text"):
+        sweep({"mode": ["dense", "sparse"]}, data, cache=tmp_path, **FAST)
+
+
+@pytest.mark.parametrize(
+    "options", [{"latency_queries": -1}, {"latency_queries": 1, "repeats": 1}, {"repeats": 0}]
+)
+def test_a_latency_that_cannot_be_measured_is_refused_at_once(birds, tmp_path, options):
+    with pytest.raises(InputError, match="two timed calls"):
+        sweep({"mode": ["dense", "sparse"]}, birds, cache=tmp_path / "new", **FAST | options)
+    assert not (tmp_path / "new").exists()

@@ -42,7 +42,7 @@ def _some(data: Collection, limit: int) -> Collection:
         raise InputError(f"limit={limit} is not usable: give 1 or more, or 0 for all")
     return sampled(data, limit) if limit else data
 
-# %% ../../nbs/evaluation/commands.ipynb #e8ff9813
+# %% ../../nbs/evaluation/commands.ipynb #47cc1ba5
 _KEYS: dict[str, Any] = {
     "dataset": str,
     "split": str,
@@ -87,7 +87,7 @@ def read_config(
         )
     return found
 
-
+# %% ../../nbs/evaluation/commands.ipynb #8bac0e85
 def sweep_config(
     path: str | Path,  # as for `read_config`
     progress: bool = True,  # show bars

@@ -26,7 +26,7 @@ from .significance import bootstrap_interval, check_level, some_of
 from .space import INDEXING, SEARCHING, Space, effective, variants_of
 from .track import Tracker, public_settings, tracked
 
-# %% ../../nbs/evaluation/experiment.ipynb #961c07bb
+# %% ../../nbs/evaluation/experiment.ipynb #40ac027b
 def sweep(
     space: Space,  # `{"mode": ["dense", "hybrid"], "chunk": [128, 254]}`, or variants by name
     data: Collection | str | Path,  # or a BEIR folder
@@ -51,6 +51,10 @@ def sweep(
     plan = _plan(variants_of(space, settings), settings)
     asked = tuple(dict.fromkeys(_metric(m) for m in (metric, *metrics)))
     _check_plan(data, plan, baseline, level, times)
+    if latency_queries < 0 or repeats < 1 or latency_queries * repeats == 1:
+        raise InputError(
+            f"{latency_queries} queries × {repeats} repeats: two timed calls are needed; 0 queries: none"
+        )
     cut = max(k or 10 for _, k in map(parse_metric, asked))
     title, hashes = f"{data.name} ({data.split})", data_hashes(data)
     about = {
@@ -79,7 +83,7 @@ def sweep(
             _track_result(tracker, done, runs)
     return done
 
-# %% ../../nbs/evaluation/experiment.ipynb #3e424967
+# %% ../../nbs/evaluation/experiment.ipynb #8cbde0c2
 @dataclass(frozen=True, slots=True)
 class _Planned:
     changes: Mapping[str, Any]
@@ -159,7 +163,7 @@ def _trial_notes(trial: Trial, ranking: Ranking, cut: int) -> list[str]:
         notes.append(f"queries with fewer than {cut} documents among their candidates: {told}")
     return notes
 
-# %% ../../nbs/evaluation/experiment.ipynb #70c535de
+# %% ../../nbs/evaluation/experiment.ipynb #3b572294
 def _compared(
     trials: list[Trial], metric: str, baseline: str | None, level: float, times: int, seed: int
 ) -> tuple[tuple[Trial, ...], Comparison | None]:
@@ -186,6 +190,8 @@ def _timed(
         (q for q in trials[0].scores.queries if q not in failed), key=lambda q: digest(str(seed), q)
     )
     texts = [shared.data.queries[q] for q in usable[:queries]]
+    if len(texts) * repeats < 2:
+        return None
     calls = {t.name: partial(_search, shared.index(t.settings), t.settings) for t in trials if not t.same_as}
     return measure_latency(calls, texts, repeats=repeats, seed=seed, level=level)
 
@@ -193,7 +199,7 @@ def _timed(
 def _search(index: Index, settings: Settings, question: str) -> Hits:
     return timed_search(index, question, settings)
 
-# %% ../../nbs/evaluation/experiment.ipynb #8f5a46aa
+# %% ../../nbs/evaluation/experiment.ipynb #b31882d3
 def _notes(
     trials: Sequence[Trial], shared: Shared, told: Sequence[tuple[str, str]], cut: int, timed: bool
 ) -> tuple[str, ...]:

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Trial', 'Sweep']
 
-# %% ../../nbs/evaluation/results.ipynb #5c615515
+# %% ../../nbs/evaluation/results.ipynb #2c3c7d2f
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
@@ -16,12 +16,13 @@ from .compare import Comparison
 from .latency import Latency
 from .ranking import Scores
 from .significance import some_of
+from .squad import table_html
 from .track import public_settings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# %% ../../nbs/evaluation/results.ipynb #404f8b62
+# %% ../../nbs/evaluation/results.ipynb #6a6ddfa5
 @dataclass(frozen=True, slots=True, eq=False)
 class Trial:
     "One variant and how well it did."
@@ -34,7 +35,7 @@ class Trial:
     failed: Mapping[str, str] = field(default_factory=dict)  # why, by query; each scores 0
     same_as: str = ""  # the variant that is the same search and was run in its place
 
-
+# %% ../../nbs/evaluation/results.ipynb #b8d946da
 @dataclass(frozen=True, slots=True, eq=False)
 class Sweep:
     "Variants on the same queries: quality, verdicts, latency, and what was left out."
@@ -52,12 +53,10 @@ class Sweep:
 
     def __getitem__(self, name: str) -> Trial:
         "A variant by its name. Raises: `InputError`."
-        for trial in self.trials:
-            if trial.name == name:
-                return trial
-        raise InputError(
-            f"there is no variant {name!r}; there are {some_of([t.name for t in self.trials], 20)}"
-        )
+        found = {t.name: t for t in self.trials}
+        if name not in found:
+            raise InputError(f"there is no variant {name!r}; there are {some_of(list(found), 20)}")
+        return found[name]
 
     @property
     def distinct(self) -> tuple[Trial, ...]:
@@ -67,8 +66,8 @@ class Sweep:
     @property
     def per_query(self) -> dict[str, dict[str, float]]:  # by variant and query
         "The metric's value for every query."
-        scores = {t.name: t.scores for t in self.trials}
-        return {n: dict(zip(s.queries, s[self.metric].tolist(), strict=True)) for n, s in scores.items()}
+        rows = {t.name: (t.scores.queries, t.scores[self.metric].tolist()) for t in self.trials}
+        return {name: dict(zip(*row, strict=True)) for name, row in rows.items()}
 
     def pareto(self) -> list[str]:
         "The variants that no other beats in both directions, the quickest first. Raises: `InputError`."
@@ -90,21 +89,14 @@ class Sweep:
         ]
         return "\n".join([*lines, _small_print(self), *(f"* {note}" for note in self.notes)])
 
-    def __repr__(self) -> str:
-        return str(self)
+    __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        head, rows = _cells(self)
-        cell = "<t{0} style='text-align:left'>{1}</t{0}>".format
-        lines = ["".join(cell("h" if r is head else "d", escape(c)) for c in r) for r in [head, *rows]]
-        body = "".join(f"<tr>{line}</tr>" for line in lines[1:])
         notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
         small = f"<small style='opacity:.75'>{escape(_small_print(self))}</small>"
-        return (
-            f"<table><thead><tr>{lines[0]}</tr></thead><tbody>{body}</tbody></table>{small}<ul>{notes}</ul>"
-        )
+        return f"{table_html(*_cells(self))}{small}<ul>{notes}</ul>"
 
-# %% ../../nbs/evaluation/results.ipynb #31bb940f
+# %% ../../nbs/evaluation/results.ipynb #03eafd24
 def _cells(self: Sweep) -> tuple[list[str], list[list[str]]]:
     timed = {v.name: v for v in self.latency.variants} if self.latency else {}
     best = set(_pareto(self)) if timed else set()
@@ -188,7 +180,7 @@ def _plot(self: Sweep, axes: "Axes | None") -> "Axes":
     axes.set(xlabel="p50 of a search, ms", ylabel=self.metric, xscale="log" if spread > 10 else "linear")
     return axes
 
-# %% ../../nbs/evaluation/results.ipynb #2ba6ddc7
+# %% ../../nbs/evaluation/results.ipynb #3c43f607
 def _summary(self: Sweep) -> dict[str, Any]:
     timed = {v.name: v for v in self.latency.variants} if self.latency else {}
     against = {c.system: c for c in self.comparison.contrasts} if self.comparison else {}

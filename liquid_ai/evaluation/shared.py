@@ -86,7 +86,7 @@ class RememberedReranker:
             self._known |= dict(zip(new, scores.tolist(), strict=True))
         return np.array([self._known[k] for k in keys], np.float32)
 
-# %% ../../nbs/evaluation/shared.ipynb #ccff4b78
+# %% ../../nbs/evaluation/shared.ipynb #b5c7b988
 @dataclass(frozen=True, slots=True)
 class Ranking:
     "What one variant returned."
@@ -111,6 +111,8 @@ class Index:
                 self.queries[query] = check_question(text, settings)
             except LiquidError as e:
                 self.failed[query] = str(e)
+        if not len(self.snapshot):
+            raise InputError(f"{data.name}: none of the {len(data.documents)} documents has text")
         facts = self.snapshot.facts
         self.sources = np.array([facts[row]["source"] for row in self.snapshot.documents.tolist()], object)
         there = set(self.sources.tolist())

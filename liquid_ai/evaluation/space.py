@@ -15,7 +15,7 @@ from typing import Any
 from ..core import InputError, Settings
 from ..retrieval.search import check_choices, check_top_k
 
-# %% ../../nbs/evaluation/space.ipynb #4e5fb660
+# %% ../../nbs/evaluation/space.ipynb #c90261cd
 INDEXING = ("encoder", "dimensions", "runtime", "precision", "device", "language", "chunk_tokens", "headings")
 INDEXING += ("index", "codes")
 SEARCHING = ("mode", "top_k", "candidates", "fusion", "dense_weight", "document_weight", "rrf_k", "rerank")
@@ -45,7 +45,7 @@ def variants_of(
         check_variant(name, settings, changes)
     return found
 
-# %% ../../nbs/evaluation/space.ipynb #e668dc74
+# %% ../../nbs/evaluation/space.ipynb #33316d3d
 def _field(axis: str) -> str:
     "The field of `Settings` that is meant."
     name, known = SHORT.get(axis, axis), (*INDEXING, *SEARCHING)

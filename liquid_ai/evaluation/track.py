@@ -41,7 +41,7 @@ def public_settings(settings: Settings) -> dict[str, Any]:  # by field
     found = {f.name: getattr(settings, f.name) for f in fields(settings)}
     return {k: without_secrets(v) if isinstance(v, str) else v for k, v in found.items()}
 
-# %% ../../nbs/evaluation/track.ipynb #a1c45bfc
+# %% ../../nbs/evaluation/track.ipynb #14f0a550
 _LIBRARIES = (
     "liquid_ai",
     "numpy",
@@ -108,7 +108,7 @@ def _artifacts(uri: str) -> str | None:
         return None
     return Path(path.partition("?")[0]).resolve().with_suffix(".artifacts").as_uri()
 
-# %% ../../nbs/evaluation/track.ipynb #c7cb5ada
+# %% ../../nbs/evaluation/track.ipynb #ed9ee83a
 class Tracker:
     "One experiment in MLflow: a parent run and its children."
 
@@ -129,7 +129,9 @@ class Tracker:
 
         def make() -> str:
             run = self._client.create_run(self.experiment_id, tags=tags)
-            self._write(run.info.run_id, params, metrics, table)
+            _log_batches(self._client, run.info.run_id, params, metrics)
+            if table:
+                _log_table(self._client, run.info.run_id, table)
             self._client.set_terminated(run.info.run_id)
             return run.info.run_id
 
@@ -146,7 +148,7 @@ class Tracker:
         run_id = run_id or self.run_id
 
         def write() -> None:
-            self._write(run_id, params or {}, metrics or {}, None)
+            _log_batches(self._client, run_id, params or {}, metrics or {})
             if report is not None:
                 self._client.log_text(run_id, json.dumps(report, indent=1, allow_nan=False), "report.json")
 
@@ -166,15 +168,6 @@ class Tracker:
             warnings.warn(f"MLflow at {self.uri} failed, tracking stops here: {self.failed}", stacklevel=4)
         return None
 
-    def _write(self, run_id: str, params: Mapping, metrics: Mapping, table: Mapping | None) -> None:
-        _log_batches(self._client, run_id, params, metrics)
-        if table:  # as `log_table` would write it, which takes pandas and warns of it
-            rows = [list(row) for row in zip(*table.values(), strict=True)]
-            self._client.log_text(run_id, json.dumps({"columns": list(table), "data": rows}), "scores.json")
-            self._client.set_tag(
-                run_id, "mlflow.loggedArtifacts", '[{"path": "scores.json", "type": "table"}]'
-            )
-
 # %% ../../nbs/evaluation/track.ipynb #03c12dec
 def metric_name(name: str) -> str:
     "A name that MLflow takes: `nDCG@10` becomes `nDCG_at_10`."
@@ -188,6 +181,13 @@ def _log_batches(client: Any, run_id: str, params: Mapping[str, Any], metrics: M
     ms = [entities.Metric(metric_name(k), float(v), now, 0) for k, v in metrics.items() if math.isfinite(v)]
     for n in range(max(-(-len(ps) // 100), -(-len(ms) // 800))):
         client.log_batch(run_id, ms[n * 800 : (n + 1) * 800], ps[n * 100 : (n + 1) * 100])
+
+# %% ../../nbs/evaluation/track.ipynb #03e236e1
+def _log_table(client: Any, run_id: str, table: Mapping[str, Sequence[Any]]) -> None:
+    "As MLflow's own `log_table` writes it, which takes pandas."
+    rows = [list(row) for row in zip(*table.values(), strict=True)]
+    client.log_text(run_id, json.dumps({"columns": list(table), "data": rows}), "scores.json")
+    client.set_tag(run_id, "mlflow.loggedArtifacts", '[{"path": "scores.json", "type": "table"}]')
 
 # %% ../../nbs/evaluation/track.ipynb #f5fcb866
 @contextmanager

@@ -66,7 +66,7 @@ def coordinate_descent(
                 if found is not None and (high is None or found > high):
                     best, high, moved = tried, found, True
 
-# %% ../../nbs/evaluation/tune.ipynb #4c9f4896
+# %% ../../nbs/evaluation/tune.ipynb #be4b3b27
 @dataclass(frozen=True, slots=True, eq=False)
 class Tuned:
     "What a search found on the dev part, and what it is worth on the held-out part."
@@ -112,7 +112,7 @@ class Tuned:
             f"<strong>{escape(head)}</strong><ul>{''.join(f'<li>{escape(r)}</li>' for r in rest)}</ul>{table}"
         )
 
-
+# %% ../../nbs/evaluation/tune.ipynb #f88dcc11
 def _lines(self: Tuned) -> list[str]:
     best = ", ".join(f"{k}={v}" for k, v in self.changes.items()) or "nothing is better than what was there"
     lines = [f"{self.data}: {best}"]
@@ -132,7 +132,7 @@ def _lines(self: Tuned) -> list[str]:
         )
     return lines + [f"note: {note}" for note in self.notes]
 
-# %% ../../nbs/evaluation/tune.ipynb #17fb6ef0
+# %% ../../nbs/evaluation/tune.ipynb #8736e032
 @dataclass(slots=True)
 class _Search:
     "Scores configurations on the dev part and remembers them."
@@ -184,7 +184,7 @@ class _Search:
             found.append(f"the search stopped at its limit of {self.limit - 1} configurations")
         return found
 
-
+# %% ../../nbs/evaluation/tune.ipynb #348cb1c9
 def _told(changes: Changes) -> str:
     return ", ".join(f"{k}={v}" for k, v in changes.items()) or "before"
 
@@ -195,7 +195,7 @@ def _trial(name: str, data: Collection, shared: Shared, made: Settings, metric: 
         name, {}, made, evaluate(Run(name, ranking.documents), data.qrels, [metric]), failed=ranking.failed
     )
 
-# %% ../../nbs/evaluation/tune.ipynb #e00a4416
+# %% ../../nbs/evaluation/tune.ipynb #ad35bcf8
 def tune(
     space: Mapping[str, Sequence[Any]],  # values by axis, such as `{"dense_weight": [0.3, 0.5, 0.7]}`
     data: Collection
@@ -232,36 +232,14 @@ def tune(
     ):
         search = _Search(dev, shared, settings, metric, trials + 1, "top_k" in axes, bar, tracker)
         _go(search, axes, method, seed)
-        changes, best = max(search.tried, key=lambda found: found[1])
-        pair = (
-            {"before": settings, "tuned": replace(settings, **changes)} if changes else {"before": settings}
-        )
-        reported, encoded = _report_once(pair, held, metric, search.cut, cache, progress)
-        notes += search.notes() + [f"held out, {t.name}: {note}" for t in reported for note in t.scores.notes]
-        done = Tuned(
-            data=dev.name,
-            metric=metric,
-            method=method,
-            settings=[*pair.values()][-1],
-            changes=changes,
-            tried=tuple(search.tried),
-            queries=(len(search.scored), len(reported[0].scores.queries)),
-            dev=(search.tried[0][1], best),
-            held_out=_verdict(reported, metric, level, times),
-            interval=bootstrap_interval(reported[-1].scores[metric], level, times=times),
-            per_query={
-                t.name: dict(zip(t.scores.queries, t.scores[metric].tolist(), strict=True)) for t in reported
-            },
-            hashes=hashes,
-            notes=tuple(notes),
-            embedded=shared.embedded + encoded,
-        )
+        done = _report_once(search, held, cache, level, times)
+        done = replace(done, method=method, hashes=hashes, notes=(*notes, *done.notes))
         if tracker:
             done = replace(done, run_id=tracker.run_id, tracking=tracker.uri)
             _track_report(tracker, done)
     return done
 
-# %% ../../nbs/evaluation/tune.ipynb #839ea7e6
+# %% ../../nbs/evaluation/tune.ipynb #4a75439b
 def _parts(
     data: Collection | str | Path, held_out: Collection | None
 ) -> tuple[Collection, Collection, list[str]]:
@@ -289,7 +267,7 @@ def _check_search(method: str, size: int, trials: int, level: float, times: int)
             f"{size:,} combinations and trials={trials}: raise it, or use method random or coordinate"
         )
 
-
+# %% ../../nbs/evaluation/tune.ipynb #1fadc329
 def _go(search: _Search, axes: Mapping[str, Sequence[Any]], method: str, seed: int) -> None:
     search.score({})  # what was there before is the first to beat
     if method == "coordinate":
@@ -300,23 +278,36 @@ def _go(search: _Search, axes: Mapping[str, Sequence[Any]], method: str, seed: i
         search.score(changes)
     return None
 
-
+# %% ../../nbs/evaluation/tune.ipynb #854a6bed
 def _report_once(
-    pair: Mapping[str, Settings],
-    held: Collection,
-    metric: str,
-    cut: bool,
-    cache: str | Path | None,
-    progress: bool,
-) -> tuple[list[Trial], int]:  # and how many texts were encoded for it
+    search: _Search, held: Collection, cache: str | Path | None, level: float, times: int
+) -> Tuned:
     "The only place in which the held-out part is looked at."
-    with Shared(held, cache, progress) as shared:
-        return [_trial(name, held, shared, s, metric, cut) for name, s in pair.items()], shared.embedded
-
-
-def _verdict(reported: Sequence[Trial], metric: str, level: float, times: int) -> Comparison | None:
-    scores = {t.name: dict(zip(t.scores.queries, t.scores[metric], strict=True)) for t in reported}
-    return compare(scores, "before", metric, level=level, times=times) if len(scores) > 1 else None
+    changes, best = max(search.tried, key=lambda found: found[1])
+    settings, metric = search.settings, search.metric
+    pair = {"before": settings, "tuned": replace(settings, **changes)} if changes else {"before": settings}
+    with Shared(held, cache, search.shared.progress) as shared:
+        reported = [_trial(name, held, shared, s, metric, search.cut) for name, s in pair.items()]
+        embedded = search.shared.embedded + shared.embedded
+    scores = {t.name: dict(zip(t.scores.queries, t.scores[metric].tolist(), strict=True)) for t in reported}
+    both = len(scores) > 1
+    notes = [f"held out, {t.name}: {note}" for t in reported for note in t.scores.notes]
+    return Tuned(
+        data=search.data.name,
+        metric=metric,
+        method="",
+        settings=pair[reported[-1].name],
+        changes=changes,
+        tried=tuple(search.tried),
+        queries=(len(search.scored), len(reported[0].scores.queries)),
+        dev=(search.tried[0][1], best),
+        held_out=compare(scores, "before", metric, level=level, times=times) if both else None,
+        interval=bootstrap_interval(reported[-1].scores[metric], level, times=times),
+        per_query=scores,
+        hashes={},
+        notes=(*search.notes(), *notes),
+        embedded=embedded,
+    )
 
 
 def _track_report(tracker: Tracker, done: Tuned) -> None:
