@@ -388,7 +388,8 @@ class Settings:
     rrf_k: int = 60  # the constant of reciprocal rank fusion
     rerank: str = "none"  # `none`, `late` (the encoder's token vectors), or a cross-encoder: Hub id, folder
     rerank_top: int = 50  # hits that are reranked
-    rerank_weight: float = 0.5  # of the reranker's standard scores; the fusion has the rest
+    rerank_weight: float = 0.6  # of the reranker's standard scores; the fusion has the rest
+    rerank_memory: int = 2_000  # passages whose token vectors `late` remembers, about 200 kB each
     diversity: float = 0.0  # 0: by score alone; towards 1: unlike what stands above (MMR)
     parent_chars: int = 0  # hits grow within their section up to this length; 0: as they were cut
     rewrites: int = 0  # other wordings of the question that the language model adds; 0: none

@@ -158,7 +158,7 @@ class CrossEncoder:
 def load_reranker(
     snapshot: Snapshot,
     encoder: Encoder | None,
-    settings: Settings = Settings(),  # `rerank` and `device` count
+    settings: Settings = Settings(),  # `rerank`, `rerank_memory` and `device` count
 ) -> Reranker | None:
     "What `settings.rerank` names; None for `none`. Raises: `ModelError`, `InputError`."
     if settings.rerank == "none":
@@ -169,7 +169,7 @@ def load_reranker(
         raise InputError("rerank='late' needs an encoder with token vectors: use mode hybrid or dense")
     with _LOADING:
         if snapshot.late is None:
-            snapshot.late = LateInteraction(encoder, snapshot.sparse)
+            snapshot.late = LateInteraction(encoder, snapshot.sparse, settings.rerank_memory)
     return snapshot.late
 
 
