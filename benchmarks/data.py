@@ -18,6 +18,7 @@ JUDGES = {
     "scifact": "the annotators of SciFact, of abstracts that the claims were written from",
     "cranfield": "the authors of the questions (Cleverdon 1967)",
 }
+TITLES = {"scifact": "SciFact", "cranfield": "Cranfield"}
 DEPTH = 100  # chunks that are searched for a ranking of documents
 
 

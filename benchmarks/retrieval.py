@@ -10,7 +10,7 @@ from liquid_ai.evaluation.compare import compare
 from liquid_ai.evaluation.ranking import evaluate
 from liquid_ai.pipeline import RAG
 
-from .data import collection, run_of, store_of
+from .data import TITLES, collection, run_of, store_of
 from .report import Figure
 
 SYSTEMS = {
@@ -31,9 +31,8 @@ def measure(limit: int) -> dict[str, Figure]:
     figures = {}
     for name in TARGETS:
         data, rag = collection(name, limit=limit), store_of(name, limit)
-        figures |= {
-            f"{name}, {key}": figure for key, figure in {**_size(data, rag), **_quality(data, rag)}.items()
-        }
+        found = _size(data, rag) | _quality(data, rag)
+        figures |= {f"{TITLES[name]} {key}": figure for key, figure in found.items()}
     return figures
 
 

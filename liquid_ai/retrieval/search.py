@@ -7,8 +7,12 @@ __all__ = ['MODES', 'FUSIONS', 'check_question', 'check_top_k', 'check_choices',
            'search_many', 'search', 'ask_arms', 'arm_weights', 'rank_arms']
 
 # %% ../../nbs/retrieval/search.ipynb #2e403031
-from collections.abc import Collection, Mapping, Sequence
+import functools
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -175,6 +179,14 @@ def search(
     return hits
 
 # %% ../../nbs/retrieval/search.ipynb #b061568c
+_SIDE_BY_SIDE = 200_000  # rows from which vectors and words are searched at the same time
+
+
+@functools.cache
+def _beside() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(thread_name_prefix="liquid_ai-search")
+
+
 def ask_arms(
     snapshot: Snapshot,
     encoder: Encoder | None,
@@ -188,24 +200,27 @@ def ask_arms(
     k, s = max(settings.top_k, settings.candidates), settings
     texts = [[q, *(check_question(w, s) for w in more)] for q, more in zip(asked, wordings, strict=True)]
     flat = [text for group in texts for text in group]
-    dense: list[Arm] = []
+    nearest: Callable[[], list[Arm]] = list
     if s.mode != "sparse":
         if vectors is None or len(flat) > len(asked):
             vectors = encoder.encode(flat, "query")
-        dense = dense_arms(snapshot, np.asarray(vectors, np.float32), k, allowed)
+        nearest = partial(dense_arms, snapshot, np.asarray(vectors, np.float32), k, allowed)
+        if s.mode == "hybrid" and len(snapshot) > _SIDE_BY_SIDE:
+            nearest = _beside().submit(nearest).result
     documents = s.mode == "hybrid" and s.fusion == "scores" and s.document_weight > 0
-    found, at, weights = [], 0, arm_weights(s)
+    words: list[list[Arm]] = [[] for _ in flat]
+    for n, text in enumerate(flat):
+        if s.mode != "dense":
+            words[n].append(sparse_arm(snapshot, text, k, allowed))
+        if documents:
+            words[n].append(document_arm(snapshot, text, vectors[n], k, allowed))
+    dense, found, weights = iter(nearest()), [], arm_weights(s)
+    every = ([*islice(dense, 1), *own] for own in words)
     for group in texts:
-        own: list[Arm] = []
-        for n, text in enumerate(group):
-            arms = [dense[at]] if dense else []
-            if s.mode != "dense":
-                arms.append(sparse_arm(snapshot, text, k, allowed))
-            if documents:
-                arms.append(document_arm(snapshot, text, vectors[at], k, allowed))
+        own = []
+        for n, arms in enumerate(islice(every, len(group))):
             name = f", wording {n + 1}" if n else ""
             own += [replace(a, name=a.name + name, weight=weights[a.name] / len(group)) for a in arms]
-            at += 1
         found.append(own)
     return found
 
