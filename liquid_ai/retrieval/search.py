@@ -112,21 +112,22 @@ def document_arm(
     index, places = snapshot.document_sparse, snapshot.places
     may = None if allowed is None else np.logical_or.reduceat(allowed, places[:-1])
     rows: list[int] = []
-    for n in index.search(question, k, may)[0]:
+    scores: list[float] = []
+    for n, of_document in zip(*index.search(question, k, may), strict=True):
         own = np.arange(places[n], places[n + 1])
         if allowed is not None:
             own = own[allowed[own]]
         if len(own) > _OF_ONE:
             own = own[np.argsort(-(snapshot.vectors[own] @ vector), kind="stable")[:_OF_ONE]]
         rows.extend(own.tolist())
+        scores.extend([float(of_document)] * len(own))
         if len(rows) >= k:
             break
 
     def score(at: np.ndarray) -> np.ndarray:
         return index.scores_at(question, np.searchsorted(places, at, side="right") - 1)
 
-    found = np.array(rows[:k], np.int64)
-    return Arm("document", found, score(found), score)
+    return Arm("document", np.array(rows[:k], np.int64), np.array(scores[:k], np.float32), score)
 
 # %% ../../nbs/retrieval/search.ipynb #ff0f400d
 def search_many(
