@@ -18,8 +18,8 @@ VARIANTS = {
     "without headings": {"headings": False},
     "chunks of 64 tokens": {"chunk_tokens": 64},
     "chunks of 128 tokens": {"chunk_tokens": 128},
-    "reranked": {"rerank": "late", "rerank_top": 100, "rerank_memory": 12_000},
-    "reranked, 20 hits": {"rerank": "late", "rerank_top": 20, "rerank_memory": 12_000},
+    "reranked": {"rerank": "late", "rerank_top": 100},
+    "reranked, 20 hits": {"rerank": "late", "rerank_top": 20},
     "MMR 0.2": {"diversity": 0.2},
     "two rewrites": {"rewrites": 2},
     "int8 encoder": {"precision": "int8"},
@@ -33,7 +33,7 @@ def measure(limit: int) -> dict[str, Figure]:
         found = sweep(
             VARIANTS,
             collection("scifact", limit=limit),
-            settings=Settings(generator="packaged"),
+            settings=Settings(generator="packaged", rerank_memory=12_000),
             cache=cache,
             latency_queries=0,  # see search, and the tutorial
             track=False,
