@@ -77,7 +77,7 @@ def _tuned(name: str, tuned: Tuned, begin: Settings) -> dict[str, Figure]:
             interval=tuned.interval,
             interval_is="95 % bootstrap",
             target=">= 0.73" if name == "fusion" else ">= 0.745",
-            note=f"looked at once; against the defaults: {told}",
+            note=f"one report of this search; against the defaults: {told}",
         ),
         f"SciFact test nDCG@10, {name}, defaults": Figure(value=scores["before"]),
     }
