@@ -15,12 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from liquid_ai.core import Settings
+from liquid_ai.evaluation.collections import Collection
 from liquid_ai.evaluation.compare import compare
-from liquid_ai.evaluation.ranking import Qrels, Run, evaluate
+from liquid_ai.evaluation.ranking import Run, evaluate
 from liquid_ai.indexing.embed import load_encoder, packaged_spec
 
+from ..data import collection
 from ..report import ROOT, Figure, MissingData
-from ..scifact import SciFact, scifact
 from ..turns import BLOCK, in_turns, p50, p50_ratio
 from .systems import SYSTEMS
 
@@ -38,7 +39,7 @@ OFFLINE = {
 }
 
 
-def write_corpus(data: SciFact, folder: Path) -> None:
+def write_corpus(data: Collection, folder: Path) -> None:
     "The documents and their vectors, in float32, for systems that take them ready-made."
     texts, spec = [d.text for d in data.documents], packaged_spec()
     corpus = {"ids": [d.source for d in data.documents], "texts": texts, "model": str(spec.folder)}
@@ -101,7 +102,7 @@ def started(
     return systems, missing
 
 
-def speed(systems: dict[str, System], data: SciFact) -> dict[str, Figure]:
+def speed(systems: dict[str, System], data: Collection) -> dict[str, Figure]:
     "p50 of each, and how many times ours that is: in turns of several questions, and of one."
     asked = {name: system.ask for name, system in systems.items()}
     in_turns(asked, [d.title for d in data.documents[:WARM_UP]])
@@ -120,12 +121,12 @@ def speed(systems: dict[str, System], data: SciFact) -> dict[str, Figure]:
     return figures
 
 
-def quality(systems: dict[str, System], data: SciFact) -> dict[str, Figure]:
+def quality(systems: dict[str, System], data: Collection) -> dict[str, Figure]:
     "nDCG@10 of each, and by how much it differs from ours."
-    qrels, scores = Qrels(data.qrels, judged_by="SciFact's annotators"), {}
+    scores = {}
     for name, system in systems.items():
         run = Run(name, {q: system.found[text] for q, text in data.queries.items()})
-        scored = evaluate(run, qrels, ["nDCG@10"])
+        scored = evaluate(run, data.qrels, ["nDCG@10"])
         scores[name] = dict(zip(scored.queries, scored["nDCG@10"].tolist(), strict=True))
     compared = compare(scores, baseline=OURS, metric="nDCG@10")
     figures = {
@@ -146,7 +147,7 @@ def measure(limit: int) -> dict[str, Figure]:
     "Speed and quality of every system that can be started."
     if not PYTHON.exists():
         raise MissingData(f"the other libraries are not installed; run: {MAKE}")
-    data = scifact(limit)
+    data = collection("scifact", limit=limit)
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         write_corpus(data, Path(name))
         systems, missing = started(Path(name), stack.callback)
