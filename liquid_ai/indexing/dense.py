@@ -73,7 +73,9 @@ def exact_search(
 
     (rows, d), n, least = vectors.shape, len(queries), min(k, len(vectors))
     scores, found = no_rows(n, least)
-    if n and rows:
+    if n == 1 and rows:
+        scores[0], found[0] = _of_one(vectors, queries[0], least, allowed)
+    elif n and rows:
         bits = None if allowed is None else np.packbits(allowed, bitorder="little")
         only = None if bits is None else faiss.IDSelectorBitmap(bits)
         x, y, s, f = (faiss.swig_ptr(a) for a in (queries, vectors, scores, found))
@@ -82,6 +84,16 @@ def exact_search(
     scores[found < 0] = -np.inf
     rest = ((0, 0), (0, k - least))
     return np.pad(scores, rest, constant_values=-np.inf), np.pad(found, rest, constant_values=-1)
+
+
+def _of_one(vectors: np.ndarray, query: np.ndarray, k: int, allowed: np.ndarray | None):
+    "The same for one query; a matrix product is the quicker half of FAISS's scan. Rows below `k` are -1."
+    scores = vectors @ query
+    if allowed is not None:
+        scores[~allowed] = -np.inf
+    best = np.argpartition(scores, len(scores) - k)[len(scores) - k :]
+    best = best[np.lexsort((best, -scores[best]))]
+    return scores[best], np.where(scores[best] > -np.inf, best, -1)
 
 # %% ../../nbs/indexing/dense.ipynb #b098788d
 _GPU_K = 2048  # FAISS's limit on hits a query on a GPU
