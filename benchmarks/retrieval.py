@@ -50,7 +50,7 @@ def _size(data: Collection, rag: RAG) -> dict[str, Figure]:
 def lost(rag: RAG, data: Collection) -> tuple[int, int]:
     "Characters that stand in no chunk, white space aside; chunks that the encoder would not read whole."
     chunks = rag.snapshot().chunks(range(len(rag.snapshot())))
-    covered = {d.id: np.array([c.isspace() for c in d.text]) for d in data.documents}
+    covered = {d.id: np.array([c.isspace() for c in d.text], bool) for d in data.documents}
     texts = {d.id: d.text for d in data.documents}
     for chunk in chunks:
         assert texts[chunk.document_id][chunk.start : chunk.end] == chunk.text
