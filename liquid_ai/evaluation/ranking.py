@@ -28,7 +28,7 @@ _LARGEST = 2**31 - 1  # of a grade
 def _check_ids(what: str, ids: Iterable[Any]) -> None:
     for name in ids:
         if not isinstance(name, str) or not name:
-            raise InputError(f"{what} {str(name)[:80]!r} is not usable: ids are text and not empty")
+            raise InputError(f"{what} {name!r:.80} is not usable: ids are text and not empty")
 
 
 def _grades(query: str, grades: Mapping[str, int]) -> dict[str, int]:
