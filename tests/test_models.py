@@ -70,14 +70,17 @@ def test_threads_do_not_mix(model):
 
 
 def test_the_packaged_model_says_the_same_on_both_runtimes():
-    ask = [{"role": "user", "content": "What is the capital of France?"}]
+    # an answer that stands in the prompt: elsewhere rounding decides between words, on each CPU differently
+    ask = [
+        {"role": "user", "content": "Text: The museum opens at nine. Question: When does the museum open?"}
+    ]
     slow = TransformersModel(packaged_torch_folder(), PACKAGED, Device("cpu", "float32", "a test"))
     fast = OpenVINOModel(pull_packaged(), PACKAGED)
     assert slow.count(ask) == fast.count(ask)
     assert (
         list(slow.stream(ask, 24))[-1].text
         == list(fast.stream(ask, 24))[-1].text
-        == "The capital of France is Paris."
+        == "The museum opens at nine."
     )
 
 
