@@ -169,7 +169,9 @@ def connect(
     with _as_store_errors(uri):
         from pymilvus import MilvusClient
 
-        return MilvusClient(uri, token=token, timeout=timeout)
+        # the client's own ping every 10 s makes a milvus-lite server hang up: "too many pings"
+        calm = {"grpc.keepalive_time_ms": 300_000}
+        return MilvusClient(uri, token=token, timeout=timeout, grpc_options=calm)
 
 # %% ../../nbs/indexing/milvus.ipynb #f8d8c2e4
 def build_milvus(
