@@ -56,7 +56,7 @@ def measure(limit: int) -> dict[str, Figure]:
 
 
 class Passages:
-    "An encoder of texts that are made of known sentences: a text's vector is the mean of theirs."
+    "Encodes texts that are made of known sentences, and come cut: a text's vector is the mean of theirs."
 
     name = fingerprint = "mean of sentences"
     max_tokens = 10_000
@@ -70,9 +70,6 @@ class Passages:
         for n, text in enumerate(texts):
             found[n] = np.mean([self.vectors[s] for s in text.split("\n")], axis=0)
         return unit_rows(found)
-
-    def token_spans(self, texts: Sequence[str]) -> list[np.ndarray]:
-        raise NotImplementedError("its texts come cut")
 
     def documents(self, size: int) -> Iterator[tuple[Document, list[Chunk]]]:
         "Documents of one to three passages: two neighbours from one abstract, and a sentence from anywhere."

@@ -377,8 +377,8 @@ class Settings:
     chunk_tokens: int = 254  # at most; with the encoder's two special tokens MiniLM's window of 256
     headings: bool = True  # the retrievers read title and headings before each chunk
     index: str = "auto"  # of vectors: `auto`, `flat` or `ivf`
-    vector_cache: str = ""  # a file of vectors by content hash, for stores that share text; empty: none
     codes: str = "auto"  # what is compared first: `auto`, `float32`, `int8` or `binary`
+    vector_cache: str = ""  # a file of vectors by content hash, for stores that share text; empty: none
     mode: str = "hybrid"  # `hybrid`, `dense` or `sparse`
     top_k: int = 5  # hits returned
     candidates: int = 100  # hits each retriever contributes to the fusion

@@ -276,7 +276,8 @@ class Corpus(Held):
         there = [i for i in document_ids if i in known]
         if there and self.settings.vector_cache:
             with remembering(self.encoder, self.settings.vector_cache) as encoder:
-                encoder.forget([c.encoded for c in self.snapshot().chunks_of(there)])
+                for document_id in there:
+                    encoder.forget([c.encoded for c in self.snapshot().chunks_of(document_id)])
         commit(self.store, [], self.encoder, there, settings=self.settings)
         return len(there)
 

@@ -1,5 +1,7 @@
 """BM25 is BM25, and filters never leak."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,7 +14,7 @@ from liquid_ai.indexing.sparse import best_rows
 from liquid_ai.indexing.store import Store, commit, open_snapshot
 from liquid_ai.ingestion.chunk import split
 from liquid_ai.retrieval.fuse import reciprocal_rank_fusion
-from liquid_ai.retrieval.search import MODES, search
+from liquid_ai.retrieval.search import MODES, search, search_many
 
 WORDS = st.lists(st.sampled_from(["alpha", "beta", "gamma", "delta", "files", "closing"]), max_size=8).map(
     " ".join
@@ -90,9 +92,23 @@ def test_conditions(snapshot):
 
 
 def test_many_threads_get_the_same_hits(snapshot):
-    from concurrent.futures import ThreadPoolExecutor
-
     asked = [f"secret of {owner} {n}" for owner in ("ann", "bob", "cy") for n in range(10)]
     run = lambda q: [h.chunk.id for h in search(snapshot, load_encoder(), q)]  # noqa: E731
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(run, asked)) == [run(q) for q in asked]
+
+
+def test_arms_side_by_side_find_the_same(snapshot, monkeypatch):
+    import liquid_ai.retrieval.search as module
+
+    asked = [
+        f"secret {thing} of {owner}" for owner in ("ann", "bob", "cy") for thing in ("key", "garden", "?")
+    ]
+    one = lambda q: search(snapshot, load_encoder(), q, where={"owner": ["ann", "cy"]})  # noqa: E731
+    wanted, batch = [one(q) for q in asked], search_many(snapshot, load_encoder(), asked)
+    monkeypatch.setattr(module, "_SIDE_BY_SIDE", 0)  # as in a store of 200,000 rows
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(one, asked)) == wanted
+    assert search_many(snapshot, load_encoder(), asked) == batch
+    with pytest.raises(InputError):
+        one(" ")

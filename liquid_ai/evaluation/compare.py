@@ -17,6 +17,7 @@ import numpy as np
 
 from ..core import InputError
 from liquid_ai.evaluation.significance import (
+    aligned,
     check_level,
     check_scores,
     differences,
@@ -134,10 +135,7 @@ class Comparison:
 
     def __str__(self) -> str:
         head, rows = _cells(self)
-        widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-        lines = [
-            "  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in [head, *rows]
-        ]
+        lines = aligned([head, *rows])
         return "\n".join([*lines, *(f"* {c}" for c in self.contrasts), _small_print(self)])
 
     def _repr_html_(self) -> str:

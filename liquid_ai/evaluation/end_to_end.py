@@ -22,7 +22,7 @@ from .compare import Comparison, compare
 from .dataset import data_hashes, sampled_questions, squad_collection
 from .grounding import Judge
 from .shared import Shared
-from .significance import check_level, some_of
+from .significance import aligned, check_level, some_of
 from .squad import Reference, Squad, read_squad, table_html
 from .track import Tracker, public_settings, tracked
 from ..pipeline import RAG
@@ -58,10 +58,7 @@ class EndToEnd:
 
     def __str__(self) -> str:
         head, rows = _cells(self)
-        widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-        lines = [
-            "  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in [head, *rows]
-        ]
+        lines = aligned([head, *rows])
         return "\n".join([*lines, *(f"* {line}" for line in _said(self))])
 
     __repr__ = __str__

@@ -14,14 +14,14 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from ..core import Hits, InputError, Settings, digest
+from ..core import InputError, Settings, digest
 from .collections import Collection
 from .compare import Comparison, compare
 from .dataset import data_hashes, read_collection
 from .latency import Latency, measure_latency
 from .ranking import Run, evaluate, parse_metric
 from .results import Sweep, Trial
-from .shared import Index, Ranking, Shared, rank_queries, timed_search
+from .shared import Ranking, Shared, rank_queries, timed_search
 from .significance import bootstrap_interval, check_level, some_of
 from .space import INDEXING, SEARCHING, Space, effective, variants_of
 from .track import Tracker, public_settings, tracked
@@ -192,12 +192,10 @@ def _timed(
     texts = [shared.data.queries[q] for q in usable[:queries]]
     if len(texts) * repeats < 2:
         return None
-    calls = {t.name: partial(_search, shared.index(t.settings), t.settings) for t in trials if not t.same_as}
+    calls = {
+        t.name: partial(timed_search, shared.index(t.settings), t.settings) for t in trials if not t.same_as
+    }
     return measure_latency(calls, texts, repeats=repeats, seed=seed, level=level)
-
-
-def _search(index: Index, settings: Settings, question: str) -> Hits:
-    return timed_search(index, question, settings)
 
 # %% ../../nbs/evaluation/experiment.ipynb #b31882d3
 def _notes(

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..core import InputError
-from .significance import check_level, percentile_interval, resample
+from .significance import aligned, check_level, percentile_interval, resample
 
 # %% ../../nbs/evaluation/latency.ipynb #cc1ba21e
 @dataclass(frozen=True, slots=True)
@@ -70,10 +70,7 @@ class Latency:
 
     def __str__(self) -> str:
         head, rows = _cells(self)
-        widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-        lines = [
-            "  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in [head, *rows]
-        ]
+        lines = aligned([head, *rows])
         return "\n".join([*lines, *(f"* {r}" for r in self.ratios), _small_print(self)])
 
     def _repr_html_(self) -> str:

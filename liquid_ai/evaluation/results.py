@@ -15,7 +15,7 @@ from ..core import InputError, Settings, to_json
 from .compare import Comparison
 from .latency import Latency
 from .ranking import Scores
-from .significance import some_of
+from .significance import aligned, some_of
 from .squad import table_html
 from .track import public_settings
 
@@ -83,10 +83,7 @@ class Sweep:
 
     def __str__(self) -> str:
         head, rows = _cells(self)
-        widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-        lines = [
-            "  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in [head, *rows]
-        ]
+        lines = aligned([head, *rows])
         return "\n".join([*lines, _small_print(self), *(f"* {note}" for note in self.notes)])
 
     __repr__ = __str__

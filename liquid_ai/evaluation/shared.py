@@ -238,8 +238,8 @@ class Shared(AbstractContextManager):
 # %% ../../nbs/evaluation/shared.ipynb #938e801c
 def timed_search(
     index: Index,
-    question: str,
     settings: Settings,
+    question: str,
 ) -> Hits:
     "A search from the question's text on, with nothing remembered."
     encoder = None if settings.mode == "sparse" else index.encoder

@@ -207,7 +207,7 @@ def tune(
     settings: Settings | None = None,  # what the search begins with; None: defaults and environment
     metric: str = "nDCG@10",
     method: Literal["grid", "random", "coordinate"] = "grid",
-    trials: int = 200,  # configurations at most, the first one included
+    trials: int = 200,  # configurations at most, beside those of the beginning
     seed: int = 0,  # of a random search
     cache: str | Path | None = None,  # folder of the stores; None: in the user's cache
     name: str = "",  # of the parent run in MLflow
