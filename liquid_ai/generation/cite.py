@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..core import Citation, Encoder, Hit, Hits, Sentence
-from ..indexing.sparse import BM25Index, Words, shared_words
+from ..indexing.sparse import BM25Index, shared_words
+from ..indexing.words import Words
 
 # %% ../../nbs/generation/cite.ipynb #2c1fd27d
 _SENTENCE_END = re.compile(

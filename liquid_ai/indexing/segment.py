@@ -20,7 +20,8 @@ import numpy as np
 from ..core import DenseIndex, Encoder, Settings, StoreError, file_sha256, thread_count
 from .approximate import build_dense, load_dense, save_dense
 from .dense import load_vectors, save_vectors
-from .sparse import BM25Index, Words, load_bm25, save_bm25
+from .sparse import BM25Index, load_bm25, save_bm25
+from .words import Words
 
 # %% ../../nbs/indexing/segment.ipynb #6b481b30
 @dataclass(frozen=True, slots=True)

@@ -94,8 +94,8 @@ def sparse_arm(
     allowed: np.ndarray | None = None,  # (rows,) bool
 ) -> Arm:  # scores are BM25's
     "The rows that hold the question's rarest words."
-    rows, scores = snapshot.sparse.search(question, k, allowed)
-    return Arm("sparse", rows, scores, lambda at: snapshot.sparse.scores_at(question, at))
+    asked = snapshot.sparse.ask(question)
+    return Arm("sparse", *asked.search(k, allowed), asked.scores_at)
 
 # %% ../../nbs/retrieval/search.ipynb #7cfbb564
 _OF_ONE = 8  # candidates that one document gives
@@ -109,25 +109,41 @@ def document_arm(
     allowed: np.ndarray | None = None,  # (rows,) bool
 ) -> Arm:  # scores are BM25's, of whole documents
     "Passages of the documents that hold the question's rarest words."
-    index, places = snapshot.document_sparse, snapshot.places
-    may = None if allowed is None else np.logical_or.reduceat(allowed, places[:-1])
-    rows: list[int] = []
-    scores: list[float] = []
-    for n, of_document in zip(*index.search(question, k, may), strict=True):
-        own = np.arange(places[n], places[n + 1])
-        if allowed is not None:
-            own = own[allowed[own]]
-        if len(own) > _OF_ONE:
-            own = own[np.argsort(-(snapshot.vectors[own] @ vector), kind="stable")[:_OF_ONE]]
-        rows.extend(own.tolist())
-        scores.extend([float(of_document)] * len(own))
-        if len(rows) >= k:
-            break
+    places, asked = snapshot.places, snapshot.document_sparse.ask(question)
+    own = None if allowed is None else np.add.reduceat(allowed, places[:-1], dtype=np.int64)
+    found, scores = asked.search(k, None if own is None else own > 0)
+    sizes = places[found + 1] - places[found] if own is None else own[found]
+    enough = np.searchsorted(np.cumsum(np.minimum(sizes, _OF_ONE)), k) + 1  # documents that give k passages
+    rows, nth = _passages_of(snapshot, found[:enough], vector, allowed)
 
     def score(at: np.ndarray) -> np.ndarray:
-        return index.scores_at(question, np.searchsorted(places, at, side="right") - 1)
+        return asked.scores_at(np.searchsorted(places, at, side="right") - 1)
 
-    return Arm("document", np.array(rows[:k], np.int64), np.array(scores[:k], np.float32), score)
+    return Arm("document", rows[:k], scores[nth[:k]], score)
+
+
+def _passages_of(
+    snapshot: Snapshot, found: np.ndarray, vector: np.ndarray, allowed: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    "Rows of the documents `found`, and which of these each is of; the nearest to `vector` of a long one."
+    starts, sizes = snapshot.places[found], snapshot.places[found + 1] - snapshot.places[found]
+    nth = np.repeat(np.arange(len(found)), sizes)
+    rows = starts[nth] + _places_within(nth, sizes)
+    if allowed is not None:
+        rows, nth = rows[allowed[rows]], nth[allowed[rows]]
+    sizes = np.bincount(nth, minlength=len(found))
+    if sizes.max(initial=0) > _OF_ONE:
+        far, long = np.zeros(len(rows)), sizes[nth] > _OF_ONE
+        far[long] = -(snapshot.vectors[rows[long]] @ vector)
+        order = np.lexsort((far, nth))  # stable: those of a short document stay as they are
+        order = order[_places_within(nth, sizes) < _OF_ONE]
+        rows, nth = rows[order], nth[order]
+    return rows, nth
+
+
+def _places_within(nth: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    "0, 1, 2 … anew in each group; `nth` is the group, ascending."
+    return np.arange(len(nth)) - (np.cumsum(sizes) - sizes)[nth]
 
 # %% ../../nbs/retrieval/search.ipynb #ff0f400d
 def search_many(
