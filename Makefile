@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 INPUTS := settings.ini setup.py constraints.txt
 
-.PHONY: demo setup test lab docs readme bench clean models
+.PHONY: demo setup test test-slow lab docs readme bench clean models
 .DEFAULT_GOAL := demo
 
 demo: .venv/.core models ## a cited answer from real documents
@@ -17,6 +17,9 @@ test: .venv/.dev models ## everything that CI checks
 	$(BIN)/ruff format --check .
 	$(BIN)/nbdev_test --n_workers 2 --timing
 	$(BIN)/python -m pytest
+
+test-slow: .venv/.dev models ## the tests that take minutes, which `test` leaves out
+	$(BIN)/python -m pytest -m slow || [ $$? -eq 5 ] # 5: no test is marked
 
 lab: .venv/.dev models ## the notebooks, in JupyterLab
 	$(BIN)/python -m ipykernel install --prefix .venv --name python3 --display-name "liquid_ai (.venv)"

@@ -12,7 +12,10 @@ from importlib import metadata
 import pytest
 from conftest import ROOT
 
-from liquid_ai import cli
+from liquid_ai import __version__
+from liquid_ai.cli import commands, doctor, main, models
+from liquid_ai.cli.commands import QUESTIONS, show_answer
+from liquid_ai.cli.options import parse_where
 from liquid_ai.core import Answer, Citation, LiquidError, Sentence, StreamEvent
 from liquid_ai.pipeline import RAG
 
@@ -69,7 +72,7 @@ def run(*words, stdin="", screen=io.StringIO):
     out, err = screen(), screen()
     with redirect_stdout(out), redirect_stderr(err), pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "stdin", io.StringIO(stdin))
-        code = cli.main([str(word) for word in words])
+        code = main([str(word) for word in words])
     return code, out.getvalue(), err.getvalue()
 
 
@@ -96,7 +99,7 @@ def test_help_names_every_command_and_option(made):
 
 
 def test_version():
-    assert run("--version") == (0, f"liquid_ai {cli.__version__}\n", "")
+    assert run("--version") == (0, f"liquid_ai {__version__}\n", "")
 
 
 def test_real_process_prints_one_json_document(store):
@@ -148,8 +151,8 @@ def test_search(store):
 
 
 def test_where_is_typed_and_repeatable():
-    assert cli.parse_where(["a=1", "a=x=y", "b="]) == {"a": ["1", 1, "x=y"], "b": [""]}
-    assert cli.parse_where([]) is cli.parse_where(None) is None
+    assert parse_where(["a=1", "a=x=y", "b="]) == {"a": ["1", 1, "x=y"], "b": [""]}
+    assert parse_where([]) is parse_where(None) is None
 
 
 def test_answer_for_a_person(store):
@@ -162,7 +165,7 @@ def test_answer_with_everything(capsys):
     citation = Citation(2, "c", "d", 0, 400, "long words " * 40, "a.md", "a › b, page 3", 3, attached=True)
     sentences = (Sentence(0, 6, 0.9, True, (2,)), Sentence(7, 15, 0.1, False))
     answer = Answer("?", "Known. Guessed.", (citation,), sentences, reason="one citation attached")
-    cli.show_answer(answer)
+    show_answer(answer)
     told = capsys.readouterr().out.splitlines()
     assert told[0] == "Known. Guessed." and told[2] == "  [?] nothing retrieved supports: “Guessed.”"
     assert told[1].startswith("  [2] a › b, page 3 (attached): “long words") and len(told[1]) < 200
@@ -199,7 +202,7 @@ def test_chat_goes_on_after_a_question_it_refuses(store):
 
 def test_quickstart(tmp_path):
     code, told = run_json("quickstart", "--store", tmp_path / "store")
-    assert code == 0 and [a["question"] for a in told["answers"]] == list(cli.QUESTIONS)
+    assert code == 0 and [a["question"] for a in told["answers"]] == list(QUESTIONS)
     assert [a["abstained"] for a in told["answers"]] == [False, False, True]
     assert all(a["citations"] for a in told["answers"][:2]) and told["next"]
 
@@ -218,7 +221,7 @@ def test_doctor(store):
     assert (code, err) == (0, "") and metadata.version("torch") in out and "all-MiniLM-L6-v2" in out
     code, told = run_json("doctor", "--store", store)
     assert code == 0 and told["errors"] == [] and told["store"]["documents"] == 2
-    assert told["versions"]["liquid_ai"] == cli.__version__ and told["devices"]["torch"]
+    assert told["versions"]["liquid_ai"] == __version__ and told["devices"]["torch"]
 
 
 def test_doctor_needs_no_store(tmp_path, monkeypatch):
@@ -232,7 +235,7 @@ def test_doctor_needs_no_store(tmp_path, monkeypatch):
 def test_doctor_warns_of_two_faiss_and_goes_on_after_a_failure(monkeypatch, tmp_path):
     real = metadata.version
     monkeypatch.setattr(metadata, "version", lambda name: "1.0" if name.startswith("faiss") else real(name))
-    monkeypatch.setattr(cli, "check_devices", lambda: 1 / 0)
+    monkeypatch.setattr(doctor, "check_devices", lambda: 1 / 0)
     monkeypatch.chdir(tmp_path)
     code, told = run_json("doctor")
     assert code == 1 and "faiss-gpu both own" in told["warnings"][0]
@@ -323,7 +326,7 @@ def test_text_of_documents_is_inert(store, tmp_path, monkeypatch, screen):
     odd.write_text("Nothing odd in here.\n")
     with redirect_stdout(out):
         quoted = Citation(1, "c", "d", 0, 9, ATTACK, ATTACK, ATTACK)
-        cli.show_answer(Answer("?", ATTACK, (quoted,), reason=ATTACK))
+        show_answer(Answer("?", ATTACK, (quoted,), reason=ATTACK))
     shown = [
         out.getvalue(),
         run("search", "What does the ring of the heron say?", "--store", store, screen=screen)[1],
@@ -354,7 +357,7 @@ def test_terminal_shows_the_draft_and_then_the_answer(store, monkeypatch):
 
 
 def test_what_libraries_print_is_kept_from_stdout(monkeypatch):
-    monkeypatch.setattr(cli, "list_models", lambda: print("chatter") or [])
+    monkeypatch.setattr(models, "list_models", lambda: print("chatter") or [])
     code, out, err = run("models", "--json")
     assert code == 0 and json.loads(out)["models"] == [] and err == "chatter\n"
 
@@ -363,12 +366,12 @@ def test_interrupt_is_quiet(monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "open_store", interrupted)
+    monkeypatch.setattr(commands, "open_store", interrupted)
     assert run("ask", "why") == (130, "", "")
 
 
 def test_a_bug_shows_its_traceback_on_stderr_alone(monkeypatch):
-    monkeypatch.setattr(cli, "open_store", lambda *_: 1 / 0)
+    monkeypatch.setattr(commands, "open_store", lambda *_: 1 / 0)
     code, out, err = run("ask", "why", "--json")
     assert code == 1 and json.loads(out)["error"]["type"] == "ZeroDivisionError"
     assert "Traceback" in err and "report it" in err
@@ -378,5 +381,5 @@ def test_failure_of_an_expected_kind_shows_none(monkeypatch):
     def refused(*_):
         raise LiquidError("not today")
 
-    monkeypatch.setattr(cli, "open_store", refused)
+    monkeypatch.setattr(commands, "open_store", refused)
     assert run("ask", "why") == (1, "", "error: not today\n")
