@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from liquid_ai.core import InputError, StoreError
+from liquid_ai.indexing import sparse
 from liquid_ai.indexing.sparse import BM25Index, best_rows, load_bm25, save_bm25
 from liquid_ai.indexing.words import Words
 
@@ -44,6 +46,22 @@ def close(found, wanted) -> bool:
     return bool((np.abs(found - wanted) <= 1e-6 * np.maximum(1, wanted)).all())
 
 
+WAYS = pytest.mark.parametrize("quick", [0, 10**9], ids=["a part is read", "every row is added up"])
+
+
+def check_search(index, question, k, allowed, quick) -> None:
+    "The best rows are those of all scores, and any row's score can be had, whichever way is taken."
+    everything = index.scores(question)
+    wanted = best_rows(everything, k, allowed)
+    with patch.object(sparse, "_QUICK", quick):
+        asked = index.ask(question)
+        rows, scores = asked.search(k, allowed)
+    assert rows.dtype == np.int64 and scores.dtype == np.float32
+    assert rows.tolist() == wanted.tolist() and scores.tolist() == everything[wanted].tolist()
+    some = np.arange(len(index))[::3]
+    assert asked.scores_at(some).tolist() == everything[some].tolist()
+
+
 def same(one: BM25Index, other: BM25Index) -> bool:
     arrays = [(getattr(one.postings, a), getattr(other.postings, a)) for a in ARRAYS]
     alike = all(np.array_equal(a, b) and a.dtype == b.dtype for a, b in arrays)
@@ -69,17 +87,12 @@ def test_scores_are_those_of_bm25s(texts, question):
     assert close(index.scores(question), wanted)
 
 
+@WAYS
 @settings(deadline=None, max_examples=300)
-@given(TEXTS, TEXT, st.integers(1, 30), st.data())
-def test_search_is_exhaustive_ranking(texts, question, k, data):
-    index = BM25Index.build(texts, PLAIN)
+@given(texts=TEXTS, question=TEXT, k=st.integers(1, 30), data=st.data())
+def test_search_is_exhaustive_ranking(quick, texts, question, k, data):
     masks = st.lists(st.booleans(), min_size=len(texts), max_size=len(texts)).map(lambda m: np.array(m, bool))
-    allowed = data.draw(st.none() | masks)
-    everything = index.scores(question)
-    wanted = best_rows(everything, k, allowed)
-    rows, scores = index.search(question, k, allowed)
-    assert rows.dtype == np.int64 and scores.dtype == np.float32
-    assert rows.tolist() == wanted.tolist() and scores.tolist() == everything[wanted].tolist()
+    check_search(BM25Index.build(texts, PLAIN), question, k, data.draw(st.none() | masks), quick)
 
 
 @pytest.fixture(scope="module")
@@ -92,32 +105,28 @@ def zipf():
     return BM25Index.build(texts[:20_000], PLAIN), texts[:20_000], [t[:40] for t in texts[20_000:]]
 
 
+@WAYS
 @pytest.mark.parametrize("k", [1, 10, 300])
 @pytest.mark.parametrize("share", [None, 0.5, 0.001])
-def test_search_is_exhaustive_ranking_at_size(zipf, k, share):
+def test_search_is_exhaustive_ranking_at_size(zipf, k, share, quick):
     index, _, questions = zipf
     rng = np.random.default_rng(k)
     for question in questions[:60]:
-        allowed = None if share is None else rng.random(len(index)) < share
-        everything = index.scores(question)
-        wanted = best_rows(everything, k, allowed)
-        rows, scores = index.search(question, k, allowed)
-        assert rows.tolist() == wanted.tolist() and scores.tolist() == everything[wanted].tolist()
+        check_search(index, question, k, None if share is None else rng.random(len(index)) < share, quick)
 
 
 def test_search_looks_at_less_than_everything(zipf):
-    from liquid_ai.indexing import sparse
-
     index, _, questions = zipf
     queries = [sparse._query(index, q) for q in questions]
     looked = sum(sparse._search(index, q, 10, None)[2] for q in queries)
     assert looked < 0.5 * sum(int(index.df[place]) for q in queries for place, _ in q)
 
 
-def test_many_threads_get_the_same_rows(zipf):
+@WAYS
+def test_many_threads_get_the_same_rows(zipf, quick):
     index, _, questions = zipf
     run = lambda q: [a.tolist() for a in index.search(q, 10)]  # noqa: E731
-    with ThreadPoolExecutor(8) as pool:
+    with patch.object(sparse, "_QUICK", quick), ThreadPoolExecutor(8) as pool:
         assert list(pool.map(run, questions)) == [run(q) for q in questions]
 
 

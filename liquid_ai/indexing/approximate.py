@@ -131,27 +131,28 @@ class ApproximateIndex:
         "About the `k` best rows for each query, best first. Raises: `InputError` on wrong sizes or NaN."
         queries, allowed = check_search(queries, k, allowed, *self.vectors.shape)
         scores, found = no_rows(len(queries), k)
-        rows = np.arange(len(self)) if allowed is None else np.flatnonzero(allowed)
         with faiss_threads(self.threads if len(queries) > 1 else 1):
-            near = self._near(queries, k, allowed, rows)
+            near = self._near(queries, k, allowed)
             for i, query in enumerate(queries):
                 best, at = rescore(self.vectors, query, near[i], k)
                 scores[i, : len(at)], found[i, : len(at)] = best, at
         return scores, found
 
-    def _near(self, queries, k, allowed, rows) -> list[np.ndarray]:
+    def _near(self, queries, k, allowed) -> list[np.ndarray]:
         "For each query the rows to rescore: at least `k`, or all that are allowed."
         wanted = max(self.about.candidates, _FACTOR[self.about.codes] * k)
-        if len(rows) <= _ALL * wanted:
-            return [rows] * len(queries)
+        rows = None if allowed is None else np.flatnonzero(allowed)
+        if (len(self) if rows is None else len(rows)) <= _ALL * wanted:
+            return [np.arange(len(self)) if rows is None else rows] * len(queries)
         if isinstance(self.coded, BinaryCodes):
-            return list(self.coded.near(queries, wanted, None if allowed is None else rows))
+            return list(self.coded.near(queries, wanted, rows))
         found = _in_lists(self.coded, queries, wanted, self.about.probes, allowed)
-        return [near if len(near := f[f >= 0]) >= k else rows for f in found]
+        every = np.arange(len(self)) if rows is None and (found[:, k - 1] < 0).any() else rows
+        return [near if len(near := f[f >= 0]) >= k else every for f in found]
 
 # %% ../../nbs/indexing/approximate.ipynb #90459067
 KINDS, CODES = ("auto", "flat", "ivf"), ("auto", "float32", "int8", "binary")
-EXACT_ROWS, SCAN_ROWS = 20_000, 1_000_000  # up to these: compare all vectors; compare all codes
+EXACT_ROWS, SCAN_ROWS = 20_000, 500_000  # up to these: compare all vectors; compare all codes
 _LEAST_ROWS = 1_000  # below this, whatever was asked for, exact search does less work
 
 

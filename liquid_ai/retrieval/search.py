@@ -196,14 +196,6 @@ def search(
     return hits
 
 # %% ../../nbs/retrieval/search.ipynb #b061568c
-_SIDE_BY_SIDE = 200_000  # rows from which vectors and words are searched at the same time
-
-
-@functools.cache
-def _beside() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(thread_name_prefix="liquid_ai-search")
-
-
 def ask_arms(
     snapshot: Snapshot,
     encoder: Encoder | None,
@@ -217,22 +209,19 @@ def ask_arms(
     k, s = max(settings.top_k, settings.candidates), settings
     texts = [[q, *(check_question(w, s) for w in more)] for q, more in zip(asked, wordings, strict=True)]
     flat = [text for group in texts for text in group]
-    nearest: Callable[[], list[Arm]] = list
+    jobs: list[Callable[[], list[Arm]]] = []
     if s.mode != "sparse":
         if vectors is None or len(flat) > len(asked):
             vectors = encoder.encode(flat, "query")
-        nearest = partial(dense_arms, snapshot, np.asarray(vectors, np.float32), k, allowed)
-        if s.mode == "hybrid" and len(snapshot) > _SIDE_BY_SIDE:
-            nearest = _beside().submit(nearest).result
-    documents = s.mode == "hybrid" and s.fusion == "scores" and s.document_weight > 0
-    words: list[list[Arm]] = [[] for _ in flat]
-    for n, text in enumerate(flat):
-        if s.mode != "dense":
-            words[n].append(sparse_arm(snapshot, text, k, allowed))
-        if documents:
-            words[n].append(document_arm(snapshot, text, vectors[n], k, allowed))
-    dense, found, weights = iter(nearest()), [], arm_weights(s)
-    every = ([*islice(dense, 1), *own] for own in words)
+        vectors = np.asarray(vectors, np.float32)
+        jobs.append(lambda: dense_arms(snapshot, vectors, k, allowed))
+    if s.mode != "dense":
+        jobs.append(lambda: [sparse_arm(snapshot, text, k, allowed) for text in flat])
+    if s.mode == "hybrid" and s.fusion == "scores" and s.document_weight > 0:
+        pairs = zip(flat, vectors, strict=True)
+        jobs.append(lambda: [document_arm(snapshot, text, v, k, allowed) for text, v in pairs])
+    every = zip(*_done(jobs, side_by_side=len(snapshot) > _SIDE_BY_SIDE), strict=True)
+    found, weights = [], arm_weights(s)
     for group in texts:
         own = []
         for n, arms in enumerate(islice(every, len(group))):
@@ -246,6 +235,22 @@ def arm_weights(settings: Settings) -> dict[str, float]:  # by arm
     "What each arm counts in a fusion by scores."
     dense, document = settings.dense_weight, settings.document_weight
     return {"dense": dense, "sparse": 1 - dense - document, "document": document}
+
+# %% ../../nbs/retrieval/search.ipynb #affa94f5
+_SIDE_BY_SIDE = 200_000  # rows from which it is worth while
+
+
+@functools.cache
+def _beside() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(thread_name_prefix="liquid_ai-search")
+
+
+def _done(jobs: Sequence[Callable[[], list[Arm]]], side_by_side: bool) -> list[list[Arm]]:
+    if not side_by_side:
+        return [job() for job in jobs]
+    first, *others = jobs
+    begun = [_beside().submit(job) for job in others]
+    return [first(), *(job.result() for job in begun)]
 
 # %% ../../nbs/retrieval/search.ipynb #f3b8c726
 def rank_arms(
