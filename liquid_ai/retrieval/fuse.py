@@ -21,6 +21,14 @@ class Arm:
     scores: np.ndarray  # (n,) float32, in the retriever's own unit
     score: Callable[[np.ndarray], np.ndarray]  # (m,) rows to their (m,) scores
     weight: float = 1.0
+    unmatched: int = 0  # rows that it could have found as well, which score 0
+
+    def standard(
+        self,
+        scores: np.ndarray,  # (m,) of this arm
+    ) -> np.ndarray:  # (m,) float64
+        "How far each score stands out from what the arm found."
+        return standard_scores(scores, np.append(self.scores, np.zeros(self.unmatched)))
 
 # %% ../../nbs/retrieval/fuse.ipynb #f36c3429
 def reciprocal_rank_fusion(
@@ -53,7 +61,7 @@ def fuse_scores(
     fused = np.zeros(len(rows))
     for arm in arms:
         if arm.weight and len(arm.rows):
-            fused += arm.weight * standard_scores(_scores_of(arm, rows), arm.scores)
+            fused += arm.weight * arm.standard(_scores_of(arm, rows))
     order = np.argsort(-fused, kind="stable")
     return rows[order], fused[order]
 

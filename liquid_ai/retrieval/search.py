@@ -95,7 +95,12 @@ def sparse_arm(
 ) -> Arm:  # scores are BM25's
     "The rows that hold the question's rarest words."
     asked = snapshot.sparse.ask(question)
-    return Arm("sparse", *asked.search(k, allowed), asked.scores_at)
+    rows, scores = asked.search(k, allowed)
+    return Arm("sparse", rows, scores, asked.scores_at, unmatched=_unmatched(snapshot, rows, k, allowed))
+
+
+def _unmatched(snapshot: Snapshot, found: np.ndarray, k: int, allowed: np.ndarray | None) -> int:
+    return min(k, len(snapshot) if allowed is None else np.count_nonzero(allowed)) - len(found)
 
 # %% ../../nbs/retrieval/search.ipynb #7cfbb564
 _OF_ONE = 8  # candidates that one document gives
@@ -119,7 +124,8 @@ def document_arm(
     def score(at: np.ndarray) -> np.ndarray:
         return asked.scores_at(np.searchsorted(places, at, side="right") - 1)
 
-    return Arm("document", rows[:k], scores[nth[:k]], score)
+    rows, nth = rows[:k], nth[:k]
+    return Arm("document", rows, scores[nth], score, unmatched=_unmatched(snapshot, rows, k, allowed))
 
 
 def _passages_of(
