@@ -31,6 +31,7 @@ from liquid_ai.core import (
     Stopwatch,
     StoreError,
     StreamEvent,
+    check_names,
     html_card,
 )
 from .generation.cite import Checked, Evidence, check, claims, confidence, find_evidence, quotation
@@ -45,7 +46,7 @@ from .ingestion.load import FileRow, IngestReport, load
 from .ingestion.quickstart import corpus
 from .retrieval.expand import rewrite
 from .retrieval.explain import Explanation, explain
-from .retrieval.search import check_question, check_top_k, search, search_many
+from .retrieval.search import check_question, check_questions, check_top_k, search, search_many
 
 # %% ../nbs/pipeline.ipynb #0dc5985b
 _BATCH = 64  # documents that are tokenised together
@@ -65,8 +66,10 @@ def flattened(sources: Iterable) -> Iterator[str | Path | Document]:
 def loaded(
     sources: Iterable[str | Path | Document],
     settings: Settings,
+    access: Collection[str] = (),  # who may find what is in the files; empty: everyone
 ) -> Iterator[tuple[FileRow, Document | None]]:
     "A report row and, where there is text, a document for each file and document given."
+    access = check_names(access, "access")
     paths = []
     for source in sources:
         if isinstance(source, Document):
@@ -79,7 +82,7 @@ def loaded(
             paths.append(source)
     if paths:
         for item in load(paths, settings):
-            yield item.row, item.document
+            yield item.row, item.document and replace(item.document, access=access)
 
 # %% ../nbs/pipeline.ipynb #9a528bff
 def cut_new(
@@ -91,20 +94,28 @@ def cut_new(
 ) -> Iterator[tuple[Document, list[Chunk]]]:
     "The documents that are new or changed, cut; what is known is only reported."
     name, batch = cutter(encoder, settings.chunk_tokens, settings.headings), []
+    latest: dict[str, int] = {}  # row of the last document with an id
 
     def flush():
         chunks = split([d for _, d in batch], encoder, settings.chunk_tokens, settings.headings)
         for (at, document), pieces in zip(batch, chunks, strict=True):
-            rows[at] = replace(rows[at], chunks=len(pieces))
-            yield document, pieces
+            if latest[document.id] == at:
+                rows[at] = replace(rows[at], chunks=len(pieces))
+                yield document, pieces
         batch.clear()
 
     for row, document in items:
-        if document is not None and known.get(document.id, ())[:2] == (document.version, name):
-            row, document = replace(row, reason="unchanged", chunks=known[document.id][2]), None
         rows.append(row)
         if document is not None:
-            batch.append((len(rows) - 1, document))
+            at, before = len(rows) - 1, latest.get(document.id)
+            latest[document.id] = at
+            if before is not None:
+                rows[before] = replace(rows[before], chunks=0, reason="replaced: the same source comes again")
+                batch.append((at, document))
+            elif known.get(document.id, ())[:2] == (document.version, name):
+                rows[at] = replace(row, reason="unchanged", chunks=known[document.id][2])
+            else:
+                batch.append((at, document))
         if len(batch) == _BATCH:
             yield from flush()
     yield from flush()
@@ -264,11 +275,12 @@ class Corpus(Held):
     def ingest(
         self,
         *sources: str | Path | Document | Iterable[Document],  # files, folders, documents
+        access: Collection[str] = (),  # users and groups who may find what is in the files; empty: everyone
         progress: bool = True,  # show bars
     ) -> IngestReport:
-        "Read, cut, embed and index; what is there unchanged costs nothing."
+        "Read, cut, embed and index; what is unchanged costs nothing. A `Document` has its own `access`."
         with remembering(self.encoder, self.settings.vector_cache) as encoder:
-            return ingest(self.store, encoder, sources, self.settings, progress)
+            return ingest(self.store, encoder, sources, self.settings, progress, access)
 
     def remove(self, *document_ids: str) -> int:
         "Take documents out of the store; returns how many were there."
@@ -293,10 +305,13 @@ def ingest(
     sources: Iterable[str | Path | Document | Iterable[Document]],  # files, folders, documents
     settings: Settings,
     progress: bool = True,  # show bars
+    access: Collection[str] = (),  # who may find what is in the files; empty: everyone
 ) -> IngestReport:  # a row for every file and document given
     "Read, cut, embed and index `sources` in one commit. Raises: `InputError`, `StoreError`."
     rows: list[FileRow] = []
-    items = tqdm(loaded(flattened(sources), settings), desc="Reading", unit="file", disable=not progress)
+    items = tqdm(
+        loaded(flattened(sources), settings, access), desc="Reading", unit="file", disable=not progress
+    )
     commit(
         store,
         cut_new(items, rows, store.versions(), encoder, settings),
@@ -340,6 +355,7 @@ class Searched(Corpus):
     ) -> list[Hits]:  # one a question
         "The best chunks for each question, encoded together. Raises: `InputError`, `StoreError`."
         settings = _with(self.settings, top_k, mode)
+        questions = check_questions(questions, settings)
         encoder = self.encoder if settings.mode != "sparse" else None
         wordings = _wordings(self, questions, settings)
         return search_many(
@@ -357,7 +373,10 @@ class Searched(Corpus):
     ) -> Explanation:
         "The hits of `search`, and why each is where it is. Raises: `InputError`, `StoreError`."
         settings = _with(self.settings, top_k, mode)
-        return explain(self.snapshot(), self.encoder, question, settings, where, principals)
+        [wordings] = _wordings(self, [question], settings)
+        return explain(
+            self.snapshot(), self.encoder, question, settings, where, principals, wordings=wordings
+        )
 
 # %% ../nbs/pipeline.ipynb #37448fb1
 class RAG(Searched):
@@ -405,7 +424,7 @@ def _wordings(rag: RAG, questions: Sequence[str], settings: Settings) -> list[li
     "What the language model makes of each question, where `settings.rewrites` asks for it."
     if not settings.rewrites:
         return [[] for _ in questions]
-    return [rewrite(rag.model, check_question(q, settings), settings.rewrites) for q in questions]
+    return [rewrite(rag.model, q, settings.rewrites) for q in questions]
 
 
 def _steps(rag: RAG, question: str, settings: Settings, where, principals) -> Iterator[StreamEvent]:

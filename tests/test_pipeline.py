@@ -182,3 +182,28 @@ def test_stores_that_share_text_share_vectors_until_it_is_removed(tmp_path):
                 assert rag.remove(documents[0].id) == 1
     with closing(VectorCache(file)) as cache:
         assert len(cache) == 1
+
+
+def test_a_source_that_comes_twice_is_told(tmp_path):
+    first, second, other = (
+        Document.of(t, s) for t, s in [("Tea is hot.", "a"), ("Tea is cold.", "a"), ("Ice.", "b")]
+    )
+    with RAG.open(tmp_path / "store") as rag:
+        report = rag.ingest([first, second, other], progress=False)
+        assert [(r.reason, r.chunks) for r in report.rows] == [
+            ("replaced: the same source comes again", 0),
+            ("", 1),
+            ("", 1),
+        ]
+        assert rag.info()["documents"] == 2 and rag.snapshot().document(first.id).text == second.text
+        report = rag.ingest([second, first], progress=False)  # unchanged at first, then changed
+        assert (
+            report.rows[0].reason.startswith("replaced")
+            and rag.snapshot().document(first.id).text == first.text
+        )
+
+
+@pytest.mark.parametrize("wrong", [{"text": None}, {"text": b"x"}, {"title": 3}, {"source": None}])
+def test_a_document_is_made_of_text(wrong):
+    with pytest.raises(InputError, match=f"a document's {next(iter(wrong))} is text"):
+        Document(**{"id": "x", "text": "y"} | wrong)

@@ -112,3 +112,75 @@ def test_arms_side_by_side_find_the_same(snapshot, monkeypatch):
     assert search_many(snapshot, load_encoder(), asked) == batch
     with pytest.raises(InputError):
         one(" ")
+
+
+def made(folder, *documents):
+    encoder, store = load_encoder(), Store(folder / "store")
+    commit(store, zip(documents, split(documents, encoder), strict=True), encoder)
+    return open_snapshot(store)
+
+
+def test_a_word_that_stands_in_one_passage_decides(tmp_path):
+    "Whatever the vectors say: names and codes are asked for because they are rare."
+    texts = [f"The {a} of the {b} is kept in the {c} room." for a in ("key", "book", "lamp", "chair")
+             for b in ("teacher", "gardener", "painter") for c in ("red", "green", "blue")]  # fmt: skip
+    texts[20] += " Its number is QX-771."
+    snapshot = made(tmp_path, *(Document.of(t, str(n)) for n, t in enumerate(texts)))
+    for question in ("QX-771", "where is the key of the teacher with QX-771?"):
+        assert search(snapshot, load_encoder(), question)[0].chunk.source == "20"
+
+
+def test_equal_passages_come_in_one_order_alone_and_in_a_batch(tmp_path):
+    documents = [Document.of("The kettle holds 1.7 litres of water.", str(n)) for n in range(60)]
+    snapshot, dense = made(tmp_path, *documents), Settings(mode="dense", top_k=7)
+    asked = ["How much water does the kettle hold?", "litres", "a third question"]
+    batch = search_many(snapshot, load_encoder(), asked, dense)
+    alone = [search(snapshot, load_encoder(), q, dense) for q in asked]
+    for one, other in zip(batch, alone, strict=True):
+        assert [h.chunk.id for h in one] == [h.chunk.id for h in other]
+
+
+def test_what_does_not_fit_a_call_is_named(snapshot):
+    encoder, vector = load_encoder(), np.zeros(384, np.float32)
+    cases = [
+        (lambda: search_many(snapshot, encoder, "abc"), "questions is a list"),
+        (lambda: search(snapshot, None, "key"), "needs an encoder"),
+        (lambda: search_many(snapshot, encoder, ["key"], vectors=np.zeros((2, 384))), "1 rows"),
+        (lambda: search_many(snapshot, encoder, ["key"], vectors=vector), "1 rows"),
+        (lambda: search(snapshot, encoder, "key", vector=vector[:5]), "384"),
+        (lambda: search(snapshot, encoder, "key", wordings="abc"), "wordings"),
+        (lambda: search_many(snapshot, encoder, ["key"], wordings=[["a"], ["b"]]), "wordings"),
+        (lambda: search(snapshot, encoder, "key", principals=None), "principals"),
+        (lambda: search(snapshot, encoder, "key", where=["owner"]), "where is a dictionary"),
+    ]
+    for call, said in cases:
+        with pytest.raises(InputError, match=said):
+            call()
+    assert len(search(snapshot, encoder, "key", vector=vector.tolist()))  # a list of numbers will do
+
+
+def test_a_field_with_several_values(tmp_path):
+    tags = {"a": ["draft", "tea"], "b": ["tea"], "c": []}
+    snapshot = made(
+        tmp_path, *(Document.of("About tea.", s, meta={"tags": t, "n": [1, 5]}) for s, t in tags.items())
+    )
+    wanted = {
+        "draft": "a", ("draft", "tea"): "ab", frozenset(["tea"]): "ab",
+    }  # fmt: skip
+    for condition, found in wanted.items():
+        assert sources(snapshot, {"tags": condition}) == found
+    assert sources(snapshot, {"tags": {"==": "draft"}}) == "a"
+    assert sources(snapshot, {"tags": {"!=": "draft"}}) == "bc"
+    assert sources(snapshot, {"n": {">": 3}}) == "abc" and sources(snapshot, {"n": {">": 7}}) == ""
+
+
+def sources(snapshot, where) -> str:
+    return "".join(sorted(h.chunk.source for h in search(snapshot, load_encoder(), "tea", where=where)))
+
+
+def test_a_document_may_have_an_id_with_dashes(tmp_path):
+    from liquid_ai.retrieval.explain import explain
+
+    snapshot = made(tmp_path, Document("my-own-doc", "The kettle is red."), Document("x", "Tea."))
+    [first, *_] = explain(snapshot, load_encoder(), "kettle").reasons
+    assert first.hit.chunk.document_id == "my-own-doc"

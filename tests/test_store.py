@@ -16,8 +16,10 @@ from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liquid_ai.core import Document, StoreError, chunk_document, digest, file_sha256
+from liquid_ai.core import Document, ModelError, Settings, StoreError, chunk_document, digest, file_sha256
+from liquid_ai.indexing.embed import load_encoder
 from liquid_ai.indexing.store import Store, check_encoder, commit, open_snapshot, rebuild, writing
+from liquid_ai.ingestion.chunk import split
 
 
 class Hashing:
@@ -308,3 +310,52 @@ def test_a_damaged_store_of_format_one_stays_as_it_was(tmp_path):
         Store(tmp_path / "old")
     with sqlite3.connect(tmp_path / "old" / "store.db") as db:
         assert db.execute("SELECT value FROM meta WHERE key='format'").fetchone() == ("1",)
+
+
+class Broken:
+    "An encoder that is right until it is not."
+
+    def __init__(self, change):
+        self.real, self.change = load_encoder(), change
+        self.name, self.fingerprint = self.real.name, self.real.fingerprint
+        self.dimensions, self.max_tokens = self.real.dimensions, self.real.max_tokens
+
+    def encode(self, texts, kind="document", progress=False):
+        return self.change(self.real.encode(texts, kind, progress))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda v: v[:-1], "shape"),
+        (lambda v: v[:, :5], "shape"),
+        (lambda v: np.vstack([v[:-1], v[-1:] * np.nan]), "NaN or infinity for 'Ice is cold"),
+        (lambda v: v * np.inf, "NaN or infinity"),
+    ],
+)
+def test_bad_vectors_are_refused_and_nothing_is_lost(tmp_path, change, said):
+    encoder, store = load_encoder(), Store(tmp_path / "store")
+
+    def cut(*texts):
+        documents = [Document.of(t, t) for t in texts]
+        return zip(documents, split(documents, encoder), strict=True)
+
+    commit(store, cut("Tea is hot."), encoder)
+    with pytest.raises(ModelError, match=said):
+        commit(store, cut("Ice is cold.", "Snow is cold."), Broken(change))
+    snapshot = open_snapshot(Store(tmp_path / "store"))
+    assert store.generation == 1 and len(snapshot) == 1
+    commit(store, cut("Ice is cold."), encoder)
+    assert store.counts()["documents"] == 2
+
+
+def test_other_settings_make_the_indexes_anew(tmp_path):
+    encoder, store = load_encoder(), Store(tmp_path / "store")
+    document = Document.of("Die Kessel stehen in der Küche.", "kessel")
+    commit(store, [(document, split([document], encoder)[0])], encoder)
+    assert commit(store, [], encoder, settings=Settings()) == 1
+    assert commit(store, [], encoder, settings=Settings(language="german")) == 2
+    assert open_snapshot(store).sparse.words.language == "german"
+    assert (
+        commit(store, [], encoder, settings=Settings(language="auto")) == 2
+    )  # whatever it is, it is settled

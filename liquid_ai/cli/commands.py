@@ -15,7 +15,17 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .options import STORE, Generator, Json, MaybeStore, Mode, Paths, Principals, Question
+from liquid_ai.cli.options import (
+    STORE,
+    Access,
+    Generator,
+    Json,
+    MaybeStore,
+    Mode,
+    Paths,
+    Principals,
+    Question,
+)
 from .options import StoreFolder, TopK, Where, open_store, parse_where, settings_for
 from .say import Outcome, fail, failure, inert, on_terminal, say, short_path, shorten
 from ..core import Answer, Hits, InputError, LiquidError, StreamEvent, cache_dir
@@ -24,12 +34,13 @@ if TYPE_CHECKING:
     from liquid_ai.pipeline import RAG
 
 # %% ../../nbs/cli/commands.ipynb #172117de
-def ingest(paths: Paths, store: StoreFolder = STORE, as_json: Json = False) -> Outcome:
+def ingest(paths: Paths, store: StoreFolder = STORE, access: Access = None, as_json: Json = False) -> Outcome:
     "Read files and folders into a store, which is made where there is none."
     from liquid_ai.pipeline import RAG
 
     with RAG.open(store, settings_for()) as rag:
-        report, info = rag.ingest(*paths, progress=on_terminal(sys.stderr)), rag.info()
+        report = rag.ingest(*paths, access=access or (), progress=on_terminal(sys.stderr))
+        info = rag.info()
     data = {"store": store, "counts": report.counts, "rows": report.rows, "info": info}
     if not report.parsed:
         nothing = LiquidError(f"nothing could be read: {report.summary}")

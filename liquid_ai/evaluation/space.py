@@ -12,7 +12,7 @@ from dataclasses import fields, replace
 from itertools import product
 from typing import Any
 
-from ..core import InputError, Settings
+from ..core import InputError, Settings, check_setting
 from ..retrieval.search import check_choices, check_top_k
 
 # %% ../../nbs/evaluation/space.ipynb #c90261cd
@@ -22,7 +22,6 @@ SEARCHING = ("mode", "top_k", "candidates", "fusion", "dense_weight", "document_
 SEARCHING += ("rerank_top", "rerank_weight", "diversity", "parent_chars", "rewrites", "generator")
 SHORT = {"chunk": "chunk_tokens", "k": "top_k"}  # what people say for it
 Space = Mapping[str, Sequence[Any]] | Mapping[str, Mapping[str, Any]]  # a grid, or changes by variant
-_FROM_ONE = ("chunk_tokens", "top_k", "candidates", "rrf_k", "rerank_top")
 
 
 def variants_of(
@@ -79,15 +78,10 @@ def check_value(
 ) -> None:
     "Raises: `InputError` where a value is of the wrong type or out of range."
     [kind] = [f.type for f in fields(Settings) if f.name == axis]
-    if not isinstance(value, (int, float) if kind is float else kind) or isinstance(value, bool) != (
-        kind is bool
-    ):
-        raise InputError(f"{name}: {axis}={value!r} is not a {_KINDS[kind]}")
-    if kind in (int, float) and not (1 if axis in _FROM_ONE else 0) <= value < float("inf"):
-        raise InputError(f"{name}: {axis}={value!r} is too small or not finite")
-
-
-_KINDS = {int: "whole number", float: "number", bool: "switch (true or false)", str: "text"}
+    try:
+        check_setting(axis, value, kind)
+    except InputError as e:
+        raise InputError(f"{name}: {e}") from e
 
 
 def check_variant(name: str, settings: Settings, changes: Mapping[str, Any]) -> Settings:

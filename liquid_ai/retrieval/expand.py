@@ -50,9 +50,11 @@ def expand(
         places = snapshot.chunk_places(c.document_id)
         first, last = grown(places, next(i for i, p in enumerate(places) if p[0] == c.start), chars)
         if first < last:
-            taken = [(h.chunk.start, h.chunk.end) for h in grown_hits if h.chunk.document_id == c.document_id]
-            while any(places[first][0] < b and a < places[last][1] for a, b in taken):
-                first, last = (first + 1, last) if places[first][0] < c.start else (first, last - 1)
+            for taken in (h.chunk for h in grown_hits if h.chunk.document_id == c.document_id):
+                while taken.start < c.start and places[first][0] < taken.end:
+                    first += 1
+                while taken.start > c.start and places[last][1] > taken.start:
+                    last -= 1
             document = snapshot.document(c.document_id)
             [c] = chunk_document(document, [(places[first][0], places[last][1], c.headings)], [c.context])
         grown_hits.append(Hit(c, hit.score, len(grown_hits) + 1, hit.signals))

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Encoder, Hit, Settings
+from ..core import Encoder, Hit, Reranker, Settings
 from ..indexing.store import Snapshot
 from .filters import allowed_rows
-from .fuse import Arm, standard_scores
-from .search import ask_arms, check_question, search
+from .fuse import Arm
+from .rerank import load_reranker
+from .search import ask_arms, check_question, rank_arms, search
 
 # %% ../../nbs/retrieval/explain.ipynb #50cf431d
 @dataclass(frozen=True, slots=True)
@@ -28,12 +29,8 @@ class Opinion:
     rank: int  # among all allowed chunks, counted from 1; equal scores share the best rank
     score: float  # in the arm's own unit
     standard: float  # standard deviations above the mean of the arm's candidates
-    weight: float  # in the fusion
-
-    @property
-    def share(self) -> float:
-        "What it adds to the fused score."
-        return self.weight * self.standard
+    weight: float  # in a fusion by scores
+    share: float  # what it adds to the fused score
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,27 +81,53 @@ def explain(
     settings: Settings = Settings(),  # as for `search`; hits are explained as they were cut
     where: Mapping[str, Any] | None = None,  # a filter on document fields
     principals: Collection[str] = (),  # the user who asks, and the groups they are in
+    *,
+    wordings: Sequence[str] = (),  # other wordings of the question
+    reranker: Reranker | None = None,  # None: what `settings.rerank` names
 ) -> Explanation:
     "The hits of `search`, and why. Raises: `InputError`, `StoreError`, as `search` does."
     question, settings = check_question(question, settings), replace(settings, parent_chars=0)
-    vector = encoder.encode([question], "query")[0]
-    hits = search(snapshot, encoder, question, settings, where, vector=vector, principals=principals)
+    options = {"principals": principals, "wordings": wordings, "reranker": reranker}
+    hits = search(snapshot, encoder, question, settings, where, **options)
     allowed = allowed_rows(snapshot, where, principals)
     rows = np.arange(len(snapshot)) if allowed is None else np.flatnonzero(allowed)
-    [arms] = ask_arms(snapshot, encoder, [question], [()], vector[None], allowed, settings)
+    [arms] = ask_arms(snapshot, encoder, [question], [wordings], None, allowed, settings)
+    alike = replace(settings, diversity=0.0)
+    fused = rank_arms(snapshot, question, arms, alike)[0].tolist()
+    reranker = reranker or load_reranker(snapshot, encoder, settings)
+    reranked = rank_arms(snapshot, question, arms, alike, reranker)[0].tolist() if reranker else fused
     told = [(arm, arm.score(rows)) for arm in arms]
     reasons = []
     for hit, row in zip(hits, snapshot.positions([h.chunk.id for h in hits]), strict=True):
         at = int(np.searchsorted(rows, row))
-        opinions = tuple(_opinion(arm, scores, at) for arm, scores in told)
-        terms = snapshot.sparse.explain(question, int(row))
-        reasons.append(Reason(hit, opinions, terms, _why(hit, opinions, terms)))
+        opinions = tuple(_opinion(arm, scores, at, row, settings, len(arms)) for arm, scores in told)
+        terms = snapshot.sparse.explain(question, row)
+        moved = _moved(hit, fused.index(row) + 1, reranked.index(row) + 1)
+        reasons.append(Reason(hit, opinions, terms, f"{_why(hit, opinions, terms)}{moved}"))
     return Explanation(question, tuple(reasons), len(rows), settings)
 
 
-def _opinion(arm: Arm, scores: np.ndarray, at: int) -> Opinion:
-    standard = float(standard_scores(scores[at : at + 1], arm.scores)[0]) if len(arm.scores) else 0.0
-    return Opinion(arm.name, int((scores > scores[at]).sum()) + 1, float(scores[at]), standard, arm.weight)
+def _opinion(arm: Arm, scores: np.ndarray, at: int, row: int, settings: Settings, arms: int) -> Opinion:
+    score, rank = float(scores[at]), int((scores > scores[at]).sum()) + 1
+    standard = float(arm.standard(scores[at : at + 1])[0]) if len(arm.scores) else 0.0
+    if arms == 1:
+        share = score
+    elif settings.fusion == "scores" and settings.mode == "hybrid":
+        share = arm.weight * standard
+    else:
+        listed = np.flatnonzero(arm.rows == row)
+        share = 1 / (settings.rrf_k + int(listed[0]) + 1) if len(listed) else 0.0
+    return Opinion(arm.name, rank, score, standard, arm.weight, share)
+
+
+def _moved(hit: Hit, fused: int, reranked: int) -> str:
+    "What came after the fusion, from the hit's ranks before."
+    told = ""
+    if "rerank" in hit.signals:
+        told = f"; the reranker has it {_nth(hit.signals['rerank'].rank)}, the fusion had it {_nth(fused)}"
+    if hit.rank != reranked:
+        told += f"; {_nth(reranked)} before diversity moved it {'up' if hit.rank < reranked else 'down'}"
+    return told
 
 # %% ../../nbs/retrieval/explain.ipynb #9da42486
 def _why(hit: Hit, opinions: Sequence[Opinion], terms: Mapping[str, float]) -> str:
@@ -115,10 +138,8 @@ def _why(hit: Hit, opinions: Sequence[Opinion], terms: Mapping[str, float]) -> s
         "dense": f"its meaning is near: {_nth(lead.rank)} by cosine",
         "sparse": f"it holds {words or 'none of the words'}: {_nth(lead.rank)} by BM25",
         "document": f"its document holds the question's words: {_nth(lead.rank)} by BM25 of documents",
-    }[lead.arm]
+    }[lead.arm.partition(",")[0]]
     others = [f"{o.arm} has it {_nth(o.rank)}" for o in opinions if o is not lead]
-    if "rerank" in hit.signals:
-        others.append(f"the reranker has it {_nth(hit.signals['rerank'].rank)}")
     return f"{says}; {', '.join(others)}" if others else says
 
 

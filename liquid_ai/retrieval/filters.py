@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core import InputError
-from ..indexing.store import Snapshot
+from ..core import InputError, check_names
+from ..indexing.store import FACTS, Snapshot
 
 # %% ../../nbs/retrieval/filters.ipynb #24dad554
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
@@ -27,24 +27,32 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def matches(
-    value: Any,  # of one document's field; a list matches where one of its items does
-    condition: Any,  # a value, a list of values, or a dictionary of comparisons
-) -> bool:
+    value: Any,  # of one document's field; one of several is enough, but != wants all
+    condition: Any,  # a value, several values of which one must match, or a dictionary of comparisons
+) -> bool:  # a field that is missing matches no comparison
     "Whether a field satisfies a condition. Raises: `InputError` on an unknown comparison."
+    values = list(value) if _several(value) else [value]
     if isinstance(condition, Mapping):
         unknown = set(condition) - set(_COMPARE)
         if unknown:
             raise InputError(f"unknown comparison {sorted(unknown)}; use one of {' '.join(_COMPARE)}")
-        return all(_compares(value, sign, bound) for sign, bound in condition.items())
-    wanted = condition if isinstance(condition, list | tuple | set) else [condition]
-    return any(v in wanted for v in (value if isinstance(value, list | tuple) else [value]))
+        return value is not None and all(_compares(values, sign, b) for sign, b in condition.items())
+    wanted = list(condition) if _several(condition) else [condition]
+    return any(v in wanted for v in values)
 
 
-def _compares(value: Any, sign: str, bound: Any) -> bool:
-    try:
-        return value is not None and _COMPARE[sign](value, bound)
-    except TypeError:  # "2020" < 2021: not comparable, so not a match
-        return False
+def _several(value: Any) -> bool:
+    return isinstance(value, list | tuple | set | frozenset)
+
+
+def _compares(values: list[Any], sign: str, bound: Any) -> bool:
+    def holds(value: Any) -> bool:
+        try:
+            return _COMPARE[sign](value, bound)
+        except TypeError:  # "2020" < 2021: not comparable, so not a match
+            return False
+
+    return all(map(holds, values)) if sign == "!=" else any(map(holds, values))
 
 # %% ../../nbs/retrieval/filters.ipynb #8ae711ba
 def allowed_rows(
@@ -53,8 +61,11 @@ def allowed_rows(
     principals: Collection[str] = (),  # the user who asks, and the groups they are in
 ) -> np.ndarray | None:  # (rows,) bool; None: all
     "The rows that a search may see. Raises: `InputError` on a field that no document has."
-    if isinstance(principals, str):
-        raise InputError(f"principals is a collection of names, as in ({principals!r},), not one string")
+    principals = check_names(principals, "principals")
+    if where is not None and not isinstance(where, Mapping):
+        raise InputError(
+            f'where is a dictionary of conditions, as in {{"mime": "text/plain"}}, not {where!r}'
+        )
     readable = snapshot.readable(principals)
     if not where:
         return readable
@@ -70,7 +81,7 @@ def _selected(snapshot: Snapshot, where: Mapping[str, Any], readable: np.ndarray
     "Rows of the table of documents."
     seen = None if readable is None else set(snapshot.documents[readable].tolist())
     facts = {row: fact for row, fact in snapshot.facts.items() if seen is None or row in seen}
-    fields = {name for fact in facts.values() for name in fact}
+    fields = {*FACTS, *(name for fact in facts.values() for name in fact)}
     for name in where:
         if name not in fields:
             raise InputError(f"no document has a field {name!r}; fields: {', '.join(sorted(fields))}")

@@ -177,7 +177,9 @@ _LOADING = threading.Lock()
 _cross_encoder = functools.lru_cache(maxsize=2)(CrossEncoder)
 
 # %% ../../nbs/retrieval/rerank.ipynb #f3cf15ef
-_POOL = 50  # rows that are compared with each other, or four times what is wanted
+_POOL = (
+    100  # rows that are compared with each other: whatever k is, so that more hits begin with the same ones
+)
 
 
 def diversified(
@@ -188,18 +190,20 @@ def diversified(
     diversity: float,  # 0: by score alone; 1: by being unlike alone
 ) -> tuple[
     np.ndarray, np.ndarray
-]:  # at most k rows and their marginal relevance, in the order they were taken
-    "Maximal marginal relevance, scores scaled to 0–1. Source: Carbonell, Goldstein 1998."
-    n = min(len(rows), max(_POOL, 4 * k))
-    rows, scores = rows[:n], np.asarray(scores[:n], np.float64)
-    spread = scores.max() - scores.min() if n else 0.0
-    relevance = (scores - scores.min()) / spread if spread else np.ones(n)
-    alike, taken, worth = np.full(n, -np.inf), [], []
+]:  # at most k rows in the order they were taken, and their marginal relevance
+    "Maximal marginal relevance among the first 100, scores scaled to 0–1. Source: Carbonell, Goldstein 1998."
+    scores, n = np.asarray(scores, np.float64), min(len(rows), _POOL)
+    spread = scores[0] - scores[n - 1] if n else 0.0
+    relevance = (scores - scores[n - 1]) / spread if spread else np.zeros(len(scores))
+    near = vectors[rows[:n]]
+    alike, taken, worth = np.zeros(n), [], []
     for _ in range(min(k, n)):
-        value = (1 - diversity) * relevance - (diversity * alike if taken else 0)
+        value = (1 - diversity) * relevance[:n] - diversity * alike
         value[taken] = -np.inf
         best = int(value.argmax())
         taken.append(best)
         worth.append(float(value[best]))
-        alike = np.maximum(alike, vectors[rows] @ vectors[rows[best]])
-    return rows[taken], np.array(worth)
+        alike = np.maximum(alike, near @ near[best])
+    rest = np.arange(n, min(k, len(rows)))
+    below = min(worth, default=0.0) + np.minimum(relevance[rest], 0.0)
+    return rows[[*taken, *rest]], np.array([*worth, *below])

@@ -4,14 +4,14 @@
 
 # %% auto #0
 __all__ = ['MODES', 'FUSIONS', 'check_question', 'check_top_k', 'check_choices', 'dense_arms', 'sparse_arm', 'document_arm',
-           'search_many', 'search', 'ask_arms', 'arm_weights', 'rank_arms']
+           'check_questions', 'check_wordings', 'check_vectors', 'search_many', 'search', 'ask_arms', 'arm_weights',
+           'rank_arms']
 
 # %% ../../nbs/retrieval/search.ipynb #2e403031
 import functools
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -151,6 +151,40 @@ def _places_within(nth: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     "0, 1, 2 … anew in each group; `nth` is the group, ascending."
     return np.arange(len(nth)) - (np.cumsum(sizes) - sizes)[nth]
 
+# %% ../../nbs/retrieval/search.ipynb #2757a9d0
+def check_questions(questions: Sequence[str], settings: Settings) -> list[str]:
+    "Raises: `InputError` where one string was given for several questions, or one of them is none."
+    if isinstance(questions, str):
+        raise InputError(f"questions is a list, as in [{questions[:60]!r}]; for one question use search")
+    return [check_question(q, settings) for q in questions]
+
+
+def check_wordings(wordings: Sequence[Sequence[str]] | None, n: int) -> Sequence[Sequence[str]]:
+    "Raises: `InputError` where they are not a list for each of the `n` questions."
+    if wordings is None:
+        return [()] * n
+    if isinstance(wordings, str) or any(isinstance(w, str) for w in wordings) or len(wordings) != n:
+        raise InputError(
+            f"wordings is a list of other wordings for each of the {n} questions, not {wordings!r}"
+        )
+    return wordings
+
+
+def check_vectors(
+    vectors: np.ndarray | None, n: int, encoder: Encoder | None, settings: Settings
+) -> np.ndarray | None:
+    "Raises: `InputError` where they are not a row for each of the `n` questions, or nothing can make them."
+    if vectors is None:
+        if encoder is None and settings.mode != "sparse":
+            raise InputError(
+                f"mode {settings.mode!r} needs an encoder or the questions' vectors; sparse needs neither"
+            )
+        return None
+    vectors = np.asarray(vectors)
+    if vectors.ndim != 2 or len(vectors) != n or vectors.dtype.kind not in "fiu":
+        raise InputError(f"vectors is an array of {n} rows of numbers, not {vectors.dtype} {vectors.shape}")
+    return vectors
+
 # %% ../../nbs/retrieval/search.ipynb #ff0f400d
 def search_many(
     snapshot: Snapshot,
@@ -165,13 +199,15 @@ def search_many(
     reranker: Reranker | None = None,  # None: what `settings.rerank` names
 ) -> list[Hits]:  # one a question
     "The best chunks for each question. Raises: `InputError`; `StoreError` on an empty store."
-    asked = [check_question(q, settings) for q in questions]
+    asked = check_questions(questions, settings)
+    wordings = check_wordings(wordings, len(asked))
+    vectors = check_vectors(vectors, len(asked), encoder, settings)
     top_k = check_top_k(settings.top_k, settings)
     check_choices(settings)
     if not len(snapshot):
         raise StoreError("the store is empty: ingest documents first")
     allowed = allowed_rows(snapshot, where, principals)
-    arms = ask_arms(snapshot, encoder, asked, wordings or [()] * len(asked), vectors, allowed, settings)
+    arms = ask_arms(snapshot, encoder, asked, wordings, vectors, allowed, settings)
     reranker = reranker or load_reranker(snapshot, encoder, settings)
     found = []
     for question, own in zip(asked, arms, strict=True):
@@ -195,7 +231,7 @@ def search(
     **options,  # `principals` and `reranker`, as for `search_many`
 ) -> Hits:
     "The best chunks for one question. Raises: `InputError`; `StoreError` on an empty store."
-    vectors = None if vector is None else vector[None]
+    vectors = None if vector is None else np.asarray(vector)[None]
     [hits] = search_many(
         snapshot, encoder, [question], settings, where, vectors=vectors, wordings=[wordings], **options
     )
