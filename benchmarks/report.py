@@ -184,7 +184,7 @@ def leaderboard() -> None:
         "",
         *_table(["metric", "value [interval]", "target", "met", "file"], rows),
         "",
-        "Intervals: 95 % bootstrap over queries, or the range of repeated runs; the file says which.",
+        "Intervals: 95 % bootstrap over queries, Clopper–Pearson, or the range of runs; the file says which.",
         "",
         *_table(["file", "date", "commit", "machine", "seconds", ""], runs),
         *(["", "## Notes", "", *notes] if notes else []),
