@@ -29,7 +29,7 @@ from liquid_ai.generation.quota import (
     whole,
 )
 from .redis_quota import OpenQuota, RedisQuota
-from .turns import Ticket, Turns, admission, in_task, in_thread
+from .turns import Ticket, Turns, admission, hurry, in_task, in_thread
 
 # %% ../../nbs/generation/limit.ipynb #77e984a8
 _log = logging.getLogger(__name__)
@@ -188,7 +188,7 @@ class Grant:
         known = self._true is not None and self.reading.counted
         return self._tokens - self._true if known else 0
 
-
+# %% ../../nbs/generation/limit.ipynb #9b91df9c
 def _book(limiter: Limiter, key: str, tokens: int) -> None:
     "Settle, after the work is done: a server that is gone must not take the answer with it."
     try:
@@ -196,4 +196,4 @@ def _book(limiter: Limiter, key: str, tokens: int) -> None:
     except LimitDown as e:
         _log.warning("%s tokens were not settled: %s", f"{tokens:,}", e)
     if tokens > 0:
-        limiter.turns.hurry(key)
+        hurry(limiter.turns, key)
