@@ -18,6 +18,7 @@ NAMES = (
     "scale",
     "peers",
     "startup",
+    "cache",
 )
 
 

@@ -29,7 +29,7 @@ from liquid_ai.generation.cache_store import (
     sealed,
 )
 
-# %% ../../nbs/generation/cache_file.ipynb #60089490
+# %% ../../nbs/generation/cache_file.ipynb #c0f7bda1
 _PRAGMAS = "page_size = 4096; auto_vacuum = INCREMENTAL; journal_mode = WAL; synchronous = NORMAL; "
 _PRAGMAS += "secure_delete = ON; trusted_schema = OFF; cell_size_check = ON; foreign_keys = ON; "
 _PRAGMAS += "journal_size_limit = 4000000"
@@ -56,7 +56,7 @@ def _connected(path: Path) -> sqlite3.Connection:
         program, version = (
             db.execute(f"PRAGMA {p}").fetchone()[0] for p in ("application_id", "user_version")
         )
-        if (tables or program) and program != _PROGRAM:
+        if (tables or program) and program != _PROGRAM and tables != set(_TABLES):
             raise InputError(f"{path} is an SQLite file of another program: give the cache a file of its own")
         if version > _FILE_FORMAT:
             raise InputError(f"{path} is a cache of a later version: give this one a file of its own")

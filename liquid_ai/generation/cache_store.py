@@ -67,7 +67,7 @@ class CacheStore(Protocol):
     def close(self) -> None:
         "Let go; afterwards nothing is found."
 
-# %% ../../nbs/generation/cache_store.ipynb #2059fc0a
+# %% ../../nbs/generation/cache_store.ipynb #aa7e075a
 T = TypeVar("T")
 EVENTS = ("evictions", "expired", "damaged", "refused", "failures")
 SKEW = 10.0  # seconds
@@ -76,8 +76,8 @@ SKEW = 10.0  # seconds
 class Tally:
     "Counts of events, by several threads."
 
-    def __init__(self):
-        self._counts, self._lock = Counter(), threading.Lock()
+    def __init__(self, events: tuple[str, ...] = EVENTS):
+        self.events, self._counts, self._lock = events, Counter(), threading.Lock()
 
     def add(self, event: str, times: int = 1) -> None:
         "Count `event`."
@@ -85,9 +85,9 @@ class Tally:
             self._counts[event] += times
 
     def all(self) -> dict[str, int]:
-        "Every event of `EVENTS` and how often it happened."
+        "Every event and how often it happened."
         with self._lock:
-            return {event: self._counts[event] for event in EVENTS}
+            return {event: self._counts[event] for event in self.events}
 
 
 def expired(made: float, now: float, ttl: float) -> bool:
