@@ -13,6 +13,7 @@ import unicodedata
 import warnings
 from contextlib import closing
 from dataclasses import replace
+from itertools import product
 
 import pytest
 from conftest import ROOT, need
@@ -84,7 +85,7 @@ plain = st.recursive(
     | st.booleans()
     | st.integers(-3, 3)
     | st.floats(allow_nan=False)
-    | st.text("ab", max_size=3)
+    | st.text("sm", max_size=3)
     | st.binary(max_size=2),
     lambda v: (
         st.lists(v, max_size=3)
@@ -110,12 +111,18 @@ def test_only_equal_values_are_encoded_alike(one, other):
 
 
 @given(
-    st.lists(st.text("ab\x00", max_size=4), max_size=4), st.lists(st.text("ab\x00", max_size=4), max_size=4)
+    st.lists(st.text("sl\x00", max_size=4), max_size=4), st.lists(st.text("sl\x00", max_size=4), max_size=4)
 )
 @settings(deadline=None, max_examples=500)
 def test_parts_do_not_run_into_each_other(one, other):
     assert (encoded(one) == encoded(other)) == (one == other)
     assert encoded(set(one)) == encoded(frozenset(reversed(one)))
+
+
+def test_no_two_small_lists_are_encoded_alike():
+    flat = [list(p) for n in range(4) for p in product(["", "s", "ss", "l", "sl"], repeat=n)]
+    deep = [list(p) for n in range(1, 3) for p in product(flat[:31], repeat=n)]
+    assert len({encoded(v) for v in flat + deep}) == len(flat + deep) > 1_000
 
 
 parts = st.fixed_dictionaries(
@@ -347,7 +354,7 @@ def test_missing_added_and_deep_fields_are_refused():
         with pytest.raises(InputError):
             answer_from_json({k: v for k, v in good.items() if k != name})
         with pytest.raises(InputError):
-            answer_from_json({k + "x" * (k == name): v for k, v in good.items()})
+            answer_from_json(good | {f"{name}2": good[name]})
     deep = {}
     for _ in range(5_000):
         deep = {"x": deep}
@@ -544,7 +551,7 @@ def bounded(request, tmp_path):
     return open_one
 
 
-@given(st.lists(st.tuples(st.booleans(), st.integers(0, 7)), max_size=40))
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 4)), min_size=12, max_size=40))
 @settings(QUICK, max_examples=40)
 def test_the_least_recently_used_goes_first(bounded, steps):
     clock, order = Clock(), []  # least recently used first
@@ -792,12 +799,12 @@ def test_the_file_is_private_and_a_removed_one_is_made_again(tmp_path):
 
 def test_forgotten_text_leaves_the_file(tmp_path):
     store = SqliteStore(tmp_path / "c.db", clock=Clock())
-    secret = Entry(key_of("q").digest, 1000.0, answer_of("the confidential sentence", "a", size=9_000))
-    for n in range(20):
-        store.set(entry_of(n, "b", size=2_000))
-    store.set(secret)
+    for n in range(30):  # small ones share pages with others, large ones have their own
+        told = "the confidential sentence" if n % 3 == 0 else "another"
+        answer = answer_of(told, "a" if n % 3 == 0 else "b", size=(20, 9_000)[n % 2])
+        store.set(Entry(key_of(f"{n}").digest, 1000.0, answer))
     assert any(b"confidential" in f.read_bytes() for f in tmp_path.iterdir())
-    assert store.forget("a") == 1
+    assert store.forget("a") == 10
     assert not any(b"confidential" in f.read_bytes() for f in tmp_path.iterdir())
     store.close()
 
@@ -990,7 +997,7 @@ def cache(place):
 
 def test_a_hit_says_its_age_and_is_otherwise_the_answer(cache):
     key = key_of("What is it?")
-    assert cache.get(key) is None and cache.put(key, FULL)
+    assert cache.get(key) is None and cache.put(key, answer_from_json(to_json(FULL)))
     cache._clock.now += 42
     found = cache.get(key)
     assert found.cache == CacheInfo("exact", 42.0) and replace(found, cache=CacheInfo()) == FULL
@@ -1108,10 +1115,10 @@ asked = st.sampled_from(["What is it?", "what is  it", "What is IT?", "WHAT IS I
 @settings(QUICK, max_examples=60)
 def test_nobody_gets_the_answer_of_other_rights_filters_or_versions(cache, calls):
     for question, who, where, index, adapter in calls:
-        mine = repr((frozenset(who), told_apart(where or {}), index, adapter, "IT" in question))
+        conditions = sorted((where or {}).items())
+        mine = repr((sorted(set(who)), conditions, index, adapter, "IT" in question))
         key = key_of(question, principals=who, where=where, index=index, adapter=adapter)
         answer = cache.answer(key, lambda mine=mine: iter_of(answer_of(mine, "d")))
-        assert answer.text == mine or ("IT" in question and answer.text.endswith("True)"))
         assert answer.text == mine
 
 

@@ -79,6 +79,17 @@ def test_the_same_holds_through_the_cache_also_for_those_who_looked_too_early():
         assert len(made) == 1 and {a.text for a in answers} == {"text"}
 
 
+def test_who_looked_before_an_answer_was_kept_and_asks_after_it_generates_nothing(monkeypatch):
+    cache, made, fly = Cache(), [], SingleFlight.stream
+
+    def kept_in_between(self, *args):
+        cache.put(KEY, Answer("q", "of another caller"))
+        return fly(self, *args)
+
+    monkeypatch.setattr(SingleFlight, "stream", kept_in_between)
+    assert cache.answer(KEY, counted(made)).text == "of another caller" and made == []
+
+
 def test_async_callers_take_no_threads_to_wait():
     cache = Cache()
 

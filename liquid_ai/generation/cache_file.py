@@ -75,9 +75,9 @@ def _connected(path: Path) -> sqlite3.Connection:
         db.close()
         raise
 
-# %% ../../nbs/generation/cache_file.ipynb #5495410e
-class CacheFile:
-    "An SQLite file; where it is at fault nothing raises."
+# %% ../../nbs/generation/cache_file.ipynb #9ba4fbae
+class _OpenFile:
+    "An SQLite file that is open, or was at fault."
 
     def __init__(self, path: str | Path):
         self.path, self._lock, self._tally, self._told = Path(path), threading.RLock(), Tally(), False
@@ -121,6 +121,10 @@ class CacheFile:
         if not self._told:
             self._told = True
             warnings.warn(f"the cache {self.path} is not used while this lasts: {why}", stacklevel=5)
+
+# %% ../../nbs/generation/cache_file.ipynb #c6eb7f28
+class CacheFile(_OpenFile):
+    "An SQLite file; where it is at fault nothing raises."
 
     def _do(self, work: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
         "What `work` returns, all of it done or nothing; `otherwise` where the file is at fault."
@@ -185,9 +189,9 @@ def _shrink(db: sqlite3.Connection, bounds: Bounds, now: float, tally: Tally) ->
     db.executemany("DELETE FROM entries WHERE rowid = ?", gone)
     tally.add("evictions", len(gone))
 
-# %% ../../nbs/generation/cache_file.ipynb #4f0e7074
-class SqliteStore(CacheFile):
-    "Entries in a file that processes share. Open it after a fork, not before. Raises: `InputError`."
+# %% ../../nbs/generation/cache_file.ipynb #72e1bb88
+class _FileEntries(CacheFile):
+    "Entries of a file, found and used."
 
     def __init__(
         self,
@@ -236,6 +240,15 @@ class SqliteStore(CacheFile):
         self._told = False
         return found
 
+    def delete(self, key: str) -> bool:
+        "Remove an entry."
+        sql = "DELETE FROM entries WHERE key = ?"
+        return self._do(lambda db: db.execute(sql, [key]).rowcount > 0, False)
+
+# %% ../../nbs/generation/cache_file.ipynb #9c9a95dc
+class SqliteStore(_FileEntries):
+    "Entries in a file that processes share. Open it after a fork, not before. Raises: `InputError`."
+
     def set(self, entry: Entry) -> bool:
         "Keep an entry; others go where it would not fit."
         data = sealed(entry, self._secret, self.bounds, self._tally)
@@ -251,11 +264,6 @@ class SqliteStore(CacheFile):
             return True
 
         return self._do(lambda db: self._written_in(db, lambda: write(db)), False)
-
-    def delete(self, key: str) -> bool:
-        "Remove an entry."
-        sql = "DELETE FROM entries WHERE key = ?"
-        return self._do(lambda db: db.execute(sql, [key]).rowcount > 0, False)
 
     def forget(self, document_id: str) -> int:
         "Remove all entries that name a document, from the file and from its log."

@@ -28,7 +28,7 @@ from liquid_ai.generation.cache_store import (
     sealed,
 )
 
-# %% ../../nbs/generation/cache_redis.ipynb #d65bf818
+# %% ../../nbs/generation/cache_redis.ipynb #6666b234
 _WAIT, _PAUSE = 0.25, 1.0  # seconds: for a reply, and until a server that failed is tried again
 
 
@@ -85,14 +85,9 @@ class RedisServer:
             why = str(why) or type(why).__name__
             warnings.warn(f"the cache in {self.where} is not used while this lasts: {why}", stacklevel=5)
 
-    def close(self) -> None:
-        "Let go of the server."
-        self._until = math.inf
-        self._client.close()
-
-# %% ../../nbs/generation/cache_redis.ipynb #03dfe68f
-class RedisStore(RedisServer):
-    "Entries on a server; keys begin with the namespace."
+# %% ../../nbs/generation/cache_redis.ipynb #6f9033f7
+class _ServerEntries(RedisServer):
+    "Entries of a server, found and removed."
 
     def __init__(
         self,
@@ -133,6 +128,19 @@ class RedisStore(RedisServer):
             self.delete(key)
         return entry
 
+    def delete(self, key: str) -> bool:
+        "Remove an entry."
+        return self._do(lambda client: client.unlink(self._entry(key)) > 0, False)
+
+    def close(self) -> None:
+        "Let go of the server."
+        self._until = math.inf
+        self._client.close()
+
+# %% ../../nbs/generation/cache_redis.ipynb #8404737f
+class RedisStore(_ServerEntries):
+    "Entries on a server; keys begin with the namespace. Raises: `InputError` on a bad address."
+
     def set(self, entry: Entry) -> bool:
         "Keep an entry for the time to live."
         data = sealed(entry, self._secret, self.bounds, self._tally)
@@ -152,10 +160,6 @@ class RedisStore(RedisServer):
             return True
 
         return self._do(write, False)
-
-    def delete(self, key: str) -> bool:
-        "Remove an entry."
-        return self._do(lambda client: client.unlink(self._entry(key)) > 0, False)
 
     def forget(self, document_id: str) -> int:
         "Remove all entries that name a document."

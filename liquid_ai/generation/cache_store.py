@@ -122,9 +122,9 @@ def document_key(document_id: str) -> str:
     "A document's id as the stores write it, for ids may hold anything."
     return hashlib.blake2b(document_id.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
-# %% ../../nbs/generation/cache_store.ipynb #b23d0b08
-class MemoryStore:
-    "Entries in this process."
+# %% ../../nbs/generation/cache_store.ipynb #2ea81eb9
+class _Remembered:
+    "Entries by key, the last used one last."
 
     def __init__(
         self,
@@ -170,6 +170,10 @@ class MemoryStore:
         self._bytes -= size
         return size > 0
 
+# %% ../../nbs/generation/cache_store.ipynb #9628f459
+class MemoryStore(_Remembered):
+    "Entries in this process."
+
     def delete(self, key: str) -> bool:
         "Remove an entry."
         with self._lock:
@@ -187,7 +191,9 @@ class MemoryStore:
             self._entries.clear()
             self._bytes = 0
 
-    close = clear
+    def close(self) -> None:
+        "Let go of everything."
+        self.clear()
 
     def stats(self) -> dict[str, int]:
         "What is there, and what happened."

@@ -45,7 +45,7 @@ def _wake(future: asyncio.Future) -> None:
     if not future.done():
         future.set_result(None)
 
-# %% ../../nbs/generation/flight.ipynb #776c9904
+# %% ../../nbs/generation/flight.ipynb #a1356e42
 _FAILURES = 2  # of others' generations, then the error is believed
 _WAIT = object()  # nothing yet
 
@@ -53,7 +53,7 @@ _WAIT = object()  # nothing yet
 class _Reader:
     "One caller: the flight it reads, and what it has been given. All methods need the lock."
 
-    def __init__(self, flights: "SingleFlight", key: Hashable, make: Callable[[], Generator]):
+    def __init__(self, flights: "_Table", key: Hashable, make: Callable[[], Generator]):
         self.flights, self.key, self.make = flights, key, make
         self.flight: _Flight | None = None
         self.given: list[Any] = []  # over all flights
@@ -102,8 +102,8 @@ class _Reader:
                 self.flights._drop(self.key, self.flight)
             self.flight = None
 
-# %% ../../nbs/generation/flight.ipynb #7e790c37
-class SingleFlight:
+# %% ../../nbs/generation/flight.ipynb #9c929e5e
+class _Table:
     "Generations under way, by key."
 
     def __init__(self):
@@ -152,6 +152,10 @@ class SingleFlight:
             flight.ended, flight.error = True, error
             self._drop(key, flight)
             flight.tell()
+
+# %% ../../nbs/generation/flight.ipynb #c8fcbafc
+class _Streams(_Table):
+    "Generations that several callers read."
 
     def stream(
         self,
@@ -203,6 +207,10 @@ class SingleFlight:
         finally:
             with self._lock:
                 reader.leave()
+
+# %% ../../nbs/generation/flight.ipynb #89f49657
+class SingleFlight(_Streams):
+    "Generations under way, by key: streams, and single values."
 
     def do(
         self,
