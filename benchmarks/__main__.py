@@ -19,6 +19,7 @@ NAMES = (
     "peers",
     "startup",
     "cache_safety",
+    "cache",
 )
 
 
