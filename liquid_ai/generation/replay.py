@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -144,9 +145,9 @@ class Recorder:
         _same_model(self._tape, self.file, model)
         _repair(self._tape, self.file)
 
-    name = property(lambda self: self.model.name)
-    fingerprint = property(lambda self: self.model.fingerprint)
-    context = property(lambda self: self.model.context)
+    name = property(attrgetter("model.name"))
+    fingerprint = property(attrgetter("model.fingerprint"))
+    context = property(attrgetter("model.context"))
 
     def count(self, messages: _Messages) -> int:
         "Tokens of `messages`, as the model counts them."

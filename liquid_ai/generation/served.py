@@ -31,7 +31,7 @@ class Served:
 
 
 def _find(body: str, model: str) -> dict | None:
-    "The entry of `model` in a list of models, nothing if that is empty; None where it is none. Raises: `ModelError`."
+    "The entry of `model` in a list, {} if that is empty; None where it is no list. Raises: `ModelError`."
     try:
         entries = json.loads(body)["data"]
         known = {e["id"]: e for e in entries if isinstance(e["id"], str)}
