@@ -11,7 +11,6 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -128,8 +127,29 @@ def _repair(tape: _Tape, file: Path) -> None:
         if f.read(1) not in (b"", b"\n"):
             f.write(b"\n")
 
-# %% ../../nbs/generation/replay.ipynb #9e857ce1
-class Recorder:
+# %% ../../nbs/generation/replay.ipynb #48343fe5
+class _Behind:
+    "What a model says of itself, told as one's own."
+
+    model: LanguageModel
+
+    @property
+    def name(self) -> str:
+        "The model's."
+        return self.model.name
+
+    @property
+    def fingerprint(self) -> str:
+        "The model's, as it is now."
+        return self.model.fingerprint
+
+    @property
+    def context(self) -> int:
+        "The model's, in tokens."
+        return self.model.context
+
+# %% ../../nbs/generation/replay.ipynb #b3f03a4b
+class Recorder(_Behind):
     "A `LanguageModel` that writes down what another one is asked and answers."
 
     runtime = "recorder"
@@ -144,10 +164,6 @@ class Recorder:
         self._tape = _read_tape(self.file) if self.file.exists() else _Tape()
         _same_model(self._tape, self.file, model)
         _repair(self._tape, self.file)
-
-    name = property(attrgetter("model.name"))
-    fingerprint = property(attrgetter("model.fingerprint"))
-    context = property(attrgetter("model.context"))
 
     def count(self, messages: _Messages) -> int:
         "Tokens of `messages`, as the model counts them."
