@@ -143,3 +143,12 @@ def test_readme_hides_what_the_notebook_hides(tmp_path):
         "# sums\n\n> One and one.\n\n```python\n1 + 1\n```\n\n    two\n\n"
         "See [core](nbs/core.ipynb#document), not [it](https://example.org/a.ipynb).\n"
     )
+
+
+def test_readme_shows_the_latest_results():
+    shown = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    for path in sorted((ROOT / "benchmarks" / "results").glob("*.json")):
+        for what, figure in json.loads(path.read_text(encoding="utf-8"))["figures"].items():
+            if "target" in figure and "value" in figure and not figure["target"].startswith("=="):
+                told = f"| {what} | {figure['value']:.3g} "
+                assert any(line.startswith(told) for line in shown), f"run `make readme`: {told}"

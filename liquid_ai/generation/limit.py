@@ -20,7 +20,7 @@ from ..core import InputError
 from liquid_ai.generation.quota import (
     MOST_TOKENS,
     LimitDown,
-    LimitError,  # noqa: F401  for whoever catches it
+    LimitError as LimitError,
     MemoryQuota,
     Quota,
     Rates,
