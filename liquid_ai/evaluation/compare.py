@@ -91,7 +91,7 @@ class Contrast:
     wins: int  # queries on which `system` did better
     ties: int
     losses: int
-    detectable: float  # the smallest true difference found with 80 % power
+    detectable: float  # the smallest true difference found with 80 % power; infinite: none
     verdict: Literal["better", "worse", "tie"]
 
     def __str__(self) -> str:
@@ -103,8 +103,16 @@ class Contrast:
         if self.ties == n:
             return f"{self.system} and {self.baseline} tie: the same score on each of {n} queries"
         seen = f"a true difference of {_number(self.detectable)} would be found 4 times in 5"
-        seen = seen if math.isfinite(self.detectable) else "no difference could have been found"
-        return f"{self.system} and {self.baseline} tie: {told}; with these {n} queries {seen}"
+        seen = f"with these {n} queries {seen}"
+        if not math.isfinite(self.detectable):
+            seen = f"with {n - self.ties} of {n} queries apart no difference could have been found"
+        return f"{self.system} and {self.baseline} tie: {told}; {seen}"
+
+
+def _detectable(c: Contrast) -> str:
+    if c.ties == c.wins + c.ties + c.losses:
+        return "—"  # no query differs: nothing is known of how such differences scatter
+    return _number(c.detectable) if math.isfinite(c.detectable) else "none"
 
 
 def _number(value: float) -> str:
@@ -176,7 +184,7 @@ def _cells(self: Comparison) -> tuple[list[str], list[list[str]]]:
             low, high = map(_signed, c.interval)
             numbers = [f"{_signed(c.difference)} [{low}, {high}]", f"{c.p:.2g}", f"{c.p_holm:.2g}"]
             counts = f"{c.wins}/{c.ties}/{c.losses}"
-            rest = [f"{c.effect_size:+.2f}", counts, _number(c.detectable), c.verdict]
+            rest = [f"{c.effect_size:+.2f}", counts, _detectable(c), c.verdict]
             rows.append([*name, c.baseline, *numbers, *rest])
             name = ["", ""]
         if name[0]:
