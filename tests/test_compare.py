@@ -348,6 +348,9 @@ def test_what_cannot_be_compared_is_refused_by_name(scores, said):
         ({"baseline": "a", "all_pairs": True}, "leave out baseline"),
         ({"level": 95}, "level=95"),
         ({"times": 10}, "times=10"),
+        ({"times": 1000.0}, "times=1000.0"),
+        ({"times": "many"}, "times='many'"),
+        ({"level": "high"}, "level='high'"),
         ({"level": 0.999, "times": 500}, "raise times"),
     ],
 )

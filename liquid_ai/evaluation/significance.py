@@ -109,9 +109,9 @@ def bootstrap_interval(
 
 def check_level(level: float, times: int) -> None:
     "Raises: `InputError` on a level or a number of resamples that gives no useful interval."
-    if not 0.5 <= level < 1:
+    if not isinstance(level, int | float | np.number) or not 0.5 <= level < 1:
         raise InputError(f"level={level!r} is not usable: give a share such as 0.95")
-    if times < 100:
+    if isinstance(times, bool) or not isinstance(times, int | np.integer) or times < 100:
         raise InputError(f"times={times!r} is not usable: give 100 or more resamples, 10,000 to publish")
 
 # %% ../../nbs/evaluation/significance.ipynb #0cd0bae6
@@ -167,7 +167,10 @@ def holm(
     p_values: Sequence[float] | np.ndarray,  # (m,)
 ) -> np.ndarray:  # (m,) adjusted, in the order given
     "p values corrected for being several. Raises: `InputError` outside 0 to 1. Source: Holm 1979."
-    p = np.asarray(p_values, float)
+    try:
+        p = np.asarray(p_values, float)
+    except (TypeError, ValueError) as e:
+        raise InputError(f"p values are numbers from 0 to 1, not {p_values!r}") from e
     if p.ndim != 1 or not np.all((p >= 0) & (p <= 1)):
         raise InputError(f"p values are numbers from 0 to 1, not {p_values!r}")
     order = np.argsort(p, kind="stable")
