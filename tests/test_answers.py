@@ -212,14 +212,33 @@ def test_lcs_equals_the_table(a, b):
 
 @settings(deadline=None)
 @given(
-    st.text(alphabet="abé -_.,1日", max_size=40),
-    st.lists(st.text(alphabet="abé -_.,1日", max_size=40), min_size=1, max_size=3),
+    st.text(alphabet="abX -_.,1\n", max_size=40),
+    st.lists(st.text(alphabet="abX -_.,1\n", max_size=40), min_size=1, max_size=3),
 )
 def test_rouge_l_equals_rouge_score(prediction, answers):
     package = pytest.importorskip("rouge_score.rouge_scorer", reason="parity needs the rouge_score package")
     theirs = package.RougeScorer(["rougeL"], use_stemmer=False)
     wanted = max(theirs.score(answer, prediction)["rougeL"].fmeasure for answer in answers)
     assert math.isclose(rouge_l(prediction, answers), wanted, abs_tol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("said", "right", "score"),
+    [
+        ("東京", "東京", 1),
+        ("東京です。", "東京", 2 / 3),
+        ("Москва большая", "большая Москва", 1 / 2),
+        ("Cafe\u0301", "café", 1),
+        ("café", "cafe", 0),
+        ("हिन्दी भाषा", "हिन्दी लिपि", 1 / 2),
+        ("ที่นี่", "ที่นั่น", 2 / 5),
+        ("한국 음식", "한국 사람", 1 / 2),
+        ("Python で書く", "python", 2 / 5),
+        ("…", "東京", 0),
+    ],
+)
+def test_rouge_l_reads_every_script(said, right, score):
+    assert rouge_l(said, [right]) == pytest.approx(score)
 
 
 def test_rouge_l_of_long_texts_is_quick():

@@ -77,6 +77,25 @@ def test_ranking_of_several_modes_is_a_comparison(folder):
     assert all(v["latency_ms"]["p50"] > 0 for v in told["variants"])
 
 
+def test_who_judged_and_what_was_pooled_is_said(folder, tmp_path):
+    words = ["--mode", "sparse", "--latency", "0", "--judged-by", "two birders", "--depth", "1"]
+    pool = ["--pool", "dense", "--pool", "hybrid"]
+    code, told = run_json("eval", "ranking", folder, *words, *pool)
+    assert code == 0 and "judged by two birders, who saw the results of dense, hybrid" in told["small_print"]
+    code, out, _ = run("eval", "ranking", folder, *words, *pool)
+    assert code == 0 and "two birders" in out
+    code, told = run_json("eval", "ranking", folder, *words, "--pool", "sparse")
+    assert code == 2 and "only its own results were judged" in told["error"]["message"]
+    config = {"dataset": "birds", "space": {"mode": ["dense", "sparse"]}, "judged_by": "two birders"}
+    config |= {"tracking": False, "latency_queries": 0, "pool": ["x", "y"], "depth": 5}
+    (tmp_path / "sweep.json").write_text(json.dumps(config))
+    code, told = run_json("sweep", tmp_path / "sweep.json")
+    assert code == 0 and "judged by two birders, who saw the results of x, y" in told["small_print"]
+    (tmp_path / "sweep.json").write_text(json.dumps(config | {"pool": ["mode=sparse"]}))
+    code, told = run_json("sweep", tmp_path / "sweep.json")
+    assert code == 2 and "'mode=sparse' cannot be scored" in told["error"]["message"]
+
+
 def test_sweep_from_a_file(folder, tmp_path):
     config = {
         "dataset": "birds",
@@ -96,6 +115,10 @@ def test_answers(squad):
     assert code == 0 and [*told["systems"]] == ["closed book", "gold context", "retrieval"]
     assert told["questions"] == 3 and told["impossible"] == 1 and len(told["per_question"]) == 3
     assert {*told["comparisons"]} == {"f1", "exact", "contains"}
+    assert "wrongly judged on" in told["judge"] and {*told["grounded"]} == {"mean", "n", "undefined"}
+    assert {"citation_recall", "citation_precision", "aurc", "excess_aurc"} <= told.keys()
+    code, out, _ = run("eval", "answers", squad, "--generator", "packaged")
+    assert code == 0 and "wrongly judged on" in out and ("AURC" in out) == (told["aurc"] is not None)
 
 
 @pytest.mark.parametrize(

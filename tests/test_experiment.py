@@ -14,7 +14,7 @@ from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liquid_ai.core import Document, InputError, LiquidError, Settings
+from liquid_ai.core import Document, InputError, LiquidError, Settings, to_json
 from liquid_ai.evaluation import experiment
 from liquid_ai.evaluation import tune as tune_module
 from liquid_ai.evaluation.collections import Collection, read_beir
@@ -31,12 +31,14 @@ from liquid_ai.evaluation.dataset import (
 )
 from liquid_ai.evaluation.end_to_end import answer_questions
 from liquid_ai.evaluation.experiment import sweep
+from liquid_ai.evaluation.grounding import known_questions
 from liquid_ai.evaluation.ranking import Qrels
 from liquid_ai.evaluation.shared import RememberedReranker, Shared, rank_queries
 from liquid_ai.evaluation.space import effective, variants_of
 from liquid_ai.evaluation.squad import read_squad
 from liquid_ai.evaluation.track import git_commit, load_mlflow, tracked, without_secrets
 from liquid_ai.evaluation.tune import tune
+from liquid_ai.ingestion.quickstart import questions
 from liquid_ai.retrieval.search import search_many
 
 FACTS = {
@@ -142,6 +144,45 @@ def test_shortcut_and_effective_settings_change_no_ranking(index, mode, fusion, 
     assert list(rank_queries(index, effective(s), cut=True).documents.values()) == wanted
 
 
+@pytest.mark.parametrize("top_k", [3, 20])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"mode": "sparse"},
+        {"fusion": "ranks"},
+        {"diversity": 0.3},
+        {"diversity": 0.5, "candidates": 150},
+        {"rerank": "late", "rerank_top": 5},
+        {"rerank": "late", "rerank_top": 5, "diversity": 0.5},
+        {"parent_chars": 2_000},
+        {"parent_chars": 2_000, "diversity": 0.4, "mode": "dense"},
+    ],
+    ids=str,
+)
+def test_what_is_measured_begins_with_what_search_gives(index, changes, top_k):
+    s = replace(Settings(top_k=top_k), **changes)
+    encoder = None if s.mode == "sparse" else index.encoder
+    vectors = None if s.mode == "sparse" else index.vectors
+    hits = search_many(index.snapshot, encoder, list(index.queries.values()), s, vectors=vectors)
+    found = rank_queries(index, s)
+    assert found.cut == (top_k if s.diversity else 0)
+    for query, own in zip(index.queries, hits, strict=True):
+        given = list(dict.fromkeys(h.chunk.source for h in own))
+        assert found.documents[query][: len(given)] == given
+
+
+def test_a_diverse_variant_is_measured_at_its_own_top_k_and_that_is_said(python, cache):
+    space = {"plain": {}, "mmr": {"diversity": 0.5}, "mmr, said": {"diversity": 0.5, "top_k": 5}}
+    found = sweep(space, sampled(python, 12, 40), settings=Settings(top_k=5), cache=cache, **FAST)
+    assert found["mmr, said"].same_as == "mmr"
+    assert "mmr: only the 5 hits of a search are seen, and the metrics look at 10 documents" in found.notes
+    tuned = tune(
+        {"diversity": [0.5]}, sampled(python, 12, 40), cache=cache, track=False, progress=False, times=1_000
+    )
+    assert any("only the 5 hits of a search are seen" in note for note in tuned.notes)
+
+
 def test_reranked_shortcut_equals_search(index):
     s, texts = Settings(rerank="late", rerank_top=10, top_k=8), list(index.queries.values())
     hits = search_many(index.snapshot, index.encoder, texts, s, vectors=index.vectors)
@@ -235,6 +276,19 @@ def test_one_variant_has_an_interval_and_no_comparison(birds, cache):
         found.pareto()
 
 
+def test_one_variant_says_the_level_of_its_interval(birds, cache):
+    found = sweep({"mode": ["dense"]}, birds, cache=cache, **FAST, level=0.8)
+    assert "80% bootstrap intervals" in str(found) and found.summary()["level"] == 0.8
+    assert "95% bootstrap" in str(sweep({"mode": ["dense"]}, birds, cache=cache, **FAST))
+
+
+def test_a_pool_of_one_variant_is_refused_before_any_work(birds, tmp_path):
+    own = replace(birds, qrels=replace(birds.qrels, pool=("mode=dense",)))
+    with pytest.raises(InputError, match="'mode=dense' cannot be scored"):
+        sweep({"mode": ["sparse", "dense"]}, own, cache=tmp_path / "new", **FAST)
+    assert not (tmp_path / "new").exists()
+
+
 def test_failed_queries_count_as_nothing_and_are_named(birds, cache):
     long = replace(birds, queries=birds.queries | {"q1": "owl " * 5_000})
     found = sweep({"mode": ["sparse", "dense"]}, long, cache=cache, **FAST | {"latency_queries": 2})
@@ -268,8 +322,8 @@ def test_what_is_left_out_is_said(birds, cache):
     data = replace(data, documents=(*data.documents, Document.of("  ", "blank")))
     notes = "\n".join(sweep({"mode": ["dense", "sparse"]}, data, cache=cache, **FAST).notes)
     assert (
-        "without a relevant document, left out: 1 (q5)" in notes
-        and "nobody judged, left out: 1 (q6)" in notes
+        "without a relevant document, left out: 1 ('q5')" in notes
+        and "nobody judged, left out: 1 ('q6')" in notes
     )
     assert "not indexed: 1 ('blank')" in notes and "there are only 6" in notes  # k larger than the corpus
 
@@ -391,6 +445,47 @@ def test_the_limit_is_kept_and_told(python, cache):
     assert len(found.tried) == 8 and any("limit of 7" in note for note in found.notes)
     with pytest.raises(InputError, match="152 combinations and trials=7"):
         tune(space, python, trials=7, cache=cache, track=False, progress=False)
+
+
+def test_all_that_can_be_tried_is_no_limit(birds, cache):
+    options = {"cache": cache, "track": False, "progress": False, "times": 1_000}
+    for method in ("grid", "random", "coordinate"):
+        found = tune({"dense_weight": [0.3, 0.7]}, birds, method=method, trials=2, **options)
+        assert len(found.tried) == 3 and not any("limit" in note for note in found.notes)
+    cut = tune({"dense_weight": [0.3, 0.6, 0.7]}, birds, method="random", trials=2, **options)
+    assert any("limit of 2" in note for note in cut.notes)
+
+
+@pytest.mark.parametrize(
+    ("space", "change", "part"),
+    [
+        ({"encoder": ["packaged", "nope"]}, {}, "nope"),
+        ({"rerank": ["none", "nope"]}, {}, "nope"),
+        ({"chunk": [254, 1]}, {}, "chunk"),
+        ({"dense_weight": [0.3]}, {"held": ["q1"]}, "1 queries have a relevant document"),
+        ({"dense_weight": [0.3]}, {"dev": ["q1"]}, "1 queries have a relevant document"),
+    ],
+    ids=str,
+)
+def test_a_search_that_cannot_end_does_not_begin(birds, tmp_path, space, change, part):
+    parts = {"dev": ["q1", "q2"], "held": ["q3", "q4", "q5"]} | change
+    if change == {"dev": ["q1"]} or "held" in change:
+        parts = {"dev": ["q2", "q3"], "held": ["q4", "q5"]} | change
+    dev, held = (with_queries(birds, ids, name) for name, ids in parts.items())
+    with pytest.raises(LiquidError, match=part):
+        tune(space, dev, held, cache=tmp_path / "new", track=False, progress=False, times=1_000)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_search_says_why_queries_failed_and_which_are_short(birds, cache):
+    long = replace(birds, queries=birds.queries | {"q1": "a" * 9_000, "q5": "b" * 9_000})
+    dev, held = with_queries(long, ["q1", "q2", "q3"]), with_queries(long, ["q4", "q5", "q6"])
+    options = {"cache": cache, "track": False, "progress": False, "times": 1_000}
+    found = tune({"dense_weight": [0.3]}, dev, held, settings=Settings(candidates=2, top_k=2), **options)
+    told = " | ".join(found.notes)
+    assert "dev, queries that failed, scored 0: 1 ('q1'); the first because the question has 9,000" in told
+    assert "held out, before: queries that failed, scored 0: 1 ('q5')" in told
+    assert "queries with fewer than 10 documents among their candidates" in told
 
 
 def test_nothing_better_is_said(birds, cache):
@@ -540,6 +635,26 @@ def test_three_situations_on_the_same_questions(answered):
     told = json.loads(json.dumps(found.summary(), allow_nan=False))
     assert len(told["per_question"]) == 8 == len(read_squad(path)) and "abstained on impossible" in str(found)
     assert told["per_question"][0]["said"].keys() == set(found.scores)
+
+
+def test_trust_stands_beside_the_answers(answered):
+    path, found = answered
+    told = found.summary()
+    for measure in ("grounded", "citation_recall", "citation_precision"):
+        assert told[measure] == to_json(found.scores["retrieval"].scores.summary()[measure]["all"])
+    assert told["aurc"] == found.scores["retrieval"].risk_coverage().aurc
+    assert f"AURC {told['aurc']:.3f}" in str(found) and told["judge"] in str(found)
+    for limit in ("a", 1.5, True):
+        with pytest.raises(InputError, match="limit="):
+            answer_questions(path, limit, track=False, progress=False)
+
+
+def test_the_packaged_questions_are_referred_to_in_one_way(python):
+    data = quickstart_squad()
+    assert data.questions == tuple(known_questions(questions("dev"), data.documents))
+    assert {s.document_id for q in data.questions for s in q.spans} <= {d.id for d in data.documents}
+    with pytest.raises(InputError, match="stands in none of its topics"):
+        known_questions(questions("dev"), data.documents[:1])
 
 
 def test_a_question_that_fails_is_worth_nothing(answered, cache, monkeypatch):

@@ -1,5 +1,6 @@
 """The metrics are trec_eval's, nothing is averaged over silently, and files come back as written."""
 
+import html
 import json
 import math
 import os
@@ -122,13 +123,14 @@ def test_rows_pair_up_whatever_the_runs_return():
     assert (one.no_result, two.no_result) == (("q1",), ("q3",))
     assert two.no_relevant == ("q2", "q4") and two.not_judged == ("q9",)
     assert two.notes == (
-        "queries without a result, scored 0: 1 (q3)",
-        "queries without a relevant document, left out: 2 (q2, q4)",
-        "queries in the run that nobody judged, left out: 1 (q9)",
+        "queries without a result, scored 0: 1 ('q3')",
+        "queries without a relevant document, left out: 2 ('q2', 'q4')",
+        "queries in the run that nobody judged, left out: 1 ('q9')",
     )
     shown = two._repr_html_() + repr(two)
     assert (
-        all(note in two._repr_html_() and note in repr(two) for note in two.notes) and "unjudged@10" in shown
+        all(html.escape(note) in two._repr_html_() and note in repr(two) for note in two.notes)
+        and "unjudged@10" in shown
     )
     assert json.loads(json.dumps(two.summary(), allow_nan=False))["no_relevant"] == 2
 
@@ -157,7 +159,22 @@ def test_a_system_is_not_scored_on_its_own_pool():
         warnings.simplefilter("error")
         assert evaluate(mine, Qrels(grades, "people", ("mine", "other"), 2)).notes == ()
         assert evaluate(other, Qrels(grades, "people")).notes == ()
-        assert evaluate(Run("third", {"q": ["b", "a"]}), Qrels(grades, "people", ("mine",), 2)).notes
+
+
+def test_a_name_does_not_hide_that_a_run_is_the_pool():
+    grades = {"q1": {"d1": 1, "d2": 0}, "q2": {"d9": 2}, "q3": {"d1": 0}}
+    for depth in (0, 2):
+        qrels = Qrels(grades, "people", ("bm25",), depth)
+        same = {"q1": ["d1", "d2", "z"], "q2": ["d9"], "other": ["x"]}
+        for found in (same, same | {"q1": ["d2", "d1"]}):
+            with pytest.raises(
+                InputError, match="'bm25 v2' cannot be scored: for each of 2 queries .* 'bm25'"
+            ):
+                evaluate(Run("bm25 v2", found), qrels)
+        with pytest.warns(UserWarning, match="not in the pool"):
+            evaluate(Run("dense", same | {"q1": ["d1", "z", "d2"]}), qrels)
+        with pytest.warns(UserWarning, match="not in the pool"):  # a pool of two: not made of one run
+            evaluate(Run("bm25 v2", same), Qrels(grades, "people", ("bm25", "dense"), depth))
 
 
 @pytest.mark.parametrize(
@@ -171,6 +188,12 @@ def test_a_system_is_not_scored_on_its_own_pool():
         ({"q": {1: 1.0}}, "query 'q': document 1 is not usable"),
         ({"q": ["a", ""]}, "document '' is not usable"),
         ({7: ["a"]}, "query 7 is not usable"),
+        ({"q": {"a": None}}, "query 'q', document 'a': None is not a score"),
+        ({"q": {"a": "high"}}, "query 'q', document 'a': 'high' is not a score"),
+        ({"q": {"a": True}}, "query 'q', document 'a': True is not a score"),
+        ({"q": {"a", "b"}}, "query 'q': give a list of documents"),
+        ({"q": None}, "query 'q': give a list of documents"),
+        ([("q", ["a"])], "results come by query"),
     ],
 )
 def test_unusable_runs_are_refused(found, says):
@@ -187,12 +210,21 @@ def test_unusable_runs_are_refused(found, says):
         ({"q": {"a": 2**40}}, "is not a whole-number grade"),
         ({"q": {3: 1}}, "document 3 is not usable"),
         ({"": {"a": 1}}, "query '' is not usable"),
+        ({"q": ["a"]}, "query 'q': give grades by document"),
+        ({"q": {"a"}}, "query 'q': give grades by document"),
+        ([("q", {"a": 1})], "judgements come by query"),
     ],
 )
 def test_unusable_judgements_are_refused(grades, says):
     with pytest.raises(InputError, match=says):
         Qrels(grades, "people")
-    for wrong in ({"judged_by": ""}, {"judged_by": "people", "pool": "bm25"}):
+    people = {"judged_by": "people"}
+    for wrong in (
+        {"judged_by": ""},
+        people | {"pool": "bm25"},
+        people | {"pool": (1,)},
+        people | {"depth": "9"},
+    ):
         with pytest.raises(InputError):
             Qrels({"q": {"a": 1}}, **wrong)
 
@@ -200,7 +232,8 @@ def test_unusable_judgements_are_refused(grades, says):
 def test_nothing_to_score_is_refused():
     run, qrels = Run("mine", {"q": ["a"]}), Qrels({"q": {"a": 1}}, "people")
     with pytest.raises(
-        InputError, match="no query of 'mine' is judged: its ids are q; judged are p1, p2, p3, …"
+        InputError,
+        match="no query of 'mine' is judged: its ids are 'q'; judged are 'p1', .* and 3 more",
     ):
         evaluate(run, Qrels({f"p{n}": {"a": 1} for n in range(1, 9)}, "people"))
     with pytest.raises(InputError, match="no query of 'empty' is judged: its ids are none"):
@@ -252,7 +285,7 @@ def test_a_pool_becomes_judgements():
     assert pool.documents != pooled(runs, 20, seed=1).documents
     qrels = pool.judged({"q": {"d0": 2, "d41": 0}}, "ann")
     assert (qrels.judged_by, qrels.pool, qrels.depth, len(qrels)) == ("ann", ("one", "two"), 20, 2)
-    with pytest.raises(InputError, match="query 'q': 1 judged but not in the pool: d30"):
+    with pytest.raises(InputError, match="query 'q': 1 judged but not in the pool: 'd30'"):
         pool.judged({"q": {"d30": 1, "d41": 0}}, "ann")
     for wrong, depth in (([], 3), ([runs[0], runs[0]], 3), (runs, 0)):
         with pytest.raises(InputError, match="pool runs with different names"):
@@ -452,3 +485,25 @@ def test_a_real_run_scores_as_with_trec_eval_on_its_files(tmp_path):
     for metric in METRICS:
         wanted = [reference[query][metric] for query in scores.queries]
         assert np.abs(scores[metric] - wanted).max() < 1e-9, metric
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_id(tmp_path):
+    path = tmp_path / "marked"
+    path.write_text("\ufeffq1 Q0 d1 1 0.5 s\nq2 Q0 d1 1 0.5 s\n", encoding="utf-8")
+    assert list(read_trec_run(path).results) == ["q1", "q2"]
+    path.write_text("\ufeffq1 0 d1 1\n\ufeffq2 0 d1 1\n", encoding="utf-8")
+    assert list(read_trec_qrels(path, "people").grades) == ["q1", "\ufeffq2"]  # only where a file begins
+    folder = beir(
+        tmp_path / "beir", "\ufeff" + CORPUS, "\ufeff" + ASKED, "\ufeff" + TESTED.partition("\n")[2]
+    )
+    plain = read_beir(beir(tmp_path / "plain"))
+    assert read_beir(folder).qrels.grades == plain.qrels.grades
+
+
+def test_files_that_cannot_be_written_are_named(tmp_path):
+    for write, what in (
+        (write_trec_run, Run("mine", {"q": ["a"]})),
+        (write_trec_qrels, Qrels({"q": {"a": 1}}, "people")),
+    ):
+        with pytest.raises(InputError, match="none/a cannot be written"):
+            write(what, tmp_path / "none" / "a")

@@ -231,3 +231,39 @@ def test_scores_out_of_bounds_are_refused(bad):
 def test_unusable_tests_are_refused(arguments):
     with pytest.raises(InputError, match="give e.g"):
         SequentialTest(**arguments)
+
+
+def test_the_outlook_is_what_comes_where_the_future_is_like_the_past():
+    a, b = np.full(1_500, 0.5), np.random.default_rng(0).permutation(np.arange(1_500) % 2)
+    test = sequential(a, b)
+    seen, later = test.outlook(4_500), sequential(np.tile(a, 4), np.tile(b, 4))
+    assert seen.interval == later.interval and seen.units == (4_500, 4_500) and seen.undecided
+    assert seen.findable == pytest.approx((test.interval[1] - test.interval[0]) / 2)
+    assert (
+        seen.findable_then == pytest.approx(later.outlook().findable) and seen.findable_then < seen.findable
+    )
+    assert "could have been found by now" in str(test) and "4,500 more scores in each arm" in str(seen)
+    nine = sequential(np.tile(a, 9), b, group=(9, 1)).outlook(10)
+    assert nine.units == (90, 10) and "90 more scores in a and 10 in b" in str(nine)
+
+
+def test_what_the_outlook_calls_findable_would_mostly_have_been_found():
+    rng, found = np.random.default_rng(1), 0
+    equal = sequential(rng.random(2_000) < 0.5, rng.random(2_000) < 0.5).outlook()
+    for _ in range(40):
+        apart = 0.5 + 1.3 * equal.findable
+        found += sequential(rng.random(2_000) < 0.5, rng.random(2_000) < apart).verdict == "b better"
+    assert found >= 24
+    small = sequential(rng.random(2_000) < 0.5, rng.random(2_000) < 0.52)
+    assert (
+        small.outlook(500).undecided
+        and not sequential([0] * 60 + [1] * 40, [0] * 45 + [1] * 55).outlook(9_900).undecided
+    )
+
+
+@pytest.mark.parametrize("more", [0, -1, 1.5, True, "ten"])
+def test_an_outlook_needs_pairs(more):
+    with pytest.raises(InputError, match="is no number of pairs"):
+        sequential([0, 1], [1, 0]).outlook(more)
+    with pytest.raises(InputError, match="before the first pair"):
+        SequentialTest().outlook()

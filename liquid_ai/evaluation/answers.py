@@ -8,6 +8,7 @@ __all__ = ['rouge_words', 'lcs_length', 'rouge_l', 'CostSummary', 'costs', 'plai
 
 # %% ../../nbs/evaluation/answers.ipynb #c8f50ee2
 import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +26,7 @@ from liquid_ai.evaluation.grounding import (
 )
 from liquid_ai.evaluation.squad import (
     Reference,
-    Scores,
+    QuestionScores,
     check_references,
     contains_answer,
     exact_match,
@@ -37,9 +38,17 @@ from ..generation.prompt import build_prompt
 from ..retrieval.search import check_question
 
 # %% ../../nbs/evaluation/answers.ipynb #b05d546d
+_DENSE = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}々〆〇ー"  # no spaces
+_WORDS = rf"[{_DENSE}]\p{{M}}*|(?:(?![{_DENSE}])[\p{{L}}\p{{N}}\p{{M}}])+"
+
+
 def rouge_words(text: str) -> list[str]:
-    "Runs of ASCII letters and digits, in lower case."
-    return re.findall(r"[a-z0-9]+", text.lower())
+    "Runs of letters and digits, in lower case; scripts without spaces by character."
+    if text.isascii():
+        return re.findall(r"[a-z0-9]+", text.lower())
+    import regex
+
+    return regex.findall(_WORDS, unicodedata.normalize("NFC", text.lower()))
 
 
 def lcs_length(a: Sequence[str], b: Sequence[str]) -> int:
@@ -136,7 +145,7 @@ def check_answers(answers: Mapping[str, Answer], references: Sequence[Reference]
 class AnswerScores:
     "How good a set of answers is: scores by question, refusals, costs."
 
-    scores: Scores
+    scores: QuestionScores
     abstention: AbstentionScores
     costs: CostSummary
 
@@ -180,7 +189,7 @@ def evaluate_answers(
     impossible = np.array([r.is_impossible for r in references])
     abstained = np.array([answers[r.id].abstained for r in references], bool)
     notes = {"judge": str(judge)} if judge else {}
-    scores = Scores(tuple(r.id for r in references), values, impossible, notes)
+    scores = QuestionScores(tuple(r.id for r in references), values, impossible, notes)
     in_order = {r.id: answers[r.id] for r in references}
     return AnswerScores(scores, abstention_scores(abstained, impossible), costs(in_order))
 

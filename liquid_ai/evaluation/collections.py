@@ -9,7 +9,7 @@ __all__ = ['beir_documents', 'Collection', 'read_beir', 'write_trec_run', 'read_
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ def _lines(path: Path) -> Iterator[tuple[str, bytes]]:
     try:
         with path.open("rb") as f:
             for number, line in enumerate(f, 1):
+                if number == 1:
+                    line = line.removeprefix(b"\xef\xbb\xbf")  # a byte-order mark, which some editors write
                 if line.strip():
                     yield f"{path}, line {number:,}", line
     except OSError as e:
@@ -159,6 +161,13 @@ def read_beir(
     return Collection(name, split, documents, queries, qrels)
 
 # %% ../../nbs/evaluation/collections.ipynb #72b7ad39
+def _write(path: str | Path, lines: Sequence[str]) -> None:
+    try:
+        Path(path).write_bytes("".join(lines).encode("utf-8"))
+    except OSError as e:
+        raise InputError(f"{path} cannot be written: {e.strerror}") from e
+
+
 def _column(where: str, text: str) -> str:
     "`text`, if it can stand in a column. Raises: `InputError` on white space or what is not UTF-8."
     if re.search(r"[\s\x00-\x1f\x7f\ud800-\udfff]", text):
@@ -180,7 +189,7 @@ def write_trec_run(
             f"{head} Q0 {_column('document id', document)} {rank} {score!r} {name}\n"
             for rank, (document, score) in enumerate(results.items(), 1)
         ]
-    Path(path).write_bytes("".join(lines).encode("utf-8"))
+    _write(path, lines)
 
 
 def read_trec_run(
@@ -213,7 +222,7 @@ def write_trec_qrels(
         for query, grades in qrels.grades.items()
         for document, grade in grades.items()
     ]
-    Path(path).write_bytes("".join(lines).encode("utf-8"))
+    _write(path, lines)
 
 
 def read_trec_qrels(

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..core import InputError, Settings
 from .collections import Collection
-from .dataset import read_collection, sampled
+from .dataset import check_limit, read_collection, sampled
 from .experiment import sweep
 from .results import Sweep
 from .space import check_value
@@ -27,6 +27,9 @@ def eval_ranking(
     metrics: Sequence[str] = (),  # the first is compared; empty: nDCG@10, and those of `sweep`
     split: str = "test",
     limit: int = 0,  # queries at most, drawn by a hash of their ids; 0: all
+    judged_by: str = "",  # who judged; empty: not stated
+    pool: Sequence[str] = (),  # systems whose results were judged
+    depth: int = 0,  # results of each that were judged; 0: not known
     **options,  # of `sweep`
 ) -> Sweep:
     "Score searches against a folder's judgements. Raises: `InputError`, `LiquidError`."
@@ -34,18 +37,21 @@ def eval_ranking(
     space = {mode: {"mode": mode} for mode in modes or [settings.mode]}
     if metrics:
         options |= {"metric": metrics[0], "metrics": metrics[1:]}
-    return sweep(space, _some(read_collection(folder, split), limit), settings=settings, **options)
+    data = read_collection(folder, split, judged_by, pool, depth)
+    return sweep(space, _some(data, limit), settings=settings, **options)
 
 
 def _some(data: Collection, limit: int) -> Collection:
-    if limit < 0:
-        raise InputError(f"limit={limit} is not usable: give 1 or more, or 0 for all")
+    check_limit(limit)
     return sampled(data, limit) if limit else data
 
 # %% ../../nbs/evaluation/commands.ipynb #47cc1ba5
 _KEYS: dict[str, Any] = {
     "dataset": str,
     "split": str,
+    "judged_by": str,
+    "pool": list,
+    "depth": int,
     "limit": int,
     "space": dict,
     "variants": dict,
@@ -70,7 +76,7 @@ def read_config(
     if path.suffix not in (".toml", ".json"):
         raise InputError(f"{path}: a sweep is described in a .toml or a .json file")
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")
         found = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
     except (OSError, ValueError, RecursionError) as e:
         raise InputError(f"{path} cannot be read: {e}") from e
@@ -99,7 +105,8 @@ def sweep_config(
         settings = replace(settings, tracking_uri=tracking)
     if "cache" in found:
         found["cache"] = folder / found["cache"]
-    data = read_collection(folder / found.pop("dataset"), found.pop("split", "test"))
+    judged = {key: found.pop(key) for key in ("judged_by", "pool", "depth") if key in found}
+    data = read_collection(folder / found.pop("dataset"), found.pop("split", "test"), **judged)
     data, space = _some(data, found.pop("limit", 0)), found.pop("space", None) or found.pop("variants", {})
     return sweep(space, data, settings=settings, track=bool(tracking), progress=progress, **found)
 

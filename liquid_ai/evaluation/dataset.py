@@ -4,19 +4,20 @@
 
 # %% auto #0
 __all__ = ['quickstart_collection', 'quickstart_squad', 'squad_collection', 'check_collection', 'read_collection',
-           'documents_hash', 'data_hashes', 'split_queries', 'with_queries', 'apart', 'sampled', 'sampled_questions']
+           'documents_hash', 'data_hashes', 'split_queries', 'with_queries', 'apart', 'sampled', 'sampled_questions',
+           'check_limit']
 
 # %% ../../nbs/evaluation/dataset.ipynb #5732645f
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from ..core import Document, InputError, digest
 from .collections import Collection, read_beir
+from .grounding import known_questions
 from .ranking import Qrels
 from .significance import some_of
-from .squad import Reference, Span, Squad
+from .squad import Reference, Squad
 from ..ingestion.quickstart import corpus, questions
 
 # %% ../../nbs/evaluation/dataset.ipynb #9fae5f73
@@ -40,15 +41,10 @@ def quickstart_squad(
     split: str = "dev",  # `dev` or `test`
 ) -> Squad:
     "The questions over Python's language reference, unanswerable ones included, in the shape of SQuAD."
-    documents, found = tuple(corpus()), []
-    known = {name: d for d in documents for name in d.meta["topics"]}
-    for q in questions(split):
-        quote = re.compile(r"\s+".join(map(re.escape, q.quote.split())))
-        places = [(known[t], quote.search(known[t].text)) for t in q.topics if t in known]
-        spans = tuple(dict.fromkeys(Span(d.id, m.start(), m.end()) for d, m in places if m and q.answerable))
-        answers = (q.answer,) if q.answerable else ()
-        found.append(Reference(q.id, q.question, answers, not q.answerable, spans))
-    return Squad(documents, tuple(found), "quickstart", f"quickstart, {split}")
+    documents = tuple(corpus())
+    return Squad(
+        documents, tuple(known_questions(questions(split), documents)), "quickstart", f"quickstart, {split}"
+    )
 
 
 def squad_collection(
@@ -85,14 +81,20 @@ def check_collection(data: Collection) -> None:
 def read_collection(
     data: Collection | str | Path,  # or a BEIR folder
     split: str = "test",  # of the folder
+    judged_by: str = "",  # what no folder says, as in `read_beir`; empty: as it is known
+    pool: Sequence[str] = (),
+    depth: int = 0,
 ) -> Collection:
     "A checked collection. Raises: `InputError`."
+    pool = pool if isinstance(pool, str) else tuple(pool)
     if isinstance(data, str | Path):
-        return read_beir(data, split)
+        return read_beir(data, split, judged_by, pool, depth)
     if not isinstance(data, Collection):
         raise InputError(f"give a Collection or a BEIR folder, not {type(data).__name__}")
     check_collection(data)
-    return data
+    said = {"judged_by": judged_by, "pool": pool, "depth": depth}
+    said = {name: value for name, value in said.items() if value}
+    return replace(data, qrels=replace(data.qrels, **said)) if said else data
 
 # %% ../../nbs/evaluation/dataset.ipynb #daa3d811
 def documents_hash(documents: Iterable[Document]) -> str:  # 16 hexadecimal digits
@@ -196,7 +198,14 @@ def sampled_questions(
     seed: str = "",
 ) -> tuple[Reference, ...]:  # in the file's order
     "Some of the questions, drawn by a hash of their ids: the first ones of a file are about one article."
-    if limit < 0:
-        raise InputError(f"limit={limit} is not usable: give 1 or more, or 0 for all")
+    check_limit(limit)
     ids = set(sorted((q.id for q in data.questions), key=lambda id: digest(seed, id))[: limit or None])
     return tuple(q for q in data.questions if q.id in ids)
+
+
+def check_limit(
+    limit: int,  # of queries
+) -> None:
+    "Raises: `InputError` unless it is a number of queries, or 0 for all."
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 0:
+        raise InputError(f"limit={limit!r} is not usable: give 1 or more, or 0 for all")

@@ -95,14 +95,15 @@ def overlaps(
 
 def known_questions(
     asked: Iterable[Question],  # as `quickstart.questions` gives them
-    documents: Sequence[Document],
+    documents: Sequence[Document],  # with their topics, as `quickstart.corpus` gives them
 ) -> list[Reference]:
-    "The packaged questions as references. Raises: `InputError` where a quote stands nowhere."
-    found = []
+    "The packaged questions as references. Raises: `InputError` where a quote is in none of its topics."
+    named, found = {topic: d for d in documents for topic in d.meta.get("topics", ())}, []
     for q in asked:
-        spans = find_spans(q.quote, documents) if q.answerable else ()
+        own = {named[topic].id: named[topic] for topic in q.topics if topic in named}
+        spans = find_spans(q.quote, own.values()) if q.answerable else ()
         if q.answerable and not spans:
-            raise InputError(f"question {q.id}: its quote {q.quote!r} stands in none of the documents")
+            raise InputError(f"question {q.id}: its quote {q.quote!r} stands in none of its topics")
         answers = (q.answer,) if q.answerable else ()
         found.append(Reference(q.id, q.question, answers, not q.answerable, spans))
     return found

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['METRICS', 'Qrels', 'Run', 'ranked_documents', 'Places', 'Judged', 'ndcg', 'recall', 'precision', 'hit_rate',
-           'reciprocal_rank', 'average_precision', 'unjudged', 'parse_metric', 'Scores', 'check_pool', 'evaluate',
-           'Pool', 'pooled']
+           'reciprocal_rank', 'average_precision', 'unjudged', 'parse_metric', 'RankingScores', 'check_names',
+           'check_pool', 'evaluate', 'Pool', 'pooled']
 
 # %% ../../nbs/evaluation/ranking.ipynb #c4cbb7da
 import html
@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 
 from ..core import Hit, InputError, digest, html_card
+from .significance import some_of
+from .squad import table_html
 
 # %% ../../nbs/evaluation/ranking.ipynb #803e04b6
 _LARGEST = 2**31 - 1  # of a grade
@@ -31,8 +33,15 @@ def _check_ids(what: str, ids: Iterable[Any]) -> None:
             raise InputError(f"{what} {name!r:.80} is not usable: ids are text and not empty")
 
 
+def _check_table(what: str, table: Any) -> None:
+    if not isinstance(table, Mapping):
+        raise InputError(f"{what} come by query, {{query: …}}, not as {type(table).__name__}")
+
+
 def _grades(query: str, grades: Mapping[str, int]) -> dict[str, int]:
     _check_ids("query", [query])
+    if not isinstance(grades, Mapping):
+        raise InputError(f"query {query!r}: give grades by document, {{document: grade}}, not {grades!r:.80}")
     _check_ids(f"query {query!r}: document", grades)
     for document, grade in grades.items():
         if isinstance(grade, bool) or not isinstance(grade, int | np.integer) or abs(int(grade)) > _LARGEST:
@@ -50,10 +59,13 @@ class Qrels:
     depth: int = 0  # results taken of each pooled system; 0: not known
 
     def __post_init__(self) -> None:
-        if isinstance(self.pool, str):
+        if isinstance(self.pool, str) or not all(isinstance(name, str) and name for name in self.pool):
             raise InputError(f"pool={self.pool!r}: give a tuple of names")
-        if not self.judged_by:
+        if not isinstance(self.judged_by, str) or not self.judged_by:
             raise InputError("judged_by is empty: say who judged, or that it is not known")
+        if isinstance(self.depth, bool) or not isinstance(self.depth, int) or self.depth < 0:
+            raise InputError(f"depth={self.depth!r} is no number of results; 0: not known")
+        _check_table("judgements", self.grades)
         object.__setattr__(self, "grades", {q: _grades(q, g) for q, g in self.grades.items()})
         object.__setattr__(self, "pool", tuple(self.pool))
 
@@ -69,8 +81,8 @@ class Qrels:
 def _ranked(query: str, found: Mapping[str, float] | Sequence[str]) -> dict[str, float]:
     "Scores by document, best first; a list gets scores that count down to 1."
     _check_ids("query", [query])
-    if isinstance(found, str):
-        raise InputError(f"query {query!r}: give a list of documents, not the text {found!r}")
+    if isinstance(found, str) or not isinstance(found, Mapping | Sequence):  # a set has no order
+        raise InputError(f"query {query!r}: give a list of documents or their scores, not {found!r:.80}")
     ids = list(found)
     _check_ids(f"query {query!r}: document", ids)
     if not isinstance(found, Mapping):
@@ -79,6 +91,9 @@ def _ranked(query: str, found: Mapping[str, float] | Sequence[str]) -> dict[str,
             twice = next(d for n, d in enumerate(ids) if d in ids[:n])
             raise InputError(f"query {query!r}: document {twice!r} is ranked twice")
         return scores
+    for document, score in found.items():
+        if isinstance(score, bool) or not isinstance(score, int | float | np.number):
+            raise InputError(f"query {query!r}, document {document!r}: {score!r:.80} is not a score")
     exact = list(map(float, found.values()))
     keys = np.array(exact).astype(np.float32)
     if not np.isfinite(keys).all():
@@ -99,6 +114,7 @@ class Run:
 
     def __post_init__(self) -> None:
         _check_ids("run", [self.name])
+        _check_table("results", self.results)
         with np.errstate(over="ignore"):  # too large for 32 bits: refused with its document
             object.__setattr__(self, "results", {q: _ranked(q, found) for q, found in self.results.items()})
 
@@ -228,25 +244,15 @@ def _name(metric: str, k: int | None) -> str:
     return metric if k is None else f"{metric}@{k}"
 
 # %% ../../nbs/evaluation/ranking.ipynb #2c31e695
-def _some(ids: Sequence[str]) -> str:
-    return f"{', '.join(ids[:3])}{', …' if len(ids) > 3 else ''}"
-
-
-def _table(rows: Iterable[tuple[str, str]]) -> str:
-    cells = "".join(
-        f"<tr><td style='text-align:left'>{html.escape(a)}</td><td>{b}</td></tr>" for a, b in rows
-    )
-    return f"<table><tbody>{cells}</tbody></table>"
-
-
 @dataclass(frozen=True, slots=True, eq=False)
-class Scores:
+class RankingScores:
     "One run's scores, query by query, and what they leave out."
 
     run: str
     judged_by: str
     queries: tuple[str, ...] = field(repr=False)  # (n,) ids of those scored, in the order of the judgements
     values: Mapping[str, np.ndarray] = field(repr=False)  # (n,) float64 by metric
+    pool: tuple[str, ...] = ()  # systems whose results were judged
     no_result: tuple[str, ...] = ()  # of `queries`: the run returned nothing, so they score 0
     no_relevant: tuple[str, ...] = ()  # left out: no document is relevant
     not_judged: tuple[str, ...] = ()  # left out: in the run only
@@ -270,6 +276,7 @@ class Scores:
         return {
             "run": self.run,
             "judged_by": self.judged_by,
+            "pool": [*self.pool],
             **counts,
             "mean": self.mean,
             "notes": [*self.notes],
@@ -282,29 +289,50 @@ class Scores:
 
     def _repr_html_(self) -> str:
         notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
-        body = _table((m, f"{v:.4f}") for m, v in self.mean.items()) + (f"<ul>{notes}</ul>" if notes else "")
+        means = table_html(["metric", "mean"], [[m, f"{v:.4f}"] for m, v in self.mean.items()])
+        body = means + (f"<ul>{notes}</ul>" if notes else "")
         return html_card(self.run, {"queries": f"{len(self.queries):,}", "judged by": self.judged_by}, body)
 
 # %% ../../nbs/evaluation/ranking.ipynb #1e2a9666
-def check_pool(run: Run, qrels: Qrels) -> None:
-    "Raises: `InputError` where the judgements rest on `run` alone."
-    if set(qrels.pool) == {run.name}:
+def check_names(
+    name: str,  # of a run
+    qrels: Qrels,
+) -> None:
+    "Raises: `InputError` where the judgements rest on the run of this name alone."
+    if set(qrels.pool) == {name}:
         raise InputError(
-            f"{run.name!r} cannot be scored: only its own results were judged, so what it missed does not "
+            f"{name!r} cannot be scored: only its own results were judged, so what it missed does not "
             "count. Judge a pool of several systems (`pooled`), or documents chosen without any system"
         )
-    if qrels.judged_by == run.name:
-        raise InputError(f"{run.name!r} cannot be scored: it made the judgements itself. Let another judge")
+    if qrels.judged_by == name:
+        raise InputError(f"{name!r} cannot be scored: it made the judgements itself. Let another judge")
 
 
-def _notes(run: Run, qrels: Qrels, scores: Scores) -> list[str]:
+def check_pool(run: Run, qrels: Qrels) -> None:
+    "Raises: `InputError` where the judgements rest on `run` alone, under whatever name."
+    check_names(run.name, qrels)
+    asked = [query for query, results in run.results.items() if results and qrels.grades.get(query)]
+    if len(set(qrels.pool)) != 1 or not asked:
+        return
+    for query in asked:
+        judged = qrels.grades[query]
+        if any(document not in judged for document in islice(run.results[query], qrels.depth or len(judged))):
+            return
+    raise InputError(
+        f"{run.name!r} cannot be scored: for each of {len(asked)} queries its first results are those of "
+        f"{qrels.pool[0]!r}, and nothing else was judged, so what both missed does not count. Judge a "
+        "pool of several systems (`pooled`)"
+    )
+
+
+def _notes(run: Run, qrels: Qrels, scores: RankingScores) -> list[str]:
     "Says what was not scored; warns where the run was not pooled and results are unjudged."
     kinds = {
         "queries without a result, scored 0": scores.no_result,
         "queries without a relevant document, left out": scores.no_relevant,
         "queries in the run that nobody judged, left out": scores.not_judged,
     }
-    notes = [f"{what}: {len(ids):,} ({_some(ids)})" for what, ids in kinds.items() if ids]
+    notes = [f"{what}: {len(ids):,} ({some_of(ids)})" for what, ids in kinds.items() if ids]
     if qrels.pool and run.name not in qrels.pool:
         name = max((m for m in scores.values if m.startswith("unjudged@")), key=lambda m: parse_metric(m)[1])
         share = scores.values[name].mean()
@@ -321,14 +349,14 @@ def evaluate(
     run: Run,
     qrels: Qrels,
     metrics: Sequence[str] = ("nDCG@10", "recall@100", "MRR"),  # see `METRICS`
-) -> Scores:  # with `unjudged@k` for each cutoff that was asked for, or for 10
+) -> RankingScores:  # with `unjudged@k` for each cutoff that was asked for, or for 10
     "Score a run. Raises: `InputError` on unknown metrics, self-made judgements, or nothing to score."
     asked = [parse_metric(m) for m in ([metrics] if isinstance(metrics, str) else metrics)]
     check_pool(run, qrels)
     if not asked:
         raise InputError(f"no metric was asked for; use {', '.join(METRICS)}, with a cutoff: nDCG@10")
     if not run.results.keys() & qrels.grades.keys():
-        ids, others = (_some(list(x)) or "none" for x in (run.results, qrels.grades))
+        ids, others = (some_of(list(x)) or "none" for x in (run.results, qrels.grades))
         raise InputError(f"no query of {run.name!r} is judged: its ids are {ids}; judged are {others}")
     good = {
         q: sorted((g for g in grades.values() if g > 0), reverse=True) for q, grades in qrels.grades.items()
@@ -345,11 +373,12 @@ def evaluate(
     results = Places.of(found)
     judged = Judged(results, results.where(results.grade > 0), Places.of([good[q] for q in queries]))
     asked += [("unjudged", k) for k in sorted({k for _, k in asked if k} or {10})]
-    scores = Scores(
+    scores = RankingScores(
         run.name,
         qrels.judged_by,
         queries,
         {_name(metric, k): METRICS[metric](judged, k) for metric, k in asked},
+        pool=qrels.pool,
         no_result=tuple(q for q in queries if not run.results.get(q)),
         no_relevant=tuple(q for q, grades in good.items() if not grades),
         not_judged=tuple(q for q in run.results if q not in qrels.grades),
@@ -378,7 +407,7 @@ class Pool:
             strange = [d for d in graded if d not in set(self.documents.get(query, ()))]
             if strange:
                 raise InputError(
-                    f"query {query!r}: {len(strange)} judged but not in the pool: {_some(strange)}"
+                    f"query {query!r}: {len(strange)} judged but not in the pool: {some_of(strange)}"
                 )
         return Qrels(grades, judged_by, self.systems, self.depth)
 

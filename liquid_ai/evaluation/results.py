@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..core import InputError, Settings, to_json
 from .compare import Comparison
 from .latency import Latency
-from .ranking import Scores
+from .ranking import RankingScores
 from .significance import aligned, some_of
 from .squad import table_html
 from .track import public_settings
@@ -30,7 +30,7 @@ class Trial:
     name: str
     changes: Mapping[str, Any]  # against the settings that the sweep started from
     settings: Settings = field(repr=False)
-    scores: Scores = field(repr=False)
+    scores: RankingScores = field(repr=False)
     interval: tuple[float, float] = (0.0, 1.0)  # of the mean of the metric
     failed: Mapping[str, str] = field(default_factory=dict)  # why, by query; each scores 0
     same_as: str = ""  # the variant that is the same search and was run in its place
@@ -48,6 +48,7 @@ class Sweep:
     latency: Latency | None = None
     notes: tuple[str, ...] = ()
     embedded: int = 0  # texts that were encoded; the others were cached
+    level: float = 0.95  # of the intervals
     run_id: str = ""  # of the parent run in MLflow
     tracking: str = ""  # where that is
 
@@ -128,9 +129,10 @@ def _cells(self: Sweep) -> tuple[list[str], list[list[str]]]:
 
 
 def _small_print(self: Sweep) -> str:
-    scores, level = self.distinct[0].scores, self.comparison.level if self.comparison else 0.95
+    scores = self.distinct[0].scores
     told = f"{self.data}: {len(scores.queries)} queries, judged by {scores.judged_by}"
-    told += f"; {level:.0%} bootstrap intervals"
+    told += f", who saw the results of {', '.join(scores.pool)}" if scores.pool else ""
+    told += f"; {self.level * 100:.4g}% bootstrap intervals"
     if self.comparison:
         told += f"; verdicts by paired randomisation, Holm correction for {len(self.comparison.contrasts)}"
     if self.latency:
@@ -195,7 +197,11 @@ def _summary(self: Sweep) -> dict[str, Any]:
         rows.append(row)
     found = {"data": self.data, "hashes": self.hashes, "metric": self.metric, "variants": rows}
     found |= {"baseline": self.comparison.contrasts[0].baseline if self.comparison else self.trials[0].name}
-    found |= {"queries": len(self.distinct[0].scores.queries), "per_query": self.per_query}
+    found |= {
+        "queries": len(self.distinct[0].scores.queries),
+        "level": self.level,
+        "per_query": self.per_query,
+    }
     found |= {
         "pareto": _pareto(self) if timed else None,
         "small_print": _small_print(self),

@@ -109,9 +109,9 @@ def bootstrap_interval(
 
 def check_level(level: float, times: int) -> None:
     "Raises: `InputError` on a level or a number of resamples that gives no useful interval."
-    if not 0.5 <= level < 1:
+    if not isinstance(level, int | float | np.number) or not 0.5 <= level < 1:
         raise InputError(f"level={level!r} is not usable: give a share such as 0.95")
-    if times < 100:
+    if isinstance(times, bool) or not isinstance(times, int | np.integer) or times < 100:
         raise InputError(f"times={times!r} is not usable: give 100 or more resamples, 10,000 to publish")
 
 # %% ../../nbs/evaluation/significance.ipynb #0cd0bae6
@@ -167,7 +167,10 @@ def holm(
     p_values: Sequence[float] | np.ndarray,  # (m,)
 ) -> np.ndarray:  # (m,) adjusted, in the order given
     "p values corrected for being several. Raises: `InputError` outside 0 to 1. Source: Holm 1979."
-    p = np.asarray(p_values, float)
+    try:
+        p = np.asarray(p_values, float)
+    except (TypeError, ValueError) as e:
+        raise InputError(f"p values are numbers from 0 to 1, not {p_values!r}") from e
     if p.ndim != 1 or not np.all((p >= 0) & (p <= 1)):
         raise InputError(f"p values are numbers from 0 to 1, not {p_values!r}")
     order = np.argsort(p, kind="stable")
@@ -185,17 +188,73 @@ def effect_size(
         return math.copysign(math.inf, mean) if mean else 0.0
     return mean / spread
 
+# %% ../../nbs/evaluation/significance.ipynb #d38ff082
+_TRIALS, _PATTERNS = 500, 2_048  # comparisons drawn, and sign patterns that each is held against
+_SIMULATED = 100  # differing queries up to which power is simulated
+
 
 def smallest_detectable(
-    d: np.ndarray,  # (n,) paired differences, of which only the spread counts
+    d: np.ndarray,  # (n,) paired differences, of which only the sizes count
     alpha: float = 0.05,
     power: float = 0.8,
     comparisons: int = 1,  # that Holm corrects for; the hardest of them is meant
-) -> float:  # infinite where so few queries can show nothing
-    "The true mean difference that a two-sided paired test finds with this power. Source: Guenther 1981."
-    n, z = len(d), NormalDist().inv_cdf
-    reach = z(1 - alpha / comparisons / 2)
-    left = n - reach**2 / 2  # Guenther's correction: what estimating the spread costs in queries
-    if left <= 0 or 2.0 ** (1 - n) > alpha / comparisons:
+) -> float:  # infinite where so few queries differ that the test finds nothing
+    "The true mean difference that the sign-flip test finds with this power. Source: Beran 1986; Efron 1981."
+    sizes = np.sort(np.abs(d[d != 0]))
+    if not len(sizes):
         return math.inf
-    return float((reach + z(power)) * d.std(ddof=1) / math.sqrt(left))
+    kind = _simulated_power if len(sizes) <= _SIMULATED else _normal_power
+    found = kind(sizes, len(d), alpha / comparisons)
+    largest = sizes[-1]
+    sizes = np.maximum(sizes / largest, 1e-9)  # free of units; no size is so small that t has no bound
+    low, high = math.log(0.1 / math.sqrt(np.sum(sizes**2))), math.log(40 / sizes[0])  # of t
+    if found(*_tilted(sizes, high)) < power:
+        return math.inf
+    for _ in range(12):
+        middle = (low + high) / 2
+        low, high = (low, middle) if found(*_tilted(sizes, middle)) >= power else (middle, high)
+    values, chances = _tilted(sizes, high)
+    return float(values @ chances) * float(largest) * len(sizes) / len(d)
+
+
+def _tilted(sizes: np.ndarray, log_t: float) -> tuple[np.ndarray, np.ndarray]:
+    "Differences of these sizes (ascending) with either sign, and how likely each is after tilting."
+    values = np.concatenate([-sizes[::-1], sizes])
+    chances = np.exp(math.exp(log_t) * (values - values[-1]))
+    return values, chances / chances.sum()
+
+# %% ../../nbs/evaluation/significance.ipynb #dcc21ee9
+def _simulated_power(sizes: np.ndarray, n: int, alpha: float) -> Callable[[np.ndarray, np.ndarray], float]:
+    "How often sign flips find such differences, given with their chances; ties as often as in the sample."
+    rng = np.random.default_rng(0)
+    differing = rng.binomial(n, len(sizes) / n, _TRIALS)
+    drawn = rng.random((_TRIALS, max(1, differing.max())))
+    tie = np.arange(drawn.shape[1]) >= differing[:, None]
+    signs = rng.choice([-1.0, 1.0], (drawn.shape[1], _PATTERNS))
+    counted = signs[:12]  # the first sign is fixed, as in `sign_flips`
+    counted[:] = 1 - 2 * (np.arange(_PATTERNS) >> np.arange(-1, len(counted) - 1)[:, None].clip(0) & 1)
+    counted[0], signs[:, 0] = 1, 1
+
+    def power(values: np.ndarray, chances: np.ndarray) -> float:
+        at = np.searchsorted(chances.cumsum(), drawn).clip(max=len(values) - 1)
+        d = np.where(tie, 0, values[at])
+        extreme = np.abs(d.sum(1)) - 1e-9 * np.abs(d).sum(1)
+        p = np.mean(np.abs(d @ signs) >= extreme[:, None], axis=1)
+        return float(np.mean(p <= alpha))
+
+    return power
+
+
+def _normal_power(sizes: np.ndarray, n: int, alpha: float) -> Callable[[np.ndarray, np.ndarray], float]:
+    "The same for many: the sum over the root of the sum of squares, which sign flips hold against z."
+    z, share = NormalDist().inv_cdf(1 - alpha / 2), len(sizes) / n
+
+    def power(values: np.ndarray, chances: np.ndarray) -> float:
+        mean, square = share * (chances @ values), share * (chances @ values**2)
+        moved = values - mean * values**2 / (2 * square)  # what one query does to that ratio
+        spread = math.sqrt(
+            max(share * (chances @ moved**2) - (share * (chances @ moved)) ** 2, 1e-12 * square)
+        )
+        return NormalDist().cdf((math.sqrt(n) * mean - z * math.sqrt(square)) / spread)
+
+    return power

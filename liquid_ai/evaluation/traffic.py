@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['check_shares', 'split_traffic', 'RatioCheck', 'sample_ratio', 'log_wealth', 'log_evidence', 'SequentialTest',
-           'sequential']
+           'sequential', 'Outlook']
 
 # %% ../../nbs/evaluation/traffic.ipynb #f65c39b2
 import math
@@ -161,12 +161,20 @@ class SequentialTest:
         a, b = (s / n if n else None for s, n in zip(self.sums, self.counts, strict=True))
         return a, b
 
+    def outlook(
+        self,
+        more: int | None = None,  # pairs still to come; None: as many again
+    ) -> "Outlook":
+        "What waiting would bring. Raises: `InputError` before the first pair, or where `more` is below 1."
+        return _outlook(self, more)
+
     def __str__(self) -> str:
         a, b = ("none" if m is None else f"{m:.3f}" for m in self.means)
         low, high = self.interval
         at = f" since {self.decided_at:,} pairs" if self.decided_at is not None else ""
         seen = f"a {a} ({self.counts[0]:,} scores), b {b} ({self.counts[1]:,})"
-        return f"{self.verdict}{at}: {seen}; b minus a [{low:+.3f}, {high:+.3f}] at {self.pairs:,} pairs"
+        told = f"{self.verdict}{at}: {seen}; b minus a [{low:+.3f}, {high:+.3f}] at {self.pairs:,} pairs"
+        return f"{told}; {self.outlook()}" if self.pairs and self.verdict == "continue" else told
 
     def _repr_html_(self) -> str:
         return html_card(self.verdict, {"alpha": self.alpha, "pairs": f"{self.pairs:,}"}, escape(str(self)))
@@ -227,3 +235,38 @@ def sequential(
 ) -> SequentialTest:  # to go on with: `.update`
     "One look at two arms, after which any number may follow. Raises: `InputError` outside 0 to 1."
     return SequentialTest(alpha, group).update(a_scores, b_scores)
+
+# %% ../../nbs/evaluation/traffic.ipynb #24ac3174
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    "What a sequential test could have found by now, and what it would know later, things going on alike."
+
+    more: int  # pairs still to come
+    units: tuple[int, int]  # scores of a and b in them
+    interval: tuple[float, float]  # after them, were they like those seen
+    undecided: bool  # whether that interval still holds 0
+    findable: float  # half the width of the interval now: a difference that could have been found
+    findable_then: float  # the same after `more` pairs
+
+    def __str__(self) -> str:
+        a, b = self.units
+        who = f"{a:,} more scores in each arm" if a == b else f"{a:,} more scores in a and {b:,} in b"
+        low, high = self.interval
+        word = "still hold 0" if self.undecided else "no longer hold 0"
+        return (
+            f"a difference of {self.findable:.3f} could have been found by now; with {who}, if like those "
+            f"seen, the interval would {word} [{low:+.3f}, {high:+.3f}]"
+        )
+
+
+def _outlook(test: SequentialTest, more: int | None) -> Outlook:
+    if not test.pairs:
+        raise InputError("there is no outlook before the first pair: add scores of both arms")
+    more = test.pairs if more is None else more
+    if isinstance(more, bool) or not isinstance(more, int | np.integer) or more < 1:
+        raise InputError(f"more={more!r} is no number of pairs: give 1 or more")
+    wealth = np.reshape(test.wealth, (2, len(_STAKES), len(_DELTAS)))
+    low, high = _interval(log_evidence(wealth * (1 + more / test.pairs)), test.alpha)
+    now = (test.interval[1] - test.interval[0]) / 2
+    units = (int(more) * test.group[0], int(more) * test.group[1])
+    return Outlook(int(more), units, (low, high), low <= 0 <= high, now, (high - low) / 2)

@@ -21,12 +21,12 @@ from ..core import InputError, Settings, to_json
 from .collections import Collection, read_beir
 from .compare import Comparison, compare
 from .dataset import apart, data_hashes, documents_hash, read_collection, split_queries
-from .experiment import track_trial
+from .experiment import check_scored, track_trial, trial_notes
 from .ranking import Run, evaluate, parse_metric
 from .results import Trial
 from .shared import Shared, rank_queries
 from .significance import bootstrap_interval, check_level, some_of
-from .space import axes_of, check_variant, effective
+from .space import INDEXING, axes_of, check_variant, effective
 from .track import Tracker, public_settings, tracked
 
 # %% ../../nbs/evaluation/tune.ipynb #34ee03b2
@@ -150,6 +150,7 @@ class _Search:
     scored: tuple[str, ...] = ()  # queries
     skipped: list[str] = field(default_factory=list)  # why
     told: dict[str, None] = field(default_factory=dict)  # notes on the scores
+    stopped: bool = False  # at the limit, with something left to try
 
     def score(self, changes: Changes) -> float | None:
         "The mean of the metric; None where the configuration is of no use or the limit is reached."
@@ -162,12 +163,13 @@ class _Search:
         if key in self.known:
             return self.known[key]
         if len(self.tried) >= self.limit:
+            self.stopped = True
             return None
-        trial = _trial(_told(changes), self.data, self.shared, made, self.metric, self.cut)
+        trial, notes = _trial(_told(changes), self.data, self.shared, made, self.metric, self.cut)
         if self.tracker:
             track_trial(self.tracker, replace(trial, changes=changes))
         self.scored = trial.scores.queries
-        self.told |= dict.fromkeys(f"dev, {note}" for note in trial.scores.notes)
+        self.told |= dict.fromkeys(f"dev, {note}" for note in notes)
         self.known[key] = mean = trial.scores.mean[self.metric]
         self.tried.append((changes, mean))
         self.bar.update()
@@ -180,7 +182,7 @@ class _Search:
             found.append(
                 f"combinations of no use, skipped: {len(self.skipped)}; the first: {self.skipped[0]}"
             )
-        if len(self.tried) == self.limit:
+        if self.stopped:
             found.append(f"the search stopped at its limit of {self.limit - 1} configurations")
         return found
 
@@ -189,11 +191,14 @@ def _told(changes: Changes) -> str:
     return ", ".join(f"{k}={v}" for k, v in changes.items()) or "before"
 
 
-def _trial(name: str, data: Collection, shared: Shared, made: Settings, metric: str, cut: bool) -> Trial:
-    ranking = rank_queries(shared.index(made), made, parse_metric(metric)[1] or 10, cut)
-    return Trial(
-        name, {}, made, evaluate(Run(name, ranking.documents), data.qrels, [metric]), failed=ranking.failed
-    )
+def _trial(
+    name: str, data: Collection, shared: Shared, made: Settings, metric: str, cut: bool
+) -> tuple[Trial, list[str]]:  # and what a reader must know of it
+    enough = parse_metric(metric)[1] or 10
+    ranking = rank_queries(shared.index(made), made, enough, cut)
+    scores = evaluate(Run(name, ranking.documents), data.qrels, [metric])
+    trial = Trial(name, {}, made, scores, failed=ranking.failed)
+    return trial, trial_notes(trial, ranking, enough)
 
 # %% ../../nbs/evaluation/tune.ipynb #ad35bcf8
 def tune(
@@ -222,12 +227,16 @@ def tune(
     axes, (metric, k) = axes_of(space), parse_metric(metric)
     metric, size = f"{metric}@{k}" if k else metric, prod(map(len, axes.values()))
     _check_search(method, size, trials, level, times)
+    check_scored(dev), check_scored(held)
     hashes = {"dev": data_hashes(dev), "held_out": data_hashes(held)}
     tags = {f"data.{part}.{what}": h for part, found in hashes.items() for what, h in found.items()}
     about = {"data": dev.name, "metric": metric, "method": method, "seed": seed, "trials": trials}
+    shared = Shared(dev, cache, progress)
+    for changes in grid({axis: values for axis, values in axes.items() if axis in _MODELS}):
+        shared.check(replace(settings, **changes))
     with (
         tracked(name or f"tuning on {dev.name}", settings, about, tags, on=track) as tracker,
-        Shared(dev, cache, progress) as shared,
+        shared,
         tqdm(desc="Configurations", total=min(trials, size) + 1, disable=not progress) as bar,
     ):
         search = _Search(dev, shared, settings, metric, trials + 1, "top_k" in axes, bar, tracker)
@@ -258,6 +267,9 @@ def _parts(
     return dev, held, [told] if gone else []
 
 
+_MODELS = (*INDEXING, "rerank", "rewrites", "generator")  # axes whose values need something to be there
+
+
 def _check_search(method: str, size: int, trials: int, level: float, times: int) -> None:
     check_level(level, times)
     if method not in METHODS:
@@ -273,9 +285,9 @@ def _go(search: _Search, axes: Mapping[str, Sequence[Any]], method: str, seed: i
     if method == "coordinate":
         return coordinate_descent(axes, {axis: getattr(search.settings, axis) for axis in axes}, search.score)
     for changes in grid(axes) if method == "grid" else random_search(axes, seed):
-        if len(search.tried) == search.limit:
-            return None
         search.score(changes)
+        if search.stopped:
+            return None
     return None
 
 # %% ../../nbs/evaluation/tune.ipynb #854a6bed
@@ -287,11 +299,12 @@ def _report_once(
     settings, metric = search.settings, search.metric
     pair = {"before": settings, "tuned": replace(settings, **changes)} if changes else {"before": settings}
     with Shared(held, cache, search.shared.progress) as shared:
-        reported = [_trial(name, held, shared, s, metric, search.cut) for name, s in pair.items()]
+        found = [_trial(name, held, shared, s, metric, search.cut) for name, s in pair.items()]
+        reported = [trial for trial, _ in found]
         embedded = search.shared.embedded + shared.embedded
     scores = {t.name: dict(zip(t.scores.queries, t.scores[metric].tolist(), strict=True)) for t in reported}
     both = len(scores) > 1
-    notes = [f"held out, {t.name}: {note}" for t in reported for note in t.scores.notes]
+    notes = [f"held out, {trial.name}: {note}" for trial, told in found for note in told]
     return Tuned(
         data=search.data.name,
         metric=metric,
