@@ -98,7 +98,7 @@ def _said(self: EndToEnd) -> list[str]:
         )
     return lines + _trust(self) + list(self.notes)
 
-
+# %% ../../nbs/evaluation/end_to_end.ipynb #fa371ea2
 def _trust(self: EndToEnd) -> list[str]:
     "How far the pipeline's answers rest on what they cite, and whether its confidence sorts them."
     whole, lines = self.scores["retrieval"], []
@@ -119,7 +119,7 @@ def _curve(self: EndToEnd) -> RiskCoverage | None:
     whole = self.scores["retrieval"]
     return None if whole.abstention.abstained.all() else whole.risk_coverage()
 
-
+# %% ../../nbs/evaluation/end_to_end.ipynb #939a0da0
 def _summary(self: EndToEnd) -> dict[str, Any]:
     names = ("data", "model", "hashes", "comparisons", "abstained", "retrieved", "failed", "notes")
     found = {name: getattr(self, name) for name in names}

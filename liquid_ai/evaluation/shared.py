@@ -158,7 +158,7 @@ def wordings_of(question: str, settings: Settings) -> list[str]:
     "What the language model makes of a question, where `settings.rewrites` asks for it."
     return rewrite(load_model(settings), question, settings.rewrites) if settings.rewrites else []
 
-
+# %% ../../nbs/evaluation/shared.ipynb #3a75c3c0
 def is_cut(
     settings: Settings,
     varied: bool = False,  # whether `top_k` is what is compared

@@ -227,7 +227,8 @@ def tune(
     axes, (metric, k) = axes_of(space), parse_metric(metric)
     metric, size = f"{metric}@{k}" if k else metric, prod(map(len, axes.values()))
     _check_search(method, size, trials, level, times)
-    check_scored(dev), check_scored(held)
+    for part in (dev, held):
+        check_scored(part)
     hashes = {"dev": data_hashes(dev), "held_out": data_hashes(held)}
     tags = {f"data.{part}.{what}": h for part, found in hashes.items() for what, h in found.items()}
     about = {"data": dev.name, "metric": metric, "method": method, "seed": seed, "trials": trials}
