@@ -72,6 +72,9 @@ def build_segment(
     )
     return Segment(vectors, sparse, dense)
 
+# %% ../../nbs/indexing/segment.ipynb #8d55162d
+_BLOCK = 65_536  # rows looked at in one go
+
 
 def _same_words(index: BM25Index | None, language: str) -> bool:
     return index is not None and language in ("auto", index.words.language)
@@ -105,9 +108,6 @@ def check_fresh(
                 "try precision='float32'"
             )
     return vectors
-
-
-_BLOCK = 65_536  # rows looked at in one go
 
 # %% ../../nbs/indexing/segment.ipynb #32877a46
 def write_segment(
