@@ -77,7 +77,8 @@ def rescore(
         raise StoreError(f"the index names row {candidates[-1]}, but there are {len(vectors)} vectors")
     scores = np.empty(len(candidates), np.float32)
     s, x, y, i = (faiss.swig_ptr(a) for a in (scores, query, vectors, candidates))
-    faiss.fvec_inner_products_by_idx(s, x, y, i, len(query), 1, len(candidates))
+    with faiss_threads(1):  # a second one would go on waiting for work, in the way of numpy's
+        faiss.fvec_inner_products_by_idx(s, x, y, i, len(query), 1, len(candidates))
     best = np.argsort(-scores, kind="stable")[:k]
     return scores[best], candidates[best]
 
