@@ -184,3 +184,20 @@ def test_a_document_may_have_an_id_with_dashes(tmp_path):
     snapshot = made(tmp_path, Document("my-own-doc", "The kettle is red."), Document("x", "Tea."))
     [first, *_] = explain(snapshot, load_encoder(), "kettle").reasons
     assert first.hit.chunk.document_id == "my-own-doc"
+
+
+def test_a_hit_left_of_a_better_one_keeps_what_stands_left_of_it(tmp_path):
+    from liquid_ai.core import Hit, Hits, chunk_document
+    from liquid_ai.retrieval.expand import expand
+
+    text = "\n\n".join(f"Paragraph {n} tells of the {n}th thing." for n in range(10))
+    starts = [text.index(f"Paragraph {n}") for n in range(10)]
+    spans = [(a, b - 2, ()) for a, b in zip(starts, [*starts[1:], len(text) + 2], strict=True)]
+    document, encoder, store = Document.of(text, "ten"), load_encoder(), Store(tmp_path / "store")
+    commit(store, [(document, chunk_document(document, spans))], encoder)
+    snapshot, room = open_snapshot(store), 4 * (starts[1] - starts[0])
+    hits = [Hit(chunk, 1.0, n) for n, chunk in enumerate(snapshot.chunks([7, 4]), 1)]
+    better, other = expand(snapshot, Hits(hits), room)
+    [alone] = expand(snapshot, Hits(hits[1:]), room)
+    assert other.chunk.start == alone.chunk.start < starts[4]
+    assert other.chunk.end <= better.chunk.start and better.chunk.text.startswith("Paragraph 6")
