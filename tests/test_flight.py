@@ -44,7 +44,9 @@ def test_a_hundred_threads_and_tasks_make_one_generation():
     flights, made, gate = SingleFlight(), [], threading.Barrier(51)
 
     def make():
-        time.sleep(0.3)
+        until = time.monotonic() + 30
+        while flights.shared < 99 and time.monotonic() < until:  # until all are here
+            time.sleep(0.01)
         made.append(1)
         return object()
 
