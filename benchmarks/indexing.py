@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
-from liquid_ai import pipeline
 from liquid_ai.core import Document
 from liquid_ai.indexing import embed, store
+from liquid_ai.ingestion import ingest as ingestion
 from liquid_ai.pipeline import RAG
 
 from .data import collection
@@ -58,14 +58,14 @@ def stages() -> Iterator[Counter]:
         return call
 
     watched = [
-        (pipeline, "split", "cut"),
+        (ingestion, "split", "cut"),
         (embed.Tokens, "spans", "tokenise to cut"),
         (embed.Tokens, "ids", "tokenise to embed"),
         (embed.OpenVINOEncoder, "encode", "embed"),
         (embed.TorchEncoder, "encode", "embed"),
         (store.BM25Index, "build", "BM25"),
-        (pipeline, "commit", "write"),
-        (pipeline.RAG, "ingest", "other"),
+        (ingestion, "commit", "write"),
+        (RAG, "ingest", "other"),
     ]
     with ExitStack() as stack:
         for owner, name, stage in watched:

@@ -380,16 +380,11 @@ def to_json(
 
 # %% ../nbs/core.ipynb #a56a36a9
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    "Every choice a user can make, with the default that the benchmarks support."
+class _Indexing:
+    "What is read, and how it is indexed."
 
     encoder: str = "packaged"  # `packaged`, a Hub id, or a folder
     dimensions: int = 0  # of the encoder's vectors, the first ones kept (Matryoshka models); 0: all
-    generator: str = "auto"  # `auto`, `packaged`, a Hub id, or a folder
-    server: str = ""  # address of an OpenAI-compatible server that has `generator`; empty: this machine
-    quantization: str = "none"  # of a model on torch: `none`, `int8` or `nf4` (bitsandbytes)
-    adapter: str = ""  # folder of a LoRA adapter for a model on torch; empty: none
-    runtime: str = "auto"  # `auto`, `openvino` or `torch`
     precision: str = "auto"  # of the encoder: `auto` (bfloat16 where it is native), `float32` or `int8`
     device: str = "auto"  # `auto`, `cpu`, `cuda` or `mps`
     threads: int = 0  # CPU threads; 0: one a core
@@ -400,6 +395,15 @@ class Settings:
     index: str = "auto"  # of vectors: `auto`, `flat` or `ivf`
     codes: str = "auto"  # what is compared first: `auto`, `float32`, `int8` or `binary`
     vector_cache: str = ""  # a file of vectors by content hash, for stores that share text; empty: none
+    max_file_bytes: int = 100_000_000
+    max_pages: int = 5_000
+    max_document_chars: int = 20_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Searching(_Indexing):
+    "How passages are found."
+
     mode: str = "hybrid"  # `hybrid`, `dense` or `sparse`
     top_k: int = 5  # hits returned
     candidates: int = 100  # hits each retriever contributes to the fusion
@@ -414,6 +418,19 @@ class Settings:
     diversity: float = 0.0  # 0: by score alone; towards 1: unlike what stands above (MMR)
     parent_chars: int = 0  # hits grow within their section up to this length; 0: as they were cut
     rewrites: int = 0  # other wordings of the question that the language model adds; 0: none
+    max_question_chars: int = 8_000
+    max_top_k: int = 1_000
+
+# %% ../nbs/core.ipynb #57332378
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answering(_Searching):
+    "Which model writes, what it reads, and when it is believed."
+
+    generator: str = "auto"  # `auto`, `packaged`, a Hub id, or a folder
+    server: str = ""  # address of an OpenAI-compatible server that has `generator`; empty: this machine
+    quantization: str = "none"  # of a model on torch: `none`, `int8` or `nf4` (bitsandbytes)
+    adapter: str = ""  # folder of a LoRA adapter for a model on torch; empty: none
+    runtime: str = "auto"  # `auto`, `openvino` or `torch`
     context_tokens: int = 0  # of retrieved text in a prompt; 0: 400 for the packaged model, 1,500 for others
     history_tokens: int = 400  # of earlier turns that a follow-up question may draw on
     answer_tokens: int = 64  # at most
@@ -421,6 +438,12 @@ class Settings:
     unsupported: str = "flag"  # what becomes of such sentences: `flag` or `remove`
     entailment: str = ""  # a model that judges whether a passage entails a sentence: Hub id or folder
     min_confidence: float = 0.4  # below it the pipeline abstains
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Serving(_Answering):
+    "What is kept, how much is admitted, and where runs are tracked."
+
     answer_cache: str = "memory"  # `memory`, the path of a file, `redis://…`, or `none`
     cache_entries: int = 1_000  # answers kept at most
     cache_seconds: float = 300.0  # that an answer is kept
@@ -432,12 +455,12 @@ class Settings:
     limit_queue: int = 100  # callers that may wait for their turn
     limit_storage: str = "memory"  # or an address: `redis://…`
     limit_on_failure: str = "closed"  # without Redis: `closed` refuses everybody, `open` admits uncounted
-    max_question_chars: int = 8_000
-    max_top_k: int = 1_000
-    max_file_bytes: int = 100_000_000
-    max_pages: int = 5_000
-    max_document_chars: int = 20_000_000
     tracking_uri: str = ""  # of MLflow; empty: a SQLite file in the user's cache
+
+# %% ../nbs/core.ipynb #fdf6bbf4
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(_Serving):
+    "Every choice a user can make, with the default that the benchmarks support."
 
     def __post_init__(self):
         for f in _fields(type(self)):

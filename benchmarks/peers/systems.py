@@ -23,9 +23,10 @@ def liquid_ai(ids, texts, vectors, model, whole: bool = False) -> Search:
     "Defaults; chunks enough for ten documents, each in the place of its best chunk."
     from unittest.mock import patch
 
-    from liquid_ai import pipeline
+    from liquid_ai import RAG
     from liquid_ai.core import Document, chunk_document
     from liquid_ai.evaluation.ranking import ranked_documents
+    from liquid_ai.ingestion import ingest
 
     def uncut(documents, *_):
         return [[*chunk_document(d, [(0, len(d.text), ())])] for d in documents]
@@ -34,8 +35,8 @@ def liquid_ai(ids, texts, vectors, model, whole: bool = False) -> Search:
         Document.of(t, source=i, title="" if whole else t.partition("\n")[0])
         for i, t in zip(ids, texts, strict=True)
     ]
-    rag = pipeline.RAG.open(Path(tempfile.mkdtemp()) / "store")
-    with patch.object(pipeline, "split", uncut if whole else pipeline.split):
+    rag = RAG.open(Path(tempfile.mkdtemp()) / "store")
+    with patch.object(ingest, "split", uncut if whole else ingest.split):
         rag.ingest(documents, progress=False)
     top_k = TOP_K if whole else 3 * TOP_K
     return lambda question: ranked_documents(rag.search(question, top_k=top_k))[:TOP_K]

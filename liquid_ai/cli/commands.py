@@ -20,6 +20,7 @@ from liquid_ai.cli.options import (
     Access,
     Generator,
     Json,
+    Kept,
     MaybeStore,
     Mode,
     Paths,
@@ -93,7 +94,10 @@ def cost(answer: Answer) -> str:
     "What an answer took, on one line."
     stages = ", ".join(f"{name} {ms:,.0f}" for name, ms in answer.timings.items() if name != "total")
     used, model = answer.usage, answer.versions.get("model", "no model asked")
-    took = f"{answer.timings.get('total', 0):,.0f} ms ({stages})"
+    took = f"{answer.timings.get('total', 0):,.0f} ms" + (f" ({stages})" if stages else "")
+    if answer.cache.kind != "miss":
+        kept = f"{answer.cache.kind} hit, made {answer.cache.age:,.0f} s ago"
+        return f"{took} · {kept} · confidence {answer.confidence:.2f} · {model}"
     tokens = f"{used.prompt_tokens:,} tokens read, {used.answer_tokens:,} written"
     return f"{took} · {tokens} · confidence {answer.confidence:.2f} · {model}"
 
@@ -127,10 +131,12 @@ def ask(
     where: Where = None,
     principals: Principals = None,
     generator: Generator = None,
+    cache: Kept = True,
     as_json: Json = False,
 ) -> Outcome:
     "Answer a question from the store, with citations."
     options = {"top_k": top_k, "mode": mode, "where": parse_where(where), "principals": principals or ()}
+    options |= {"cache": cache}
     with open_store(store, generator) as rag:
         answer = answer_question(rag, question, **options)
     return Outcome(answer, lambda: show_answer(answer))

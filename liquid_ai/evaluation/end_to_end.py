@@ -210,7 +210,7 @@ def answer_questions(
         ways: dict[str, tuple[Sequence[Reference], Callable[[Reference], Answer]]] = {
             "closed book": (known, lambda q: closed_book(model, q.question, most)),
             "gold context": (known, lambda q: gold_context(model, q.question, gold_passages(rag, q), most)),
-            "retrieval": (asked, lambda q: rag.ask(q.question)),
+            "retrieval": (asked, lambda q: rag.ask(q.question, cache=False)),
         }
         found = {way: _ask_all(way, questions, ask, progress) for way, (questions, ask) in ways.items()}
         if shared.missing:

@@ -25,7 +25,7 @@ from ..indexing.embed import load_encoder
 from ..indexing.store import FORMAT, Store, open_snapshot
 from ..indexing.vector_cache import CachedEncoder, VectorCache
 from ..ingestion.chunk import cutter
-from ..pipeline import ingest
+from ..ingestion.ingest import ingest
 from ..retrieval.expand import rewrite
 from ..retrieval.filters import allowed_rows
 from ..retrieval.fuse import Arm

@@ -67,7 +67,7 @@ class CacheStats:
     evictions: int
     expired: int
     damaged: int  # entries that were not believed, and files set aside
-    refused: int  # answers that were not kept: too large, not plain data, or of a forgotten document
+    refused: int  # answers not kept: too large, not plain data, of a forgotten document or another model
     failures: int  # calls for which the file or server was not there
     entries: int
     bytes: int
@@ -126,7 +126,7 @@ class Kept:
         return self._put(key, answer, self._count)
 
     def _put(self, key: Key, answer: Answer, began: int) -> bool:
-        if answer.cache.kind != "miss":
+        if answer.cache.kind != "miss" or _by_another(key, answer, self._tally):
             return False
         entry = Entry(key.digest, self._clock(), answer)
         kept = self.store.set(entry)
@@ -140,6 +140,14 @@ class Kept:
         elif kept:
             self._tally.add("stores")
         return kept and not late
+
+# %% ../../nbs/generation/cache.ipynb #d5d28f9c
+def _by_another(key: Key, answer: Answer, tally: Tally) -> bool:
+    "Whether another model wrote `answer` than its key names, since it was changed meanwhile; counted."
+    changed = answer.versions.get("weights", key.model) != key.model
+    if changed:
+        tally.add("refused")
+    return changed
 
 # %% ../../nbs/generation/cache.ipynb #a7c33e88
 _REMEMBERED = 10_000  # forgotten documents that generations under way are compared with

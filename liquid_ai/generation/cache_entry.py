@@ -117,6 +117,7 @@ class Key:
     question: str  # normalised
     scope: str  # 64 hexadecimal digits: the hash of everything but the question
     digest: str  # 64 hexadecimal digits: the hash of everything
+    model: str = ""  # fingerprint of the model that is to answer
 
 
 def cache_key(
@@ -144,7 +145,7 @@ def cache_key(
     parts = [*versions.values(), where or {}, frozenset(principals), parameters]
     scope = hashlib.blake2b(encoded(parts), digest_size=32)
     whole = hashlib.blake2b(encoded([scope.digest(), question]), digest_size=32)
-    return Key(question, scope.hexdigest(), whole.hexdigest())
+    return Key(question, scope.hexdigest(), whole.hexdigest(), model)
 
 # %% ../../nbs/generation/cache_entry.ipynb #379491b8
 _WHOLE = 1 << 53  # beyond it JSON's numbers are not exact. Source: RFC 8259

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import secrets
 import sqlite3
 import threading
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -97,6 +98,8 @@ class Pinned:
     def __init__(self, folder: Path, db: sqlite3.Connection, generation: int, threads: int = 0):
         self.folder, self.generation = folder, generation
         self._db, self._lock = db, threading.Lock()
+        named = db.execute("SELECT value FROM meta WHERE key='commit'").fetchone()
+        self.version = named[0] if named else secrets.token_hex(16)  # no other content bears this name
         rows = db.execute(f"SELECT c.row, c.document {_ORDER}").fetchall()
         self.rows = np.array([r[0] for r in rows], np.int64)  # row in the table `chunks`, by position
         self.documents = np.array([r[1] for r in rows], np.int64)  # row in the table `documents`, by position
@@ -427,6 +430,7 @@ def _next_generation(
     write_segment(store.folder / f"gen-{generation:06d}", segment, encoder)
     facts = {"generation": generation, "encoder": encoder.fingerprint, "encoder_name": encoder.name}
     db.executemany("UPDATE meta SET value=? WHERE key=?", [(str(v), k) for k, v in facts.items()])
+    db.execute("INSERT OR REPLACE INTO meta VALUES ('commit', ?)", (secrets.token_hex(16),))
     return generation
 
 # %% ../../nbs/indexing/store.ipynb #2c1d7447
