@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LiquidError', 'InputError', 'ParseError', 'StoreError', 'ModelError', 'html_card', 'check_names', 'digest',
            'Document', 'Chunk', 'chunk_document', 'Signal', 'Hit', 'Hits', 'Citation', 'Sentence', 'Usage', 'CacheInfo',
-           'Event', 'Answer', 'to_json', 'Settings', 'check_setting', 'Device', 'pick_device', 'cpu_has_bf16',
+           'Step', 'Event', 'Answer', 'to_json', 'Settings', 'check_setting', 'Device', 'pick_device', 'cpu_has_bf16',
            'cache_dir', 'file_sha256', 'thread_count', 'Encoder', 'TokenEncoder', 'Reranker', 'DenseIndex',
            'Generation', 'StreamEvent', 'LanguageModel', 'Stopwatch']
 
@@ -287,6 +287,17 @@ class CacheInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    "One step of an agent on its way to an answer."
+
+    kind: Literal["plan", "search", "read", "decide", "call"]
+    text: str  # the parts, the query, what was read, what was decided, or what the model called
+    hits: Hits = field(default_factory=Hits, repr=False)  # what a search found
+    usage: Usage = field(default_factory=Usage, repr=False)
+    milliseconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     "What the running system tells of itself; `metrics` is fed with these and knows nothing else."
 
@@ -315,6 +326,7 @@ class Answer:
     cache: CacheInfo = field(repr=False, default_factory=CacheInfo)
     versions: Mapping[str, str] = field(repr=False, default_factory=dict)  # index, encoder, model, prompt
     trace_id: str = field(default="", repr=False)
+    steps: tuple[Step, ...] = field(default=(), repr=False)  # an agent's, in order
 
     def event(self) -> Event:
         "This answer as the event that `metrics` observes."
@@ -643,12 +655,13 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class StreamEvent:
-    "One step of an answer in the making: `hits` first, then a `token` each, then the checked `answer`."
+    "One event of an answer in the making: `hits`, then a `token` each, then the checked `answer`."
 
-    kind: Literal["hits", "token", "answer"]
+    kind: Literal["hits", "token", "answer", "step"]
     text: str = ""  # of a token
     hits: Hits = field(default_factory=Hits)
     answer: Answer | None = None
+    step: Step | None = None  # of an agent
 
 
 @runtime_checkable

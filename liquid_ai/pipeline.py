@@ -43,6 +43,7 @@ from liquid_ai.core import (
 from .generation.answer import write_answer
 from .generation.cache import Cache
 from .generation.cache_entry import Key, cache_key
+from .generation.influence import AnswerExplanation, explain_answer
 from .generation.limit import Limiter
 from .generation.models import load_model
 from .generation.prompt import PROMPT_VERSION
@@ -250,6 +251,17 @@ class Answering(Searched):
         *_, last = self.stream(question, **options)
         return last.answer
 
+    def read(
+        self,
+        question: str,
+        hits: Hits,  # of this store
+    ) -> Answer:
+        "Answer `question` from `hits` alone, checked as always; neither looked up nor kept."
+        question, watch = check_question(question, self.settings), Stopwatch()
+        known = self.snapshot(), self.encoder, lambda: self.model
+        *_, last = write_answer(question, hits, *known, self.settings, watch)
+        return last.answer
+
     def close(self) -> None:
         "Let go of the store and of kept answers."
         if self.cache is not None:
@@ -264,6 +276,17 @@ class Answering(Searched):
 # %% ../nbs/pipeline.ipynb #83081bdf
 class RAG(Answering):
     "Grounded question answering over one store."
+
+    def explain(
+        self,
+        of: str | Answer,  # a question: why its hits are where they are; an answer: where it came from
+        influence: bool = True,  # of an answer: also what it would be without each hit, an answer each
+        **options,  # of a question: `top_k`, `mode`, `where`, `principals`
+    ) -> Explanation | AnswerExplanation:
+        "Why a question finds what it does, or where an answer came from. Raises: `InputError`, `StoreError`."
+        if isinstance(of, Answer):
+            return explain_answer(of, self.read if influence else None)
+        return super().explain(of, **options)
 
     async def aask(self, question: str, **options) -> Answer:
         "`ask`, without blocking the event loop; equal questions at once wait without a thread each."
