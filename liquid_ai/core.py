@@ -519,7 +519,7 @@ def _from_environment(environ: Mapping[str, str], types: Mapping[str, type]) -> 
     found = {}
     for variable, text in environ.items():
         name = variable.removeprefix("LIQUID_AI_").lower()
-        if name == variable.lower() or name in ("cache", "data"):
+        if name == variable.lower() or name in ("cache", "data", "api_key", "cache_secret"):
             continue
         if name not in types:
             raise InputError(
@@ -675,8 +675,23 @@ class LanguageModel(Protocol):
     def count(self, messages: Sequence[Mapping[str, str]]) -> int:
         "Tokens of `messages` in the model's own chat template."
 
-    def stream(self, messages: Sequence[Mapping[str, str]], max_tokens: int) -> Iterator[str | Generation]:
-        "Pieces of text as they are made, then one `Generation` with the whole."
+    def stream(
+        self, messages: Sequence[Mapping[str, str]], max_tokens: int, stop: Sequence[str] = ()
+    ) -> Iterator[str | Generation]:
+        "Pieces of text as they are made, then one `Generation` with the whole; leaving it ends the work."
+
+    def generate(
+        self, messages: Sequence[Mapping[str, str]], max_tokens: int, stop: Sequence[str] = ()
+    ) -> Generation:
+        "The whole answer; the text ends before the first stop string."
+
+    def batch(
+        self, conversations: Sequence[Sequence[Mapping[str, str]]], max_tokens: int, stop: Sequence[str] = ()
+    ) -> list[Generation]:
+        "The answers, in order, each as `generate` would give it."
+
+    def close(self) -> None:
+        "Let go of memory, threads and connections; what is asked afterwards is a `ModelError`."
 
 # %% ../nbs/core.ipynb #1a19de99
 class Stopwatch:

@@ -45,7 +45,7 @@ from .generation.cache import Cache
 from .generation.cache_entry import Key, cache_key
 from .generation.influence import AnswerExplanation, explain_answer
 from .generation.limit import Limiter
-from .generation.models import load_model
+from .generation.models import load_model, writer_fingerprint
 from .generation.prompt import PROMPT_VERSION
 from .indexing.embed import load_encoder
 from .indexing.store import Snapshot, Store, check_encoder, commit, open_snapshot, rebuild
@@ -423,7 +423,7 @@ def _key(rag: RAG, asked: _Asked, snapshot: Snapshot) -> Key:
         asked.question,
         index=snapshot.version,
         encoder=rag.store.meta("encoder") or "none",
-        model=rag.model.fingerprint,
+        model=writer_fingerprint(asked.settings),
         adapter=asked.settings.adapter,
         prompt=PROMPT_VERSION,
         where=asked.where,

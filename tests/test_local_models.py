@@ -1,0 +1,288 @@
+"""The local models keep one contract, are loaded once, and refuse what they must not load."""
+
+import gc
+import json
+import os
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+
+import pytest
+from model_contract import ASK, OTHERS, check_contract
+
+import liquid_ai.generation.models as models
+import liquid_ai.generation.openvino_model as openvino_model
+from liquid_ai.core import Device, Generation, InputError, ModelError, Settings
+from liquid_ai.generation.models import load_model, model_fingerprint
+from liquid_ai.generation.openvino_model import OpenVINOModel, cpu_options
+from liquid_ai.generation.packaged import PACKAGED, pull_packaged
+from liquid_ai.generation.transformers_model import TransformersModel, random_lfm2
+
+CPU = Device("cpu", "float32", "a test")
+
+
+@pytest.fixture(scope="module")
+def packaged():
+    model = OpenVINOModel(pull_packaged(), PACKAGED)
+    yield model
+    model.close()
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    return random_lfm2(tmp_path_factory.mktemp("models") / "tiny-lfm2")
+
+
+@pytest.fixture(scope="module")
+def lfm2(tiny):
+    return TransformersModel(tiny, "tiny-lfm2", CPU)
+
+
+@pytest.fixture
+def nothing_loaded(monkeypatch):
+    monkeypatch.setattr(models, "_loaded", {})
+    models._chosen.cache_clear()
+    yield
+    models._chosen.cache_clear()
+
+
+def test_the_packaged_model_keeps_its_contract(packaged):
+    check_contract(packaged)
+
+
+def test_lfm2_keeps_its_contract(lfm2):
+    check_contract(lfm2)
+
+
+@pytest.mark.parametrize("which", ["packaged", "lfm2"])
+@pytest.mark.parametrize(
+    "messages, stop, told",
+    [
+        ([], (), "no message"),
+        ([{"role": "user"}], (), "a role and a content"),
+        ([{"role": "user", "content": "\ud800"}], (), "lone surrogate"),
+        (ASK, ("",), "none of them empty"),
+        (ASK, "stop", "sequence of texts"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(request, which, messages, stop, told):
+    model = request.getfixturevalue(which)
+    for call in (model.generate, model.stream, lambda m, n, stop: model.batch([m], n, stop)):
+        with pytest.raises(InputError, match=told):
+            call(messages, 8, stop=stop)
+
+
+def test_a_stop_string_ends_each_row_of_a_batch_by_itself(lfm2):
+    alone = [lfm2.generate(ask, 24) for ask in OTHERS]
+    stop = [alone[0].text[4:6]]
+    got = lfm2.batch(OTHERS, 24, stop=stop)
+    assert got == [lfm2.generate(ask, 24, stop=stop) for ask in OTHERS]
+    assert got[0].finished and got[0].text == alone[0].text[: alone[0].text.index(stop[0])]
+    assert any(g.text == a.text for g, a in zip(got, alone, strict=True))
+
+
+@pytest.mark.parametrize("rows", [1, 3, 11])  # 11: more than are computed together
+def test_a_batch_of_unequal_lengths_is_the_single_answers(lfm2, rows):
+    asks = [[{"role": "user", "content": f"{n} " * (1 + 7 * n % 60)}] for n in range(rows)]
+    assert lfm2.batch(asks, 10) == [lfm2.generate(ask, 10) for ask in asks]
+
+
+def test_prefixes_and_lookup_do_not_change_the_text(tiny, lfm2):
+    plain = TransformersModel(tiny, "tiny-lfm2", CPU, lookup=False)
+    for topic in ("rain rain rain", "iron", "rain rain"):
+        ask = [ASK[0], {"role": "user", "content": topic * 5}]
+        assert lfm2.generate(ask, 30) == plain.generate(ask, 30)
+    assert 0 < len(lfm2._prefixes) <= lfm2._prefixes.entries
+
+
+def close_in_the_middle(model):
+    stream = model.stream(OTHERS[0], 1_000)
+    next(stream)
+    model.close()
+    with pytest.raises(ModelError, match="closed"):
+        for _ in stream:
+            pass
+    calls = [lambda: model.count(ASK), lambda: model.generate(ASK, 3), lambda: list(model.stream(ASK, 3))]
+    for call in (*calls, lambda: model.batch([ASK], 3)):
+        with pytest.raises(ModelError, match="load it again"):
+            call()
+    model.close()  # twice is no error
+
+
+def test_after_close_a_model_says_so(tiny):
+    close_in_the_middle(TransformersModel(tiny, "tiny-lfm2", CPU))
+    close_in_the_middle(OpenVINOModel(pull_packaged(), PACKAGED))
+
+
+def test_who_waits_for_his_turn_may_leave(lfm2):
+    stream, before = lfm2.stream(ASK, 8), threading.active_count()
+    with lfm2._lock:  # another generation under way
+        left = threading.Timer(0.2, lambda: None)
+        puller = threading.Thread(target=lambda: next(stream, None), daemon=True)
+        puller.start()
+        left.start()
+        left.join()
+        assert puller.is_alive()
+    puller.join(30)
+    stream.close()
+    assert threading.active_count() <= before
+    assert isinstance(lfm2.generate(ASK, 8), Generation)
+
+
+def test_a_step_that_fails_reaches_its_callers_and_nobody_else(packaged, monkeypatch):
+    class Broken:
+        def __init__(self, pipe):
+            self.pipe, self.left = pipe, 1
+
+        def add_request(self, *args):
+            return self.pipe.add_request(*args)
+
+        def step(self):
+            self.left -= 1
+            if self.left == 0:
+                raise RuntimeError("no memory")
+            return self.pipe.step()
+
+    whole = packaged.generate(ASK, 8)
+    monkeypatch.setattr(packaged._loop, "_pipe", Broken(packaged._loop._pipe))
+    with pytest.raises(ModelError, match="no memory"):
+        packaged.generate(ASK, 8)
+    assert packaged.generate(ASK, 8) == whole
+
+
+def test_the_step_loop_ends_with_its_model():
+    model = OpenVINOModel(pull_packaged(), PACKAGED)
+    thread = model._loop._thread
+    del model
+    gc.collect()
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+def test_python_ends_in_the_middle_of_an_answer():
+    code = (
+        "from liquid_ai.generation.models import load_model, Settings\n"
+        "stream = load_model(Settings(generator='packaged')).stream([{'role': 'user', 'content': 'Hi'}], 4000)\n"
+        "next(stream)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], timeout=120, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "flags, wanted",
+    [
+        ((True, True), {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f16"}),
+        ((False, True), {"KV_CACHE_PRECISION": "bf16"}),
+        ((False, False), {"KV_CACHE_PRECISION": "f32"}),
+    ],
+)
+def test_number_formats_follow_the_cpu(monkeypatch, flags, wanted):
+    amx, bf16 = flags
+    monkeypatch.setattr(openvino_model, "cpu_has_amx", lambda: amx)
+    monkeypatch.setattr(openvino_model, "cpu_has_bf16", lambda: bf16)
+    options = cpu_options(threads=3)
+    assert options.pop("INFERENCE_NUM_THREADS") == 3
+    assert options.pop("DYNAMIC_QUANTIZATION_GROUP_SIZE", None) == (0 if amx else None)
+    assert options == wanted
+
+
+def test_a_damaged_gguf_is_refused(tmp_path):
+    (tmp_path / "model.gguf").write_bytes(b"GGUF" + b"\0" * 100)
+    (tmp_path / "manifest.json").write_text("{}")
+    with pytest.raises(ModelError, match="cannot be loaded by OpenVINO"):
+        OpenVINOModel(tmp_path, "bad")
+
+
+def settings_of(folder, **changes):
+    return Settings(generator=str(folder), device="cpu", **changes)
+
+
+def test_two_threads_load_one_model(tiny, nothing_loaded, monkeypatch):
+    made, both = [], threading.Barrier(2)
+    init = TransformersModel.__init__
+
+    def counting(self, *args, **kwargs):
+        made.append(self)
+        init(self, *args, **kwargs)
+
+    monkeypatch.setattr(TransformersModel, "__init__", counting)
+    got = []
+    threads = [
+        threading.Thread(target=lambda: (both.wait(), got.append(load_model(settings_of(tiny)))))
+        for _ in range(2)
+    ]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert len(made) == 1 and got[0] is got[1]
+    got[0].close()
+    assert load_model(settings_of(tiny)) is not got[0]
+
+
+def test_the_fingerprint_is_known_before_the_model_is_loaded(tmp_path, nothing_loaded):
+    folder = random_lfm2(tmp_path / "model")
+    seen = {model_fingerprint(settings_of(folder))}
+    model = load_model(settings_of(folder))
+    assert model.fingerprint in seen
+    seen.add(model_fingerprint(settings_of(folder, quantization="nf4")))
+    assert len(seen) == 2
+    random_lfm2(folder, seed=1)  # other weights in the same place
+    os.utime(folder / "model.safetensors", ns=(1, 1))
+    assert model_fingerprint(settings_of(folder)) not in seen
+    again = load_model(settings_of(folder))
+    assert again is not model and again.fingerprint == model_fingerprint(settings_of(folder))
+
+
+@pytest.mark.parametrize("kind", ["int8", "nf4"])
+def test_a_quantised_model_answers(tiny, lfm2, kind):
+    model = TransformersModel(tiny, "tiny-lfm2", CPU, quantization=kind)
+    answer = model.generate(ASK, 8)
+    assert answer.usage.answer_tokens > 0 and model.generate(ASK, 8) == answer
+    kinds = {type(m).__name__ for m in model._model.modules()}
+    assert ({"int8": "Linear8bitLt", "nf4": "Linear4bit"})[kind] in kinds
+    assert model.fingerprint != lfm2.fingerprint
+
+
+def test_quantisation_without_bitsandbytes_or_of_an_unknown_kind(tiny, monkeypatch):
+    with pytest.raises(InputError, match="quantization 'int3'"):
+        TransformersModel(tiny, "tiny", CPU, quantization="int3")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ModelError, match="pip install bitsandbytes"):
+        TransformersModel(tiny, "tiny", CPU, quantization="nf4")
+
+
+@pytest.mark.parametrize(
+    "changes, told",
+    [
+        ({"runtime": "tpu"}, "runtime 'tpu'"),
+        ({"server": "http://localhost:9"}, "name one it lists"),
+        ({"server": "http://localhost:9", "generator": "m", "adapter": "x"}, "not for a server's"),
+    ],
+)
+def test_settings_that_contradict_themselves(changes, told):
+    for ask in (load_model, model_fingerprint):
+        with pytest.raises(InputError, match=told):
+            ask(Settings(**changes))
+
+
+def test_openvino_runs_no_adapter(tmp_path):
+    with pytest.raises(ModelError, match="without adapter"):
+        load_model(Settings(generator="packaged", runtime="openvino", quantization="nf4"))
+
+
+def test_a_server_is_loaded_with_the_key_of_the_environment(monkeypatch, nothing_loaded):
+    from openai_server import Server  # the tests' own
+
+    monkeypatch.setenv("LIQUID_AI_API_KEY", "secret-key")
+    with Server() as server:
+        settings = Settings.load(server=server.url, generator=server.model)
+        named = model_fingerprint(settings)
+        assert named != model_fingerprint(replace(settings, generator="other"))
+        model = load_model(settings)
+        assert load_model(settings) is model and model_fingerprint(settings) == model.fingerprint
+        assert "secret-key" in json.dumps(server.seen)
+        model.close()
+        assert load_model(settings) is not model
