@@ -14,6 +14,7 @@ NAMES = (
     "quality",
     "ablation",
     "answers",
+    "agent",
     "encoding",
     "scale",
     "peers",
