@@ -20,6 +20,8 @@ NAMES = (
     "startup",
     "cache_safety",
     "cache",
+    "placement",
+    "injection",
 )
 
 
