@@ -21,6 +21,8 @@ NAMES = (
     "startup",
     "cache_safety",
     "cache",
+    "placement",
+    "injection",
 )
 
 
