@@ -5,8 +5,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-from liquid_ai.agent import Agent
 
+from liquid_ai.agent import Agent
 from liquid_ai.core import Answer, Settings
 from liquid_ai.ingestion.quickstart import Question, questions
 from liquid_ai.pipeline import quickstart

@@ -18,6 +18,7 @@ from .core import Answer, Hit, Hits, InputError, Step, StreamEvent, Usage
 from .generation.answer import REFUSAL
 from .generation.conversation import Turn, condense
 from .generation.data import as_data
+from .generation.models import choose_model
 from .generation.plan import decompose, missing
 from .generation.tool_calls import ToolCall, tool_calls, tool_list
 from .pipeline import RAG
@@ -259,7 +260,9 @@ class Agent:
         return last.answer
 
     def _tools(self) -> bool:
-        return self.planner == "tools" or (self.planner == "auto" and "lfm2" in self.rag.model.name.lower())
+        settings = self.rag.settings
+        name = settings.generator if settings.server else choose_model(settings)[0]
+        return self.planner == "tools" or (self.planner == "auto" and "lfm2" in name.lower())
 
 
 def _walk(run: _Run, tools: bool) -> _Steps:

@@ -5,9 +5,9 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from liquid_ai.agent import Agent, Budget, merged
 
 from liquid_ai import RAG, Document, InputError, Settings
+from liquid_ai.agent import Agent, Budget, merged
 from liquid_ai.core import Answer, Citation, Generation, Sentence, Usage, to_json
 
 DOCUMENTS = [
@@ -15,6 +15,7 @@ DOCUMENTS = [
     Document.of("The iron bridge was built in 1779 by Abraham Darby.", "bridge"),
     Document.of("The staff canteen opens at eleven on Fridays.", "canteen", access=("staff",)),
 ]
+SERVED = Settings(server="http://127.0.0.1:9/v1", generator="LFM2-scripted")  # asked by nobody here
 BOTH = "What do grey herons eat, and who built the iron bridge?"
 
 
@@ -34,7 +35,8 @@ class Scripted:
         if "tool_list_start" in messages[0]["content"]:
             text = self.lines.pop(0) if self.lines else "I have what I need."
         else:
-            text = DOCUMENTS[1].text if "bridge" in messages[-1]["content"] else DOCUMENTS[0].text
+            asked = messages[-1]["content"].rpartition("Question:")[2]
+            text = DOCUMENTS["bridge" in asked].text
         yield text
         yield Generation(text, Usage(self.count(messages), len(text) // 4))
 
@@ -42,7 +44,7 @@ class Scripted:
 @pytest.fixture
 def asked(tmp_path, monkeypatch):
     "An agent over three documents, whose model says these lines."
-    with RAG.open(tmp_path / "store", Settings()) as rag:
+    with RAG.open(tmp_path / "store", SERVED) as rag:
         rag.ingest(DOCUMENTS, progress=False)
 
         def agent(*lines, **options):

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['STORE', 'StoreFolder', 'MaybeStore', 'Paths', 'Question', 'TopK', 'Mode', 'Where', 'Access', 'Principals',
-           'Generator', 'Kept', 'Json', 'settings_for', 'open_store', 'parse_where']
+           'Generator', 'Kept', 'Agent', 'Json', 'settings_for', 'open_store', 'parse_where']
 
 # %% ../../nbs/cli/options.ipynb #d5bf2a21
 import json
@@ -42,6 +42,7 @@ Generator = Annotated[str | None, typer.Option(help="Language model: auto, packa
 Kept = Annotated[
     bool, typer.Option("--cache/--no-cache", help="Take and keep answers where LIQUID_AI_ANSWER_CACHE says.")
 ]
+Agent = Annotated[bool, typer.Option("--agent", help="Search several times, for questions that need it.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else.")]
 
 # %% ../../nbs/cli/options.ipynb #89ea4c7c

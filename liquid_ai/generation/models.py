@@ -216,7 +216,7 @@ _stamped: dict[
 def writer_fingerprint(
     settings: Settings = Settings(),  # as for `load_model`
 ) -> str:
-    "The fingerprint of what would write now: the loaded model and its adapter in use, or what will be loaded."
+    "The fingerprint of what would write now: the loaded model with its adapter, or what will be loaded."
     key = _key(settings)
     held = _loaded.get(key)
     if held is None or _is_closed(held[1]):
