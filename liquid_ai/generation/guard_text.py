@@ -240,6 +240,7 @@ def numbered(
 
 # %% ../../nbs/generation/guard_text.ipynb #2c6f549c
 _ATTACHED = "|".join(sorted((u for u in UNITS if u.isalpha()), key=len, reverse=True)) + "|k|st|nd|rd|th"
+_RANGE = re.compile(r"(?<![\w.:-])(\d{1,4}) ?[-–] ?(\d{1,4})(?![\w.:-])")
 _APART = re.compile(rf"(?<=\d)(?=(?:{_ATTACHED})\b|%)|(?<=\bv)(?=\d)")
 
 
@@ -265,6 +266,25 @@ def _framed(line: str) -> str:
     return line
 
 
+_CHAT = frozenset(
+    "sorry i am is this it a an the to have never done tried used before here thanks thank you so very much in advance for your any my first "
+    "time help would appreciate great nice day hope , please hello hi hey good morning bother question quick simple stupid silly be "
+    "really not sure about that with me".split()
+)
+_CHATTY = frozenset("sorry thanks thank hello hi hey good please hope apologies".split())
+
+
+def _without_chat(words: list[str]) -> list[str]:
+    "`words` without the sentences that say sorry or thanks and nothing else."
+    sentences, start = [], 0
+    for i, word in enumerate([*words, "."]):
+        if word == ".":
+            sentences.append(words[start:i])
+            start = i + 1
+    kept = [s for s in sentences if s and not (s[0] in _CHATTY and _CHAT.issuperset(s))]
+    return [w for i, s in enumerate(kept) for w in ([".", *s] if i else s)] or words
+
+
 def plain(
     question: str,
 ) -> Plain:
@@ -272,11 +292,11 @@ def plain(
     text = unicodedata.normalize("NFKC", question).replace("’", "'").replace("‘", "'").replace("−", "-")
     cased = any(c.islower() for c in text) and any(c.isupper() for c in text)
     text, code = _protected(text)
-    text = _APART.sub(" ", dated(text))
+    text = _RANGE.sub(r"\1 to \2", _APART.sub(" ", dated(text)))
     words = numbered([_spelt(w) for w in _cut(text, cased)])
     while words and words[-1] in (".", ","):
         words.pop()
-    line = _framed(" ".join(words))
+    line = _framed(" ".join(_without_chat(words)))
     for pattern, new in PHRASES:
         line = pattern.sub(new, line)
     return Plain(tuple(line.split()), tuple(code), cased)

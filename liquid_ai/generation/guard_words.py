@@ -9,8 +9,9 @@ __all__ = ['GROUPS', 'CANONICAL', 'POLITE', 'THANKS', 'PHRASES', 'PAST', 'PLURAL
 # %% ../../nbs/generation/guard_words.ipynb #193945e8
 import re
 
-# %% ../../nbs/generation/guard_words.ipynb #5b213940
+# %% ../../nbs/generation/guard_words.ipynb #a4db9231
 _SYNONYMS = """
+
 biggest largest | bigger larger | tallest highest | taller higher | fastest quickest | faster quicker | big large | quick fast rapid speedy | cheap inexpensive | costly expensive pricey | begin start commence | close shut
 buy purchase | allow permit let | forbid prohibit ban | change alter modify | choose select pick | show display
 use utilize employ | run execute | make create | delete remove erase | repair fix mend | help assist | get obtain receive
@@ -34,7 +35,17 @@ biscuit cookie | postcode zipcode | motorway highway freeway | till until | upon
 password passcode | email mail | message msg | directory folder | graph chart | advantage benefit
 drawback disadvantage downside | outcome result | purpose aim goal | reason cause | typed typewritten | meant intended | via through
 teenager adolescent | present gift | function func | parameter param | reference ref
-specification spec | environment env | database db | regex regexp | synchronous sync | asynchronous async
+specification spec | environment env | database db | regex regexp
+attempt try | dispatch ship | notify inform | reside dwell | sew stitch | vanish disappear | yearly annual annually | beginner novice
+border frontier | cab taxi | candy sweet | pharmacy drugstore | coworker colleague | earnings income | handbag purse | hazardous dangerous
+ill sick | infant baby | jumper sweater pullover | leaflet brochure pamphlet | midday noon | nearest closest | occupation profession
+parcel package | toilet loo lavatory restroom | rucksack backpack | underground subway metro | windscreen windshield | spanner wrench
+aubergine eggplant | courgette zucchini | coriander cilantro | prawn shrimp | rocket arugula | odor smell | duvet comforter | faulty defective
+cautious careful | entire whole | essential vital | previous prior | rare uncommon | simple easy | simplest easiest | sufficient enough adequate
+suitable appropriate | vacant unoccupied | weird strange | additional extra | boss manager | fasten attach | obey follow | loop iterate
+shortest briefest | costliest dearest | smallest littlest | earliest soonest | oldest eldest | strongest mightiest
+completely entirely fully totally | rapidly quickly swiftly | rarely seldom | perhaps maybe | nearly almost | regularly routinely
+signature autograph | tourist sightseer | inhabitant resident | synchronous sync | asynchronous async
 timetable schedule | kerb curb
 """
 
@@ -46,6 +57,8 @@ CANONICAL = {word: group[0] for group in GROUPS for word in group}
 _POLITE = r"""
 (?:hi|hello|hey|good morning|good evening)(?: there| everyone| all| team)?
 (?:sorry|apologies|excuse me|pardon me)(?: to (?:bother|trouble|disturb) you)?(?: again)?(?: ,)?(?: but)?
+(?:can|could|would|will) you (?:please |kindly |maybe )?(?=(?:show|tell|explain|teach|walk|guide|give|list|describe|name) )
+is it true that|i need help ,?|i have a (?:quick |short )?question(?: about this)?|do you think(?: that)?
 (?:quick|one|short|simple) question|just (?:checking|wondering|asking)|out of (?:curiosity|interest)
 (?:can|could|would|will) you (?:please |kindly |maybe )?(?:tell|explain to|advise|inform|remind) me(?: please)?
 (?:can|could|would|will) you (?:please |kindly |maybe )?(?:clarify|let me know|say)
@@ -72,12 +85,16 @@ _ASKING = r"""
 (?:show|tell|teach|explain|describe)(?: to)?(?: me)? how (?:to|(?:do|can|could|would) G|G (?:can|could|do|may)) => HOW
 how (?:do|can|could|would|might|may) G(?: go about)? => HOW
 how G (?:can|could|do|may|might) => HOW
+i (?:do|would) not know how to|i (?:need|want|would like) to know how to|i would like to => HOW
+(?:help me|assist me)(?: to)? => HOW
+what (?:do|must|should) G (?:do|need) (?:if G want )?to => HOW
 how to|how is it possible to => HOW
 what (?:do|must|should) G (?:have to |need to )?do to => HOW
 (?:what is|what was|what are) the (?:reason|reasons) (?:that|why|for which)|how come|why is it that => why
 for (?:what|which) reason => why
 (?:give|tell|show) me(?= the | all ) => what is
 (?:list|name)(?: me)? the => which
+give me a list of(?: the)? => which
 at (?:what|which) (?:time|hour) => what time
 in (?:which|what) (?:place|location|part|parts)(?: of| in)? => where in
 (?:what|which) (?:kind|type|sort)s? of => KIND
@@ -91,7 +108,6 @@ is it (?:possible|permitted|allowed|ok|okay|all right|alright) (?:for me |for G 
 (?:is|are|be|am) (?:allowed|permitted|able) to => CAN
 (?:is|are|am|was|were) (.+?) unable to => CAN not \1
 (?:is|are|am|be) unable to => CAN not
-(?:is|are) (.+?) (?:allowed|permitted)(?= (?:in|on|at|inside)) => CAN _ allow \1
 (?:is|are|am) (.+?) (?:obliged|required|compelled|forced) to => MUST \1
 (?:is|are|am|be) (?:obliged|required|compelled|forced) to => MUST
 (?:do|does) not (.+?) ?(?:have|need) to => not MUST \1
@@ -101,11 +117,12 @@ need not => not MUST
 did (.+?) have to => did MUST \1
 (?:have|has|need|needs|got) to => MUST
 had to => did MUST
+is it (?:impossible|not possible|not allowed|not permitted) (?:for me |for G )?to => CAN not _
 is it (?:necessary|mandatory|compulsory) (?:for me |for G )?to => MUST _
 (?:is|are|am) (.+?) going to(?= [a-z]+) => will \1
 (?:is|are|am) (?:going|about) to => will
 (?:do|does|did) (.+?) fail to => not \1
-(?:fail|fails|failed) to => not
+(?:fail|fails) to => do not
 (?:is|are) (?:a|an|the) ([a-z]+) of (.+?) (?:possible|allowed|permitted) => CAN _ \1 \2
 """
 _NEGATION = r"""
@@ -113,6 +130,10 @@ with (?:no|zero|0)|lacking => without
 if (?:there (?:is|are)|G have) (?:no|not any|not a) => without
 if G (?:do|does) not have (?:a|an|the|any) => without
 if there (?:is|are) not (?:a|an|any) => without
+(?:do|does) not have (?:a|an|any) => have no
+(?:if|when) G (?:do|does) not (?=[a-z]) => without 
+no longer => not any more
+(?:stop|keep) (.+?) from => prevent \1 from
 not (?:a single|any|one single) => no
 never (.+?) anything => not \1 anything
 """
@@ -144,6 +165,20 @@ how (?:do|are) (.+?) and (.+?) (?:differ|different)(?: from each other)? => what
 how does the ([a-z]+ing) of (.+?) work => HOW \1 \2
 how many (?:people|inhabitants) (?:live|are there) in => what is the population of
 how many (?:people|inhabitants) (?:does|do) (.+?) have => what is the population of \1
+what (?:causes|caused) => what is the cause of
+what (?:is|was) the height of => how tall is
+what (?:is|was) the depth of => how deep is
+what (?:is|was) the width of => how wide is
+what (?:is|was) the length of => how long is
+what (?:is|was) the age of => how old is
+what (?:is|was) the weight of => how heavy is
+how much (?:does|do) (.+?) weigh => how heavy is \1
+how high (?=is|are|was) => how tall 
+(?:what is the|what) duration of => how long is
+how long (?:does|do|did) (.+?) (?:last|take) => how long is \1
+how (?:does|do) (.+?) (?:affect|influence) => what is the effect of \1 on
+how (?:is|are) (.+?) defined => what is the definition of \1
+what (?:is|are) the uses? of => what is the purpose of
 who (?:is|was|were|are) the winners? of => who won
 who (?:is|was) the (?:author|writer) of => who wrote
 who (?:is|was) the inventor of => who invented
@@ -152,7 +187,6 @@ who (?:is|was) the painter of => who painted
 who (?:is|was) the discoverer of => who discovered
 who (?:is|was) the composer of => who composed
 who (?:is|are) the owners? of => who owns
-(did|does|will) the release of (.+?) occur => \1 _ release \2
 """
 _NAMES = r"""
 united kingdom|great britain|u\.k\. => uk
@@ -165,7 +199,6 @@ human resources => hr
 chief executive officer|chief executive => ceo
 chief financial officer => cfo
 managing director => md
-value added tax => vat
 2 factor (?:authentication|login|auth|sign in|verification) => 2fa
 knock out|knockout => ko
 personal computer => pc
@@ -180,6 +213,37 @@ per cent => percent
 as soon as possible => asap
 paid time off => pto
 identity card|identification card => idcard
+virtual private network => vpn
+application programming interface => api
+(?:graphical )?user interface => ui
+central processing unit => cpu
+graphics processing unit => gpu
+random access memory => ram
+global positioning system => gps
+automated teller machine|cash machine|cashpoint => atm
+value added tax => vat
+frequently asked question => faq
+non disclosure agreement => nda
+new york city => nyc
+world health organization => who_name
+estimated time of arrival => eta
+curriculum vitae => cv
+public relations => pr_name
+information technology => it_name
+research and development => r&d
+terms and conditions => t&c
+bed and breakfast|b&b => bnb
+do it yourself => diy
+body mass index => bmi
+general practitioner => gp
+chief technology officer => cto
+gross domestic product => gdp
+world war ii|wwii|ww2 => world war 2
+world war i|wwi|ww1 => world war 1
+(?:sq|square) m(?:eters?)?|sqm => m2
+square (?:kilometers?|km) => km2
+credit cards => creditcards
+no one => nobody
 postgres => postgresql
 js => javascript
 k8s => kubernetes
@@ -306,10 +370,11 @@ DAYS = {
     for form in (name, name + "s")
 }
 _UNITS = """
-kg kilogram kilograms kilo kilos kilogramme kilogrammes | g gram grams gramme grammes | mg milligram milligrams | lb lbs pound_weight | oz ounce ounces
+inch inches | gal gallon gallons | tbsp tablespoon tablespoons | tsp teaspoon teaspoons | kph kmh km/h
+kg kilogram kilograms kilo kilos kilogramme kilogrammes | g gram grams gramme grammes | mg milligram milligrams | lb lbs | oz ounce ounces
 km kilometer kilometers kms | m meter meters | cm centimeter centimeters | mm millimeter millimeters | mi mile miles | ft foot feet | yd yard yards
 l liter liters | ml milliliter milliliters | cl centiliter centiliters | dl deciliter deciliters
-h hr hrs hour hours | min mins minute minutes | s sec secs second_unit seconds | ms millisecond milliseconds | day days | week weeks wk wks | year years yr yrs | month months
+h hr hrs hour hours | min mins minute minutes | s sec secs seconds | ms millisecond milliseconds | day days | week weeks wk wks | year years yr yrs | month months
 kb kilobyte kilobytes | mb megabyte megabytes | gb gigabyte gigabytes | tb terabyte terabytes | kw kilowatt kilowatts | kwh kilowatt-hour kilowatt-hours
 w watt watts | v volt volts | mph miles-per-hour | hz hertz | mhz megahertz | ghz gigahertz | kcal kilocalorie kilocalories | percent %
 celsius °c centigrade | fahrenheit °f | kelvin °k | euro euros eur € | dollar dollars usd $ | pound pounds gbp £ | yen jpy ¥ | cent cents | ha hectare hectares
