@@ -18,7 +18,7 @@ _KEEP = frozenset(
 )
 _WITH_E = re.compile(
     r"(?:[^aeo]at|[aeiou]at(?<!eat)(?<!oat)|iz|yz|v|c|dg|[bpdtgkfzc]l|[^aeiou]u|[^s]s|(?:[aeiou]|ar|er|an|en|un)g|ur|[^aeiou]ar|[^aeo]ir"
-    r"|[^aeiou]in|[^aeo]id|[^o]ud|[^eo]ad|[^aeiop]ut|[rv]ok|yp|um|[^aeo]il|ul|th(?<!.[aeiou]th)|(?:st|gn|pl)or|let|plet|quot|not|vot|mot|vit|rit)$"
+    r"|[^aeiou]in|[^aeo]id|[^o]ud|[^eo]ad|[^aeiop]ut|[rv]ok|yp|um|[^aeo]il|ul|(?:sc|h)al|th(?<!.[aeiou]th)|(?:st|gn|pl)or|let|plet|quot|not|vot|mot|vit|rit)$"
 )
 _CVC = re.compile(r"^[^aeiou]*[aeiou][^aeiouwxy]$")
 _DOUBLE = re.compile(r"([bdgklmnprtv])\1$")
@@ -103,8 +103,8 @@ _WH |= {"HOW": "HOW", "KIND": "KIND"}
 _SUBJECTS = frozenset("i you we they it _".split())
 _CONNECT = {
     w: w
-    for w in "if when while because before after since until unless although though whenever once where how what".split()
-}
+    for w in "if when while because before after since until unless although though whenever where how what".split()
+} | {"once": "when"}
 _CONNECT |= {w: "that" for w in "that who which".split()} | {"whether": "if", ".": ".", ",": ","}
 PREPOSITIONS = frozenset(
     "in on at to from for of with without by into onto over under about through between inside outside above below via per than as near "
@@ -193,6 +193,9 @@ def clause(link: str, words: list[str], code: tuple[str, ...]) -> Clause:
             kept.append(
                 lemma(word) if word.isalpha() and word not in PREPOSITIONS and not word.isupper() else word
             )
+    if link in ("when", "after") and "PERFECT" in marks:  # once it has rained: after it rained, when it rains
+        marks.remove("PERFECT")
+        kept = [w.removesuffix("+ed") for w in kept]
     if "not" in marks and "any" in kept:
         marks.remove("not")
         kept[kept.index("any")] = "no"
@@ -256,7 +259,7 @@ def parts(words: list[str]) -> tuple[list[list[str]], list[str]]:
 _ADVERBIAL = frozenset("when where why how HOW".split())
 _DEGREE = frozenset("often long soon quick far".split())
 _OFFERS = frozenset(
-    "allow serve offer accept provide sell require need support use".split()
+    "allow serve offer accept provide sell require need support use include".split()
 )  # at the hotel: by it
 _OBJECT = frozenset("which who KIND".split())
 
@@ -303,24 +306,24 @@ def _agents(clause, head, base, particle, subject, tail) -> Iterator[Clause]:
                 choices.append((tail[i + 1 : end], tail[:i] + tail[end:]))
             elif head[:1] in (("who",), ("which",)) and end == len(tail):
                 choices.append((head, tail[:i]))
-    if head[:2] == ("by", "who"):
-        choices.append((("who",), tail))
     place = next((i for i, w in enumerate(tail) if w in ("in", "at", "on")), None)
     if base in _OFFERS and place is not None and place + 1 < len(tail) == _end(tail, place + 1):
         choices.append((tail[place + 1 :], tail[:place]))
-    if head[:2] != ("by", "who"):
-        choices.append((("_",), tail))
+    choices.append((head[1:] if head[:1] == ("by",) and head[1:] else ("_",), tail))
     if not subject:
         return
     for agent, rest in choices:
         pronouns = ("", *clause.subjects) if agent == ("_",) else clause.subjects
         lead = () if agent == head or head[:1] == ("by",) else head
+        marks = clause.marks
+        if agent == ("_",) and lead == ("how",):
+            lead, marks = ("HOW",), tuple(m for m in marks if m != "CAN")
         for middle in {(*particle, *subject), (*subject, *particle)}:
             if subject[0] in _OBJECT or subject[:2] == ("how", "many"):
                 made = (*lead, *subject, *agent, base, *particle, *rest)
             else:
                 made = (*lead, *agent, base, *middle, *rest)
-            yield replace(clause, words=made, subjects=pronouns)
+            yield replace(clause, words=made, subjects=pronouns, marks=marks)
 
 # %% ../../nbs/generation/guard_clauses.ipynb #f14e5acb
 _TENSES = frozenset("PAST PERFECT WILL WOULD COULD MIGHT CAN MUST SHOULD".split())

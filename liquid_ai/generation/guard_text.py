@@ -240,6 +240,9 @@ def numbered(
 
 # %% ../../nbs/generation/guard_text.ipynb #2c6f549c
 _ATTACHED = "|".join(sorted((u for u in UNITS if u.isalpha()), key=len, reverse=True)) + "|k|st|nd|rd|th"
+_WEEKDAY = re.compile(
+    rf"(?<!\S)(?:{'|'.join(sorted(set(DAYS.values())))}) (?:, )?(?:the )?(?=date:\d{{4}}-)"
+)  # the date says it
 _RANGE = re.compile(r"(?<![\w.:-])(\d{1,4}) ?[-–] ?(\d{1,4})(?![\w.:-])")
 _APART = re.compile(rf"(?<=\d)(?=(?:{_ATTACHED})\b|%)|(?<=\bv)(?=\d)")
 
@@ -297,6 +300,7 @@ def plain(
     while words and words[-1] in (".", ","):
         words.pop()
     line = _framed(" ".join(_without_chat(words)))
+    line = _WEEKDAY.sub("", line)
     for pattern, new in PHRASES:
         line = pattern.sub(new, line)
     return Plain(tuple(line.split()), tuple(code), cased)

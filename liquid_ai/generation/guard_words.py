@@ -17,7 +17,7 @@ buy purchase | allow permit let | forbid prohibit ban | change alter modify | ch
 use utilize employ | run execute | make create | delete remove erase | repair fix mend | help assist | get obtain receive
 keep store retain | raise increase | lower reduce decrease | expire lapse | occur happen | reply respond answer | speak talk
 explain describe | examine inspect | verify check | stay remain | need require | provide supply | tall high | undo revert
-own possess | combine merge | collect gather | seek search | find locate | hire recruit | stop halt | quit exit
+own possess | build construct | price cost | combine merge | collect gather | seek search | find locate | hire recruit | stop halt | quit exit
 postpone defer | depart leave | refuse reject decline | approve authorize | revoke withdraw | beat defeat | injure hurt
 car automobile | film movie | flat apartment | lift elevator | holiday vacation | lorry truck | rubbish garbage trash
 petrol gasoline | doctor physician | lawyer attorney | company firm | salary wage
@@ -57,7 +57,7 @@ CANONICAL = {word: group[0] for group in GROUPS for word in group}
 _POLITE = r"""
 (?:hi|hello|hey|good morning|good evening)(?: there| everyone| all| team)?
 (?:sorry|apologies|excuse me|pardon me)(?: to (?:bother|trouble|disturb) you)?(?: again)?(?: ,)?(?: but)?
-(?:can|could|would|will) you (?:please |kindly |maybe )?(?=(?:show|tell|explain|teach|walk|guide|give|list|describe|name) )
+(?:can|could|would|will) you(?: please| kindly| maybe)?(?= (?:show|tell|explain|teach|walk|guide|give|list|describe|name) )
 is it true that|i need help ,?|i have a (?:quick |short )?question(?: about this)?|do you think(?: that)?
 (?:quick|one|short|simple) question|just (?:checking|wondering|asking)|out of (?:curiosity|interest)
 (?:can|could|would|will) you (?:please |kindly |maybe )?(?:tell|explain to|advise|inform|remind) me(?: please)?
@@ -95,18 +95,25 @@ for (?:what|which) reason => why
 (?:give|tell|show) me(?= the | all ) => what is
 (?:list|name)(?: me)? the => which
 give me a list of(?: the)? => which
-at (?:what|which) (?:time|hour) => what time
+(?:at )?(?:what|which) time(?= (?:is|are|was|were|does|do|did|will|can|should|must)) => when
+what is the reason(?! (?:for|of|behind|to)) => why
 in (?:which|what) (?:place|location|part|parts)(?: of| in)? => where in
 (?:what|which) (?:kind|type|sort)s? of => KIND
-how much (?:does|do|did|would|will) (.+?) cost => what is the price of \1
+how much does it cost (?:me |G )?to => what is the price of
+how much (?:does|do) (.+?) cost => what is the price of \1
+how much did (.+?) cost => what was the price of \1
 how much money => how much
 until when|till when|how long until => until when
 """
 _MODAL = r"""
 is it (?:possible|permitted|allowed|ok|okay|all right|alright) (?:for me |for G )?to => CAN _
-(?:is|are|was|were|am) (.+?) (?:allowed|permitted|able) to => CAN \1
+(?:was|were) (.+?) (?:allowed|permitted|able) to => did CAN \1
+(?:was|were) (?:allowed|permitted|able) to => did CAN
+(?:was|were) (.+?) unable to => did CAN not \1
+(?:was|were) unable to => did CAN not
+(?:is|are|am) (.+?) (?:allowed|permitted|able) to => CAN \1
 (?:is|are|be|am) (?:allowed|permitted|able) to => CAN
-(?:is|are|am|was|were) (.+?) unable to => CAN not \1
+(?:is|are|am) (.+?) unable to => CAN not \1
 (?:is|are|am|be) unable to => CAN not
 (?:is|are|am) (.+?) (?:obliged|required|compelled|forced) to => MUST \1
 (?:is|are|am|be) (?:obliged|required|compelled|forced) to => MUST
@@ -123,6 +130,9 @@ is it (?:necessary|mandatory|compulsory) (?:for me |for G )?to => MUST _
 (?:is|are|am) (?:going|about) to => will
 (?:do|does|did) (.+?) fail to => not \1
 (?:fail|fails) to => do not
+is ([a-z]+ing) (?:possible|permitted|allowed) => CAN _ \1
+(which|what) (.+?) (?:is|are) (?:necessary|required|needed|mandatory|compulsory)(?= (?:for|to|in|when|if|,)|$) => \1 \2 do _ need
+(?:is|are) (.+?) (?:necessary|required|needed|mandatory|compulsory)(?= (?:for|to|in|when|if|,)|$) => do _ need \1
 (?:is|are) (?:a|an|the) ([a-z]+) of (.+?) (?:possible|allowed|permitted) => CAN _ \1 \2
 """
 _NEGATION = r"""
@@ -131,7 +141,7 @@ if (?:there (?:is|are)|G have) (?:no|not any|not a) => without
 if G (?:do|does) not have (?:a|an|the|any) => without
 if there (?:is|are) not (?:a|an|any) => without
 (?:do|does) not have (?:a|an|any) => have no
-(?:if|when) G (?:do|does) not (?=[a-z]) => without 
+(?:if|when) G (?:do|does) not(?= [a-z]) => without
 no longer => not any more
 (?:stop|keep) (.+?) from => prevent \1 from
 not (?:a single|any|one single) => no
@@ -165,20 +175,32 @@ how (?:do|are) (.+?) and (.+?) (?:differ|different)(?: from each other)? => what
 how does the ([a-z]+ing) of (.+?) work => HOW \1 \2
 how many (?:people|inhabitants) (?:live|are there) in => what is the population of
 how many (?:people|inhabitants) (?:does|do) (.+?) have => what is the population of \1
-what (?:causes|caused) => what is the cause of
-what (?:is|was) the height of => how tall is
-what (?:is|was) the depth of => how deep is
-what (?:is|was) the width of => how wide is
-what (?:is|was) the length of => how long is
-what (?:is|was) the age of => how old is
-what (?:is|was) the weight of => how heavy is
+what causes => what is the cause of
+what caused => what was the cause of
+what (is|was) the height of => how tall \1
+what (is|was) the depth of => how deep \1
+what (is|was) the width of => how wide \1
+what (is|was) the length of => how long \1
+what (is|was) the age of => how old \1
+what (is|was) the weight of => how heavy \1
 how much (?:does|do) (.+?) weigh => how heavy is \1
-how high (?=is|are|was) => how tall 
+how high(?= (?:is|are|was) ) => how tall
 (?:what is the|what) duration of => how long is
-how long (?:does|do|did) (.+?) (?:last|take) => how long is \1
+how long does it take (?:me |G )?to => how long is
+how long did it take (?:me |G )?to => how long was
+how long (?:does|do) (.+?) (?:last|take) => how long is \1
+how long did (.+?) (?:last|take) => how long was \1
 how (?:does|do) (.+?) (?:affect|influence) => what is the effect of \1 on
 how (?:is|are) (.+?) defined => what is the definition of \1
 what (?:is|are) the uses? of => what is the purpose of
+how much (?:is|are)(?= (?:the|a|an) ) => what is the price of
+what (?:does|do) (.+?) cost(?= |$) => what is the price of \1
+how far is it from (.+?) to (.+?)(?= in |$) => what is the distance between \1 and \2
+how far (?:away )?is (.+?) from (.+?)(?= in |$) => what is the distance between \1 and \2
+distance from (.+?) to => distance between \1 and
+how does the ([a-z]+) of (.+?) work$ => HOW \1 of \2
+what is the best (?:way|method|approach) (?:to|of|for) => HOW best
+(weight|speed|size|length|height) limit => maximum \1
 who (?:is|was|were|are) the winners? of => who won
 who (?:is|was) the (?:author|writer) of => who wrote
 who (?:is|was) the inventor of => who invented
@@ -310,7 +332,7 @@ PLURAL = dict(
         "men man|women woman|children child|people people|feet foot|teeth tooth|mice mouse|wives wife|knives knife|lives live|wolves wolf|geese goose|criteria criterion|phenomena phenomenon|indices index|vertices vertex|matrices matrix|analyses analysis|bases base|crises crisis|series series|species species|news news|halves half|shelves shelf|loaves loaf|thieves thief",
     )
 )
-NOUNS = """
+_NOUNS = """
 installation install|payment pay|removal remove|cancellation cancel|renewal renew|approval approve|delivery deliver|creation create|deletion delete
 registration register|activation activate|configuration configure|replacement replace|transfer transfer|submission submit|evaluation evaluate
 execution execute|iteration iterate|connection connect|disconnection disconnect|calculation calculate|conversion convert|translation translate
@@ -319,10 +341,14 @@ use use|usage use|measurement measure|improvement improve|development develop|co
 discovery discover|foundation found|purchase purchase|sale sell|return return|repair repair|refund refund|application apply|completion complete
 management manage|collection collect|selection select|choice choose|explanation explain|description describe|definition define|declaration declare
 assignment assign|comparison compare|separation separate|combination combine|division divide|multiplication multiply|addition add|subtraction subtract
-termination terminate|extension extend|suspension suspend|expiration expire|expiry expire|reservation reserve|booking book|change change|update update
+termination terminate|extension extend|suspension suspend|expiration expire|expiry expire|reservation reserve|booking book|change change|release release|launch launch|visit visit|design design|merger merge|arrival arrive|departure depart|appointment appoint|election elect
+analysis analyze|acceptance accept|refusal refuse|rejection reject|maintenance maintain|admission admit|permission permit|adoption adopt|update update
 upgrade upgrade|deployment deploy|validation validate|verification verify|encryption encrypt|compression compress|implementation implement
 """
-NOUNS = dict(pair.split() for pair in re.split(r"[|\n]", NOUNS) if pair.strip())
+NOUNS = {
+    noun: CANONICAL.get(verb, verb)
+    for noun, verb in (p.split() for p in re.split(r"[|\n]", _NOUNS) if p.strip())
+}
 _OUR = "colo|neighbo|favo|hono|behavio|labo|harbo|flavo|humo|rumo|endeavo|vapo|odo|armo|parlo|splendo|tumo|vigo|glamo"
 SPELLING = (
     (re.compile(rf"^((?:{_OUR}))ur"), r"\1r"),
