@@ -13,8 +13,7 @@ from itertools import product
 
 from .cache_entry import normalised
 from .guard_clauses import clause, in_pairs, parts, ways
-from .guard_text import plain
-from .guard_words import UNITS
+from .guard_text import UNITS, plain
 
 # %% ../../nbs/generation/guard.ipynb #31a8ba87
 _LONGEST = 500  # characters: what is longer agrees with itself only
@@ -25,9 +24,7 @@ _FORMS = 96
 class Forms:
     "A question in all its forms."
 
-    forms: dict[
-        tuple, list[tuple]
-    ]  # links, words and marks of every clause, to the pronouns behind the blanks
+    forms: dict[tuple, list[tuple]]  # links, words and marks of every clause, to the pronouns behind blanks
     words: tuple[str, ...]
     marks: tuple[str, ...]
     cased: bool

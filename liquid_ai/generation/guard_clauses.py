@@ -12,22 +12,30 @@ from dataclasses import dataclass, replace
 
 from .guard_words import CANONICAL, NOUNS, PAST, PLURAL
 
-# %% ../../nbs/generation/guard_clauses.ipynb #862f6947
-_KEEP = frozenset(
-    "goods customs news means arms glasses series species always perhaps during thus plus this its less across towards besides sometimes".split()
-)
+# %% ../../nbs/generation/guard_clauses.ipynb #9e6dc71b
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+_KEEP = _set("""
+goods customs news means arms glasses series species always perhaps during thus plus this its less
+across towards besides sometimes
+""")
 _WITH_E = re.compile(
-    r"(?:[^aeo]at|[aeiou]at(?<!eat)(?<!oat)|iz|yz|v|c|dg|[bpdtgkfzc]l|[^aeiou]u|[^s]s|(?:[aeiou]|ar|er|an|en|un)g|ur|[^aeiou]ar|[^aeo]ir"
-    r"|[^aeiou]in|[^aeo]id|[^o]ud|[^eo]ad|[^aeiop]ut|[rv]ok|yp|um|[^aeo]il|ul|(?:sc|h)al|th(?<!.[aeiou]th)|(?:st|gn|pl)or|let|plet|quot|not|vot|mot|vit|rit)$"
+    r"(?:[^aeo]at|iat|iz|yz|v|c|dg|[bpdtgkfzc]l|[^aeiou]u|[^s]s|(?:[aeiou]|ar|er|an|en|un)g|ur|[^aeiou]ar"
+    r"|[^aeo]ir|[^aeiou]in|[^aeo]id|[^o]ud|[^eo]ad|[^aeiop]ut|[rv]ok|yp|um|[^aeo]il|ul|(?:sc|h)al"
+    r"|(?:st|gn|pl)or|let|plet|quot|not|vot|mot|vit|rit)$"
 )
 _CVC = re.compile(r"^[^aeiou]*[aeiou][^aeiouwxy]$")
 _DOUBLE = re.compile(r"([bdgklmnprtv])\1$")
-_DOUBLED = frozenset(
-    "add call recall install uninstall reinstall fill refill sell tell spell kill pull roll bill drill spill stall poll smell".split()
-)
-_NO_E = frozenset(
-    "belong bring hang ring sing visit edit limit permit focus bias answer enter offer open order credit deposit exit wait".split()
-)
+_DOUBLED = _set("""
+add call recall install uninstall reinstall fill refill sell tell spell kill pull roll bill drill
+spill stall poll smell
+""")
+_NO_E = _set("""
+belong bring hang ring sing visit edit limit permit focus bias answer enter offer open order credit
+deposit exit wait
+""")
 
 
 def _base(stem: str) -> str:
@@ -54,20 +62,10 @@ def lemma(
     past = ""
     if word in PAST:
         word, past = PAST[word], "+ed"
-    elif (
-        len(word) > 3
-        and word.endswith("ed")
-        and not word.endswith("eed")
-        and re.search("[aeiouy]", word[:-2])
-    ):
+    elif len(word) > 3 and re.search("[aeiouy].*(?<!e)ed$", word):
         word, past = _base(word[:-2]), "+ed"
-    elif (
-        len(word) > 4
-        and word.endswith("ing")
-        and re.search("[aeiouy]", word[:-3])
-        and not word.endswith("thing")
-    ):
-        word = word if word in _KEEP else _base(word[:-3])
+    elif len(word) > 4 and word not in _KEEP and re.search("[aeiouy].*(?<!th)ing$", word):
+        word = _base(word[:-3])
     elif len(word) > 3 and word.endswith("s") and not re.search("(?:ss|us|is)$", word) and word not in _KEEP:
         if word.endswith("ies") and len(word) > 4:
             word = word[:-3] + "y"
@@ -75,55 +73,41 @@ def lemma(
             word = word[:-2] if re.search("(?:ch|sh|ss|x|zz)es$", word) else word[:-1]
     return CANONICAL.get(word, word) + past
 
-# %% ../../nbs/generation/guard_clauses.ipynb #e704c056
-_ARTICLES = frozenset("a an the".split())
-_BE = frozenset("am is are be being was were been".split())
-_MODALS = {
-    "can": "CAN",
-    "may": "CAN",
-    "CAN": "CAN",
-    "must": "MUST",
-    "MUST": "MUST",
-    "should": "SHOULD",
-    "ought": "SHOULD",
-}
+# %% ../../nbs/generation/guard_clauses.ipynb #fd7f3f7b
+_ARTICLES = _set("a an the")
+_BE = _set("am is are be being was were been")
+_MODALS = {"can": "CAN", "may": "CAN", "CAN": "CAN", "must": "MUST", "MUST": "MUST"}
+_MODALS |= {"should": "SHOULD", "ought": "SHOULD"}
 _MODALS |= {"will": "WILL", "shall": "WILL", "would": "WOULD", "could": "COULD", "might": "MIGHT"}
-_AUX = _BE | set(_MODALS) | frozenset("do does did has have had".split())
-_WH = {
-    "what": "which",
-    "which": "which",
-    "who": "who",
-    "whose": "whose",
-    "when": "when",
-    "where": "where",
-    "why": "why",
-    "how": "how",
-}
-_WH |= {"HOW": "HOW", "KIND": "KIND"}
-_SUBJECTS = frozenset("i you we they it _".split())
+_AUX = _BE | set(_MODALS) | _set("do does did has have had")
+_WH = {w: w for w in _set("which who whose when where why how HOW KIND")} | {"what": "which"}
+_SUBJECTS = _set("i you we they it _")
 _CONNECT = {
     w: w
-    for w in "if when while because before after since until unless although though whenever where how what".split()
-} | {"once": "when"}
-_CONNECT |= {w: "that" for w in "that who which".split()} | {"whether": "if", ".": ".", ",": ","}
-PREPOSITIONS = frozenset(
-    "in on at to from for of with without by into onto over under about through between inside outside above below via per than as near "
-    "during within against across behind beside around along off out up down toward towards until like because_of by_default OVER UNDER "
-    "ATLEAST ATMOST".split()
-)
-_ADVERBS = frozenset("still already ever never always yet also".split())
-_EMPTY = frozenset("there actually really basically simply please".split())
-_BOUNDARY = (
-    PREPOSITIONS
-    | set(_CONNECT)
-    | _AUX
-    | _ARTICLES
-    | set(_WH)
-    | _SUBJECTS
-    | frozenset("and or not but my your our his her their".split())
-)
-_PARTICLES = frozenset("up out over off on back away down in".split())
-_JOINING = frozenset("mix combine compare together swap exchange".split())
+    for w in _set("""
+if when while because before after since until unless although though whenever where how what
+""")
+}
+_CONNECT |= {
+    "once": "when",
+    "that": "that",
+    "who": "that",
+    "which": "that",
+    "whether": "if",
+    ".": ".",
+    ",": ",",
+}
+PREPOSITIONS = _set("""
+in on at to from for of with without by into onto over under about through between inside outside
+above below via per than as near during within against across behind beside around along off out up
+down toward towards until like because_of by_default OVER UNDER ATLEAST ATMOST
+""")
+_ADVERBS = _set("still already ever never always yet also")
+_EMPTY = _set("there actually really basically simply please")
+_BOUNDARY = PREPOSITIONS | set(_CONNECT) | _AUX | _ARTICLES | set(_WH) | _SUBJECTS
+_BOUNDARY |= _set("and or not but my your our his her their")
+_PARTICLES = _set("up out over off on back away down in")
+_JOINING = _set("mix combine compare together swap exchange")
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,9 +174,8 @@ def clause(link: str, words: list[str], code: tuple[str, ...]) -> Clause:
         elif word[0] == "§":
             kept.append("`" + code[int(word[1:])])
         else:
-            kept.append(
-                lemma(word) if word.isalpha() and word not in PREPOSITIONS and not word.isupper() else word
-            )
+            plain = not word.isalpha() or word in PREPOSITIONS or word.isupper()
+            kept.append(word if plain else lemma(word))
     if link in ("when", "after") and "PERFECT" in marks:  # once it has rained: after it rained, when it rains
         marks.remove("PERFECT")
         kept = [w.removesuffix("+ed") for w in kept]
@@ -255,21 +238,17 @@ def parts(words: list[str]) -> tuple[list[list[str]], list[str]]:
             clauses[-1].append(word)
     return clauses, [] if front and front[0] in _CONNECT else front
 
-# %% ../../nbs/generation/guard_clauses.ipynb #169510c3
-_ADVERBIAL = frozenset("when where why how HOW".split())
-_DEGREE = frozenset("often long soon quick far".split())
-_OFFERS = frozenset(
-    "allow serve offer accept provide sell require need support use include".split()
-)  # at the hotel: by it
-_OBJECT = frozenset("which who KIND".split())
+# %% ../../nbs/generation/guard_clauses.ipynb #884469aa
+_ADVERBIAL = _set("when where why how HOW")
+_DEGREE = _set("often long soon quick far")
+_OFFERS = _set("allow serve offer accept provide sell require need support use include")  # at the hotel
+_OBJECT = _set("which who KIND")
 
 
 def _end(words: tuple[str, ...], start: int) -> int:
     "Where a noun phrase that begins at `start` ends."
-    return next(
-        (i for i in range(start, len(words)) if words[i] in PREPOSITIONS - {"of"} or words[i] == "BE"),
-        len(words),
-    )
+    ends = (i for i in range(start, len(words)) if words[i] in PREPOSITIONS - {"of"} or words[i] == "BE")
+    return next(ends, len(words))
 
 
 def _active(clause: Clause) -> Iterator[Clause]:
@@ -288,9 +267,7 @@ def _active(clause: Clause) -> Iterator[Clause]:
         if not subject:
             n = 0 if not head or head[0] not in _ADVERBIAL else 2 if head[1:2] and head[1] in _DEGREE else 1
             head, subject = head[:n], head[n:]
-        particle = (
-            tail[:1] if tail and tail[0] in _PARTICLES and (len(tail) == 1 or tail[1] in PREPOSITIONS) else ()
-        )
+        particle = tail[:1] if tail[:1] and tail[0] in _PARTICLES and _end(tail, 1) == 1 else ()
         tail = tail[len(particle) :]
         base = verb if "PERFECT" in clause.marks else verb[:-3]
         yield from _agents(clause, head, base, particle, subject, tail)
@@ -325,8 +302,8 @@ def _agents(clause, head, base, particle, subject, tail) -> Iterator[Clause]:
                 made = (*lead, *agent, base, *middle, *rest)
             yield replace(clause, words=made, subjects=pronouns, marks=marks)
 
-# %% ../../nbs/generation/guard_clauses.ipynb #f14e5acb
-_TENSES = frozenset("PAST PERFECT WILL WOULD COULD MIGHT CAN MUST SHOULD".split())
+# %% ../../nbs/generation/guard_clauses.ipynb #9c252f8a
+_TENSES = _set("PAST PERFECT WILL WOULD COULD MIGHT CAN MUST SHOULD")
 
 
 def _finite(clause: Clause) -> Clause | None:
@@ -369,13 +346,8 @@ def _path(words: tuple[str, ...]) -> tuple[str, ...]:
         if words[cut] in ("with", "and"):
             for v in range(verb, cut):
                 if words[v] in _JOINING and v + 1 < cut and words[cut + 1 : end] < words[v + 1 : cut]:
-                    words = (
-                        words[: v + 1]
-                        + words[cut + 1 : end]
-                        + words[cut : cut + 1]
-                        + words[v + 1 : cut]
-                        + words[end:]
-                    )
+                    one, two = words[v + 1 : cut], words[cut + 1 : end]
+                    words = (*words[: v + 1], *two, words[cut], *one, *words[end:])
                     break
     return words
 
