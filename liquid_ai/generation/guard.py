@@ -48,7 +48,7 @@ def _forms(question: str) -> Forms:
     for form in list(product(*choices))[:_FORMS]:
         key = tuple((c.link, c.words, c.marks) for c in form if c.words or c.marks)
         forms.setdefault(key, []).append(tuple(s for c in form for s in c.subjects))
-    words = tuple(w for c in clauses for w in (c.link, *c.words) if w not in ("", "BE"))
+    words = tuple(w for c in clauses for w in (c.link, *c.words) if w not in ("", "BE", "'s"))
     return Forms(forms, words, tuple(m for c in clauses for m in c.marks), made.cased)
 
 

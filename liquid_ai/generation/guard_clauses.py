@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['PREPOSITIONS', 'lemma', 'Clause', 'clause', 'in_pairs', 'parts', 'ways']
 
-# %% ../../nbs/generation/guard_clauses.ipynb #56867ca8
+# %% ../../nbs/generation/guard_clauses.ipynb #1d12272a
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -49,6 +50,7 @@ def _base(stem: str) -> str:
     return stem + "e" if _CVC.match(stem) or _WITH_E.search(stem) else stem
 
 
+@functools.lru_cache(4096)
 def lemma(
     word: str,  # small letters
 ) -> str:  # with `+ed` behind it if it is a past form or a participle
@@ -136,9 +138,14 @@ def _denies_clause(words: list[str], i: int) -> bool:
     before, after = words[i - 1] if i else "", words[i + 1] if i + 1 < len(words) else ""
     if i == 0 or before in _AUX or before in _SUBJECTS:
         return True
-    if before in _BOUNDARY - _SUBJECTS or after in PREPOSITIONS | _ARTICLES or _participle(after):
+    others = sum(map(_participle, words)) > 1  # then it may be *users not invited* who are shown something
+    if (
+        before in _BOUNDARY - _SUBJECTS
+        or after in PREPOSITIONS | _ARTICLES
+        or (others and _participle(after))
+    ):
         return False
-    return any(w in _AUX - _BE for w in words[:i])
+    return any(w in _AUX for w in words[:i])
 
 
 def clause(link: str, words: list[str], code: tuple[str, ...]) -> Clause:
@@ -241,7 +248,9 @@ def parts(words: list[str]) -> tuple[list[list[str]], list[str]]:
 # %% ../../nbs/generation/guard_clauses.ipynb #884469aa
 _ADVERBIAL = _set("when where why how HOW")
 _DEGREE = _set("often long soon quick far")
-_OFFERS = _set("allow serve offer accept provide sell require need support use include")  # at the hotel
+_OFFERS = _set(
+    "allow serve offer accept provide sell require need support use include contain"
+)  # at the hotel
 _OBJECT = _set("which who KIND")
 
 
@@ -302,7 +311,8 @@ def _agents(clause, head, base, particle, subject, tail) -> Iterator[Clause]:
                 made = (*lead, *agent, base, *middle, *rest)
             yield replace(clause, words=made, subjects=pronouns, marks=marks)
 
-# %% ../../nbs/generation/guard_clauses.ipynb #9c252f8a
+# %% ../../nbs/generation/guard_clauses.ipynb #f645d96d
+_OPENING = _OBJECT | _ADVERBIAL | {"BE", "_", "who", "and", "or"}  # what no owner goes beyond
 _TENSES = _set("PAST PERFECT WILL WOULD COULD MIGHT CAN MUST SHOULD")
 
 
@@ -322,6 +332,11 @@ def _moved(clause: Clause) -> Iterator[tuple[str, ...]]:
     w = clause.words
     if len(w) > 2 and w[0] in PREPOSITIONS and w[1] in _WH.values():
         yield (*w[1:], w[0])
+    if "'s" in w:
+        i = w.index("'s")
+        start = max((j + 1 for j in range(i) if w[j] in PREPOSITIONS | _OPENING), default=0)
+        end = _end(w, i + 1)
+        yield (*w[:start], *w[i + 1 : end], "of", *w[start:i], *w[end:])
     if "BE" in w and w[0] == "which":
         b = w.index("BE")
         if 1 < b < 4 and b + 1 < len(w) and w[b + 1].endswith("est"):
@@ -354,8 +369,8 @@ def _path(words: tuple[str, ...]) -> tuple[str, ...]:
 
 def _raw(clause: Clause) -> Clause:
     "A clause without `BE`, which is remembered only where a participle makes it count."
-    words = tuple(w for w in clause.words if w != "BE")
-    passive = len(words) < len(clause.words) and any(w.endswith("+ed") for w in words)
+    words = tuple(w for w in clause.words if w not in ("BE", "'s"))
+    passive = "BE" in clause.words and any(w.endswith("+ed") for w in words)
     return replace(clause, words=_path(words), marks=(*clause.marks, "BE") if passive else clause.marks)
 
 

@@ -5,17 +5,18 @@
 # %% auto #0
 __all__ = ['NUMBERS', 'SCALES', 'ORDINALS', 'MONTHS', 'DAYS', 'UNITS', 'SHORT_UNITS', 'Plain', 'dated', 'numbered', 'plain']
 
-# %% ../../nbs/generation/guard_text.ipynb #29e3362e
+# %% ../../nbs/generation/guard_text.ipynb #16a6ffe3
+import functools
 import re
 import unicodedata
 from dataclasses import dataclass
 
 from liquid_ai.generation.guard_words import (
-    PHRASES,
     POLITE,
     SPELLING,
     THANKS,
     WORDS,
+    rephrased,
 )
 
 # %% ../../nbs/generation/guard_text.ipynb #303b730b
@@ -157,13 +158,13 @@ _SHORT = (
     (re.compile(r"'ve\b"), " have"),
     (re.compile(r"'ll\b"), " will"),
     (re.compile(r"'d\b"), " would"),
-    (re.compile(r"'s\b|(?<=s)'"), " "),
+    (re.compile(r"'s\b|(?<=s)'(?!\w)"), " 's "),
 )
 _NAMED = {"US": "USA", "IT": "it_name", "WHO": "who_name", "AM": "am_name", "CAN": "can_name"}
 _NAME = re.compile(r"\b(?:" + "|".join(_NAMED) + r")\b")
 _WORD = re.compile(
     r"USA|§\d+|(?:date|time):[\w:/.-]+|[£$€¥]|°[cfk]?|%|(?=\d*[^\W\d_])(?=[^\W\d_]*\d)[^\W_]+"
-    r"|\d+(?:[.,:]\d+)*|[^\W\d_]+(?:_[a-z]+)?|\d+|[,;:()]|[.?!]+|[^\w\s]"
+    r"|\d+(?:[.,:]\d+)*|[^\W\d_]+(?:_[a-z]+)?|\d+|'s|[,;:()]|[.?!]+|[^\w\s]"
 )
 _COMMAS = {";": ",", ":": ",", "(": ",", ")": ","}
 
@@ -258,6 +259,7 @@ _RANGE = re.compile(r"(?<![\w.:-])(\d{1,4}) ?[-–] ?(\d{1,4})(?![\w.:-])")
 _APART = re.compile(rf"(?<=\d)(?=(?:{_ATTACHED})\b|%)|(?<=\bv)(?=\d)")
 
 
+@functools.lru_cache(4096)
 def _spelt(word: str) -> str:
     word = WORDS.get(word, DAYS.get(word, word))
     for pattern, new in SPELLING:
@@ -307,7 +309,13 @@ def plain(
     question: str,
 ) -> Plain:
     "`question` in plain words. Source: Unicode Standard Annex 15."
-    text = unicodedata.normalize("NFKC", question).replace("’", "'").replace("‘", "'").replace("−", "-")
+    text = (
+        unicodedata.normalize("NFKC", question)
+        .replace("’", "'")
+        .replace("‘", "'")
+        .replace("−", "-")
+        .replace("§", " section ")
+    )
     cased = any(c.islower() for c in text) and any(c.isupper() for c in text)
     text, code = _protected(text)
     text = _RANGE.sub(r"\1 to \2", _APART.sub(" ", dated(text)))
@@ -316,6 +324,4 @@ def plain(
         words.pop()
     line = _framed(" ".join(_without_chat(words)))
     line = _WEEKDAY.sub("", line)
-    for pattern, new in PHRASES:
-        line = pattern.sub(new, line)
-    return Plain(tuple(line.split()), tuple(code), cased)
+    return Plain(tuple(rephrased(line).split()), tuple(code), cased)
