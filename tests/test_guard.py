@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from benchmarks.cache_safety import pairs, score
 from liquid_ai.generation import guard
 from liquid_ai.generation.guard import agree
+from liquid_ai.generation.guard_phrases import PHRASES, rephrased
 from liquid_ai.generation.guard_text import UNITS, plain
-from liquid_ai.generation.guard_words import CANONICAL, GROUPS, PHRASES, rephrased
+from liquid_ai.generation.guard_words import CANONICAL, GROUPS
 
 QUICK = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # What no split of the suite holds: `=` asks for the same thing, `!` for another.

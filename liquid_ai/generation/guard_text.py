@@ -11,13 +11,8 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from liquid_ai.generation.guard_words import (
-    POLITE,
-    SPELLING,
-    THANKS,
-    WORDS,
-    rephrased,
-)
+from .guard_phrases import POLITE, THANKS, rephrased
+from .guard_words import SPELLING, WORDS, words_of
 
 # %% ../../nbs/generation/guard_text.ipynb #303b730b
 _ONES = (
@@ -282,16 +277,12 @@ def _framed(line: str) -> str:
     return line
 
 
-def _set(words: str) -> frozenset[str]:
-    return frozenset(words.split())
-
-
-_CHAT = _set("""
+_CHAT = words_of("""
 sorry i am is this it a an the to have never done tried used before here thanks thank you so very
 much in advance for your any my first time help would appreciate great nice day hope , please hello
 hi hey good morning bother question quick simple stupid silly be really not sure about that with me
 """)
-_CHATTY = _set("sorry thanks thank hello hi hey good please hope apologies")
+_CHATTY = words_of("sorry thanks thank hello hi hey good please hope apologies")
 
 
 def _without_chat(words: list[str]) -> list[str]:
