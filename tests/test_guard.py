@@ -38,6 +38,8 @@ When does the shop open on Sundays?
   = At what time does the shop open on Sundays?
 Should the oven be preheated before baking?
   = Should I preheat the oven before baking?
+Why isn't my router connecting to the internet?
+  = Why is my router not connecting to the internet?
 Which company manufactures this engine?
   = By which company is this engine manufactured?
 How do I reset my password?
@@ -73,6 +75,9 @@ How do I cancel my subscription?
   = I'd like instructions for cancelling my subscription.
 When does registration for the course end?
   = When is the end of registration for the course?
+Do I need an adapter for British sockets?
+  = Is an adapter needed for British sockets?
+  ! Does an adapter need British sockets?
 Is it possible to change the booking without paying a fee?
   = Can I change the booking without paying a fee?
   = Is it possible to change the booking if I don't pay a fee?
@@ -162,6 +167,171 @@ What happens if the file does not exist?
   = What happens if the file doesn't exist?
 What happens if there is no default?
   = What happens without a default?
+Is a semicolon required at the end of a line?
+  = Do I need a semicolon at the end of a line?
+  ! Is a semicolon allowed at the end of a line?
+How do I repot an orchid?
+  = What's the way to repot an orchid?
+How many calories are there in an egg?
+  = How many calories are in an egg?
+Which planets have rings?
+  = What planets have rings?
+Which planets have no moons?
+  = Which planets do not have moons?
+  = Which planets don't have any moons?
+How high is Mont Blanc in metres?
+  = How high is Mont Blanc in m?
+When was the treaty signed?
+  = When did they sign the treaty?
+Where is the treaty kept?
+  = Where do they keep the treaty?
+Who is the bank owned by?
+  = Who owns the bank?
+Which bank is the app owned by?
+  = Which bank owns the app?
+Which currency is used in Peru?
+  = What currency do they use in Peru?
+Which language is spoken in Brazil?
+  = What language do people speak in Brazil?
+Do I need a visa for India?
+  = Do I require a visa for India?
+  = Is a visa required for India?
+How long is the flight to Tokyo?
+  = How long does the flight to Tokyo take?
+What time does the last bus leave?
+  = When does the last bus leave?
+  = What time does the last bus depart?
+How should leather shoes be stored?
+  = How should I store leather shoes?
+How often must the filter be replaced?
+  = How often do I have to replace the filter?
+  = How often does the filter have to be replaced?
+  = How often does the filter need to be replaced?
+  = How often does the filter need replacing?
+Why must the valve be closed first?
+  = Why do I have to close the valve first?
+May I film in the museum?
+  = Is filming allowed in the museum?
+  = Am I allowed to film in the museum?
+Must I not film in the museum?
+  = Mustn't I film in the museum?
+Who has to approve the budget?
+  = Who must approve the budget?
+  = By whom does the budget have to be approved?
+Will the office be closed on Friday?
+  = Is the office going to be closed on Friday?
+How was the fault repaired?
+  = How did they repair the fault?
+  = How did you fix the fault?
+Has the fault been fixed?
+  = Has the fault been repaired?
+Has the fault been fixed yet?
+  = Has the fault already been fixed?
+How do I apply for leave?
+  = How does one apply for leave?
+  = What's the process for applying for leave?
+How can I get a refund?
+  = How do I obtain a refund?
+  = What do I need to do to get a refund?
+How do I merge two cells in Excel?
+  = How do I merge 2 cells in Excel?
+  = How are two cells merged in Excel?
+  = In Excel, how do I merge two cells?
+Which port is used by HTTPS?
+  = Which port does HTTPS use?
+Does HTTPS use port 443?
+  = Is port 443 used by HTTPS?
+Does the function return a list or a tuple?
+  = Does the function return a tuple or a list?
+Does the function not return anything?
+  = Does the function return nothing?
+Which exceptions can open() raise?
+  = Which exceptions can be raised by open()?
+What is the type of 1 + 1.0?
+  = Which type does 1 + 1.0 have?
+What does `del` do?
+  = What is the effect of `del`?
+What is `nonlocal` for?
+  = What is the purpose of `nonlocal`?
+How is __init__ different from __new__?
+  = What's the difference between __init__ and __new__?
+Where can I use `await`?
+  = Where can `await` be used?
+Where can `await` be used?
+  = In which places can `await` be used?
+Which knife is best for filleting fish?
+  = Which knife is the best for filleting fish?
+Who repairs washing machines in Leeds?
+  = By whom are washing machines repaired in Leeds?
+How long should I boil an egg?
+  = For how long should I boil an egg?
+  = How long should an egg be boiled?
+What can I use instead of butter?
+  = What can be used instead of butter?
+Do I have to wash rice before cooking?
+  = Is it necessary to wash rice before cooking?
+  = Does rice have to be washed before cooking?
+Do I have to wash rice before cooking it?
+  = Do I need to wash rice before I cook it?
+At what temperature should I wash wool?
+  = What temperature should wool be washed at?
+Which terminal does flight BA 117 leave from?
+  = From which terminal does flight BA 117 depart?
+How much luggage may I take on board?
+  = How much baggage am I allowed to take on board?
+Is there a night train to Vienna?
+  = Does a night train to Vienna exist?
+Are there any direct flights to Malta?
+  = Are there direct flights to Malta?
+Is the pass valid for seven days?
+  = Is the pass valid for 7 days?
+Can I get a refund if my train is late?
+  = If my train is late, can I get a refund?
+Which artist painted this ceiling?
+  = Which artist was this ceiling painted by?
+Who built the cathedral?
+  = Who was the builder of the cathedral?
+How do I renew my licence?
+  = How can my licence be renewed?
+What are the opening hours of the pool?
+  = What are the pool's opening hours?
+Who do I contact about my pension?
+  = Whom do I contact about my pension?
+What documents do I have to bring?
+  = Which documents must I bring?
+  = Which documents must be brought?
+Can an employee refuse overtime?
+  = Can overtime be refused by an employee?
+  = Is an employee allowed to refuse overtime?
+Does the contract end automatically after two years?
+  = After 2 years, does the contract end automatically?
+Does the contract end after 24 months?
+  = Does the contract end after twenty-four months?
+How is the bonus calculated?
+  = How do you calculate the bonus?
+Who may see my medical records?
+  = Who is allowed to see my medical records?
+Who pays if the parcel is lost?
+  = If the parcel gets lost, who pays?
+Isn't VAT included in the price?
+  = Is VAT not included in the price?
+What is the VAT rate on books?
+  = What is the rate of VAT on books?
+How do I stop a running container?
+  = How can a running container be stopped?
+Can I run the server without root?
+  = Can the server be run without root?
+Why does the import of numpy fail?
+  = Why does importing numpy fail?
+What is the default port of Redis?
+  = What's Redis's default port?
+Does the index speed up the query?
+  = Is the query sped up by the index?
+How do I rename a column in pandas?
+  = In pandas, how can I rename a column?
+How do I avoid duplicate rows?
+  = How can I avoid duplicate rows?
+  = How can duplicate rows be avoided?
 Was I allowed to smoke?
   ! Am I allowed to smoke?
 Who paid?
@@ -330,8 +500,6 @@ Is x >= 5?
   ! Is x <= 5?
 Which file contains the settings?
   ! Which settings contain the file?
-Do I need an adapter for British sockets?
-  ! Does an adapter need British sockets?
 What is raised if the key is missing?
   ! What raises if the key is missing?
 Can the customer extend the warranty?
@@ -363,8 +531,7 @@ What eats sharks?
   ! What do sharks eat?
 What do sharks eat?
   ! What are sharks eaten by?
-Is a semicolon required at the end of a line?
-  ! Is a semicolon allowed at the end of a line?
+  ! Which sharks eat?
 Can every user see some file?
   ! Can some user see every file?
 Is any file deleted?
@@ -466,6 +633,46 @@ Have you been paid?
   ! Have you paid?
 Has he left?
   ! Was he left?
+What is the company plan?
+  ! What does the company plan?
+What is the fire's cause?
+  ! What does the fire cause?
+Which is the largest?
+  ! Which has the largest?
+Is the bank charge high?
+  ! Does the bank charge high?
+What are the police reports?
+  ! What do the police report?
+What are cups of tea?
+  ! What are tea cups?
+What does the change cost?
+  ! What is the cost change?
+How many cups of tea are there?
+  ! How many tea cups are there?
+Who is the guard of the king?
+  ! Who does the king guard?
+Where is the light switch?
+  ! Where does the light switch?
+When is the train stop?
+  ! When does the train stop?
+Which month should roses be pruned in?
+  ! Which roses should be pruned in a month?
+What does the bank of France own?
+  ! What is the bank of France owned by?
+What can cats eat?
+  ! Which cats can eat?
+Do few users pay?
+  ! Do a few users pay?
+Is it still not open?
+  ! Is it not still open?
+Does it not always work?
+  ! Does it always not work?
+How do you protect my data?
+  ! How do I protect my data?
+How can you be reached?
+  ! How can you reach me?
+What did the dog bite?
+  ! Which dog did bite?
 """
 
 

@@ -42,6 +42,11 @@ down toward towards until like because_of by_default OVER UNDER ATLEAST ATMOST
 """)
 _ADVERBS = words_of("still already ever never always yet also")
 _EMPTY = words_of("there actually really basically simply please")
+_UNCHANGED = words_of(
+    "run put cut set hit let shut read hurt split spread reset"
+)  # participles like the verb
+_OWN = words_of("my your our his her their")
+_WHO = words_of("i you we one 1")
 _QUANTIFIERS = words_of(
     "all every each some both only enough many much more most no my your our his her their"
 )
@@ -87,9 +92,16 @@ def _denies_clause(words: list[str], i: int) -> bool:
     return any(w in _AUX for w in words[:i])
 
 
+def _stands_alone(after: list[str]) -> bool:
+    "Whether *what* or *which* before `after` asks for a thing, not for which of several."
+    return not after or after[0] in _AUX | _SUBJECTS | _ARTICLES | _OWN | {"do", "does"} or after[0][0] == "§"
+
+
 def clause(link: str, words: list[str], code: tuple[str, ...]) -> Clause:
     "The clause that `words` make."
     kept, marks, subjects = [], [], []
+    if link in _CONNECT and words and words[0].endswith("ing"):
+        words = ["_", *words]  # before cooking it: before one cooks it
     for i, word in enumerate(words):
         before = words[i - 1] if i else ""
         if word in _ARTICLES or word in _EMPTY or word in ("do", "does"):
@@ -113,10 +125,21 @@ def clause(link: str, words: list[str], code: tuple[str, ...]) -> Clause:
             kept.append("_")
             subjects.append("" if word == "_" else word)
         elif word == "HOW":
-            kept += ["HOW", "_"]
-            subjects.append("")
+            kept.append("HOW")
+            if not {*words[i + 1 : i + 2]} & _WHO:
+                kept.append("_")
+                subjects.append("")
+        elif before == "HOW" and word in _WHO:
+            kept.append("_")
+            subjects.append("" if word in ("one", "1") else word)
+        elif word in ("what", "which") and _stands_alone(words[i + 1 : i + 2]):
+            kept.append("what")  # *what do cats eat* is not *which cats eat*
         elif word in _WH:
             kept.append(_WH[word])
+        elif (
+            word in _UNCHANGED and "BE" in kept and (before in _BE or {*words[i + 1 : i + 2]} <= PREPOSITIONS)
+        ):
+            kept.append(lemma(word) + "+ed")
         elif word[0] == "§":
             kept.append("`" + code[int(word[1:])])
         else:
@@ -145,10 +168,13 @@ def _without_any(marks: list[str], kept: list[str]) -> tuple[list[str], list[str
     return marks, kept
 
 
+_BESIDE_NOT = words_of("not MUST SHOULD always still already also yet")
+
+
 def _ordered(marks: list[str]) -> tuple[str, ...]:
-    "Marks in one order; only whether `not` comes before `MUST` counts."
-    both = [m for m in marks if m in ("not", "MUST", "SHOULD")]
-    rest = sorted(m for m in marks if m not in ("not", "MUST", "SHOULD"))
+    "Marks in one order; only what comes before or behind `not` counts: *must not*, *not always*."
+    both = [m for m in marks if m in _BESIDE_NOT]
+    rest = sorted(m for m in marks if m not in _BESIDE_NOT)
     return (*both, *dict.fromkeys(rest))
 
 # %% ../../nbs/generation/guard_clauses.ipynb #ec4f786a
@@ -204,7 +230,7 @@ _DEGREE = words_of("often long soon quick far")
 _OFFERS = words_of(
     "allow serve offer accept provide sell require need support use include contain"
 )  # at the hotel
-_OBJECT = words_of("which who KIND")
+_OBJECT = words_of("which what who KIND")
 
 
 def _end(words: tuple[str, ...], start: int) -> int:
@@ -242,6 +268,9 @@ def _active(clause: Clause) -> Iterator[Clause]:
         tail = tail[len(particle) :]
         base = verb if "PERFECT" in clause.marks else verb[:-3]
         yield from _agents(clause, head, base, particle, subject, tail)
+        n = 3 if subject[:2] == ("how", "many") else 2
+        if not head and subject[:1] == ("which",) and len(subject) > n:  # which month … in
+            yield from _agents(clause, subject[:n], base, particle, subject[n:], tail)
 
 
 def _agents(clause, head, base, particle, subject, tail) -> Iterator[Clause]:
@@ -275,6 +304,9 @@ def _agents(clause, head, base, particle, subject, tail) -> Iterator[Clause]:
 
 # %% ../../nbs/generation/guard_clauses.ipynb #7e414fce
 _OPENING = _OBJECT | _ADVERBIAL | {"BE", "_", "who", "and", "or"}  # what no owner goes beyond
+_MEASURES = words_of(
+    "cup glass bottle bag box can jar piece number part half side kind sort type most all some none"
+)
 _TENSES = words_of("PAST PERFECT WILL WOULD COULD MIGHT CAN MUST SHOULD")
 
 
@@ -294,6 +326,10 @@ def _moved(clause: Clause) -> Iterator[tuple[str, ...]]:
     w = clause.words
     if len(w) > 2 and w[0] in PREPOSITIONS and w[1] in _WH.values():
         yield (*w[1:], w[0])
+    for i in range(1, len(w) - 1):
+        apart = i == 1 or w[i - 2] in PREPOSITIONS | _OPENING
+        if w[i] == "of" and apart and _end(w, i + 1) == i + 2 and w[i - 1] not in _MEASURES:
+            yield (*w[: i - 1], w[i + 1], w[i - 1], *w[i + 2 :])
     if "'s" in w:
         i = w.index("'s")
         start = max((j + 1 for j in range(i) if w[j] in PREPOSITIONS | _OPENING), default=0)
@@ -302,7 +338,7 @@ def _moved(clause: Clause) -> Iterator[tuple[str, ...]]:
     if "BE" in w and w[0] == "which":
         b = w.index("BE")
         if 1 < b < 4 and b + 1 < len(w) and w[b + 1].endswith("est"):
-            yield ("which", w[b + 1], *w[1:b], *w[b + 2 :])
+            yield ("what", w[b + 1], *w[1:b], *w[b + 2 :], "BE")
     for i, word in enumerate(w[:-1]):
         if w[i + 1] == "of" and word in NOUNS and "occur" in w[i:]:
             end = w.index("occur", i)
@@ -330,10 +366,10 @@ def _path(words: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _raw(clause: Clause) -> Clause:
-    "A clause without `BE`, which is remembered only where a participle makes it count."
+    "A clause without `BE`, which is remembered: what it is and what it does are two questions."
     words = tuple(w for w in clause.words if w not in ("BE", "'s"))
-    passive = "BE" in clause.words and any(w.endswith("+ed") for w in words)
-    return replace(clause, words=_path(words), marks=(*clause.marks, "BE") if passive else clause.marks)
+    marks = (*clause.marks, "BE") if "BE" in clause.words else clause.marks
+    return replace(clause, words=_path(words), marks=marks)
 
 
 def ways(clause: Clause) -> list[Clause]:

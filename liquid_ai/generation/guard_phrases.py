@@ -41,9 +41,11 @@ _ASKING = r"""
 (?:what|which)(?: are the)? steps (?:to|for|do G take to) => HOW
 (?:i (?:need|want|would like) )?(?:instructions|directions|a guide) (?:for|to|on)(?= [a-z]+ing) => HOW
 (?:walk|talk|guide) me through(?: how to)? => HOW
-(?:show|tell|teach|explain|describe)(?: to)?(?: me)? how (?:to|(?:do|can|could) G|G (?:can|could|do)) => HOW
-how (?:do|does|can|could|would|might|may) G(?: go about)? => HOW
-how G (?:can|could|do|may|might) => HOW
+(?:show|tell|teach|explain|describe)(?: to)?(?: me)? how to => HOW
+(?:show|tell|teach|explain|describe)(?: to)?(?: me)? how (?:do|can|could) (G) => HOW \1
+(?:show|tell|teach|explain|describe)(?: to)?(?: me)? how (G) (?:can|could|do) => HOW \1
+how (?:do|does|can|could|would|might|may) (G)(?: go about)? => HOW \1
+how (G) (?:can|could|do|may|might) => HOW \1
 i (?:do|would) not know how to|i (?:need|want|would like) to know how to|i would like to => HOW
 (?:help me|assist me)(?: to)? => HOW
 how to|how is it possible to => HOW
@@ -63,6 +65,7 @@ how much does it cost (?:me |G )?to => what is the price of
 how much (?:does|do) (.+?) cost => what is the price of \1
 how much did (.+?) cost => what was the price of \1
 how much money => how much
+for how long => how long
 until when|till when|how long until => until when
 """
 
@@ -130,6 +133,11 @@ get rid of => remove
 (?:get|gets)(?= (?!red )[a-z]+(?:ed|en)(?: |$)) => be
 way of(?= [a-z]+ing ) => way to
 what makes => why
+(is|are|was|were) there any => \1 there
+(?:do|does) (?:a|an|any) (.+?) exist => is there \1
+who (?:is|was) the builder of => who built
+who (?:is|was) the designer of => who designed
+(?:get|gets) (lost|paid|sent|sold|made|broken|stolen|hurt|caught|held|kept|built|told|found|left) => be \1
 (?:which|what) ([a-z]+) (?:do|does) (.+?) have$ => what is the \1 of \2
 (do|did) people(?= (?!in|on|under|over|with|who|from|of|at|aged)[a-z]) => \1 _
 (?:do|does) (.+?) need ([a-z]+)ing(?= |$) => MUST \1 be \2ed
@@ -274,6 +282,8 @@ by default => by_default
 inside of|from within => from inside
 of the kind|of the type => such
 such as => like
+a few => several
+a little => slightly
 """
 
 # %% ../../nbs/generation/guard_phrases.ipynb #a9121d00

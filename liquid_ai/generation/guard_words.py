@@ -74,13 +74,13 @@ leave left left | lend lent lent | lose lost lost | make made made | mean meant 
 pay paid paid | prove proved proven | ride rode ridden | ring rang rung | rise rose risen | run ran run
 say said said | see saw seen | seek sought sought | sell sold sold | send sent sent | shake shook shaken
 shine shone shone | shoot shot shot | show showed shown | shrink shrank shrunk | sing sang sung
-sink sank sunk | sit sat sat | sleep slept slept | speak spoke spoken | spend spent spent | spin spun spun
-stand stood stood | steal stole stolen | stick stuck stuck | strike struck struck | swear swore sworn
-sweep swept swept | swim swam swum | take took taken | teach taught taught | tear tore torn | tell told told
-think thought thought | throw threw thrown | understand understood understood | wake woke woken
-wear wore worn | weave wove woven | win won won | withdraw withdrew withdrawn | write wrote written
-undo undid undone | overtake overtook overtaken | rewrite rewrote rewritten | rebuild rebuilt rebuilt
-mistake mistook mistaken | bear bore born
+sink sank sunk | sit sat sat | sleep slept slept | speed sped sped | speak spoke spoken | spend spent spent
+spin spun spun | stand stood stood | steal stole stolen | stick stuck stuck | strike struck struck
+swear swore sworn | sweep swept swept | swim swam swum | take took taken | teach taught taught
+tear tore torn | tell told told | think thought thought | throw threw thrown
+understand understood understood | wake woke woken | wear wore worn | weave wove woven | win won won
+withdraw withdrew withdrawn | write wrote written | undo undid undone | overtake overtook overtaken
+rewrite rewrote rewritten | rebuild rebuilt rebuilt | mistake mistook mistaken | bear bore born
 """
 PAST = {
     form: base
@@ -109,7 +109,9 @@ choice choose | explanation explain | description describe | definition define |
 assignment assign | comparison compare | separation separate | combination combine | division divide
 multiplication multiply | addition add | subtraction subtract | termination terminate | extension extend
 suspension suspend | expiration expire | expiry expire | reservation reserve | booking book | change change
-release release | launch launch | visit visit | design design | merger merge | arrival arrive
+release release | import import | export export | upload upload | download download | test test
+backup backup | copy copy | start begin | end end | search search | scan scan | print print
+restart restart | reset reset | launch launch | visit visit | design design | merger merge | arrival arrive
 departure depart | appointment appoint | election elect | analysis analyze | acceptance accept
 refusal refuse | rejection reject | maintenance maintain | admission admit | permission permit
 adoption adopt | update update | upgrade upgrade | deployment deploy | validation validate
