@@ -253,8 +253,8 @@ def _active(clause: Clause) -> Iterator[Clause]:
             words_, b_, p_ = words, b, p
         head, subject, tail = words_[:b_], words_[b_ + 1 : p_], words_[p_ + 1 :]
         if not subject:
-            if head[:2] in (("by", "who"), ("by", "which")):
-                n = 2 if head[1] == "who" else 3
+            if head[:1] and head[0] in PREPOSITIONS and head[1:] and head[1] in _WH.values():
+                n = 3 if head[1] == "which" else 2
             else:
                 n = (
                     0
@@ -286,16 +286,18 @@ def _agents(clause, head, base, particle, subject, tail) -> Iterator[Clause]:
     place = next((i for i, w in enumerate(tail) if w in ("in", "at", "on")), None)
     if base in _OFFERS and place is not None and place + 1 < len(tail) == _end(tail, place + 1):
         choices.append((tail[place + 1 :], tail[:place]))
-    choices.append((head[1:] if head[:1] == ("by",) and head[1:] else ("_",), tail))
+    choices.append(
+        (head[1:] if head[:1] == ("by",) and head[1:2] != ("when",) and head[1:] else ("_",), tail)
+    )
     if not subject:
         return
     for agent, rest in choices:
         pronouns = ("", *clause.subjects) if agent == ("_",) else clause.subjects
-        lead = () if agent == head or head[:1] == ("by",) else head
+        lead = () if agent == head or agent == head[1:] else head
         marks = clause.marks
         if agent == ("_",) and lead == ("how",) and set(marks) <= {"CAN"}:
             lead, marks = ("HOW",), ()
-        for middle in {(*particle, *subject), (*subject, *particle)}:
+        for middle in dict.fromkeys([(*particle, *subject), (*subject, *particle)]):  # each once, in order
             if subject[0] in _OBJECT or subject[:2] == ("how", "many"):
                 made = (*lead, *subject, *agent, base, *particle, *rest)
             else:

@@ -133,6 +133,7 @@ get rid of => remove
 (?:get|gets)(?= (?!red )[a-z]+(?:ed|en)(?: |$)) => be
 way of(?= [a-z]+ing ) => way to
 what makes => why
+what is meant by => what is the meaning of
 (is|are|was|were) there any => \1 there
 (?:do|does) (?:a|an|any) (.+?) exist => is there \1
 who (?:is|was) the builder of => who built
@@ -282,6 +283,12 @@ by default => by_default
 inside of|from within => from inside
 of the kind|of the type => such
 such as => like
+(?:every|each) day => daily
+(?:every|each) week => weekly
+(?:every|each) month => monthly
+(?:every|each) year => yearly
+in charge of => responsible for
+(?:has|have) access to => can access
 a few => several
 a little => slightly
 """

@@ -171,6 +171,7 @@ def _cut(text: str, cased: bool) -> list[str]:
     text = text.replace("USA", "§usa§").lower().replace("§usa§", "USA")
     for pattern, long in _SHORT:
         text = pattern.sub(long, text)
+    text = re.sub(r"\be-(?=mail)", "e", text)
     text = re.sub(r"(?<=\w)-(?=[^\W\d])|(?<=[^\W\d])-(?=\d)", " ", text)
     found = []
     for word in _WORD.findall(text):

@@ -14,12 +14,12 @@ _SYNONYMS = """
 biggest largest | bigger larger | tallest highest | taller higher | fastest quickest | faster quicker
 big large | quick fast rapid speedy | cheap inexpensive | costly expensive pricey | begin start commence
 close shut | buy purchase | allow permit let | forbid prohibit ban | change alter modify
-choose select pick | show display | use utilize employ | run execute | make create | delete remove erase
-repair fix mend | help assist | get obtain receive | keep store retain | raise increase
-lower reduce decrease | expire lapse | occur happen | reply respond answer | speak talk | explain describe
-examine inspect | verify check | stay remain | need require | provide supply | tall high | undo revert
-own possess | build construct | price cost | combine merge | collect gather | seek search | find locate
-hire recruit | stop halt | quit exit | postpone defer | depart leave | refuse reject decline
+choose select pick | show display | use utilize employ | run execute | make create
+delete remove erase eliminate | repair fix mend | help assist | get obtain receive | keep store retain
+raise increase | lower reduce decrease | expire lapse | occur happen | reply respond answer | speak talk
+explain describe | examine inspect | verify check | stay remain | need require | provide supply | tall high
+undo revert | own possess | build construct | price cost | combine merge | collect gather | seek search
+find locate | hire recruit | stop halt | quit exit | postpone defer | depart leave | refuse reject decline
 approve authorize | revoke withdraw | beat defeat | injure hurt | car automobile | film movie
 flat apartment | lift elevator | holiday vacation | lorry truck | rubbish garbage trash | petrol gasoline
 doctor physician | lawyer attorney | company firm | salary wage | customer client | invoice bill
