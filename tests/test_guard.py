@@ -10,7 +10,7 @@ from benchmarks.cache_safety import pairs, score
 from liquid_ai.generation import guard
 from liquid_ai.generation.guard import agree
 from liquid_ai.generation.guard_phrases import PHRASES, rephrased
-from liquid_ai.generation.guard_text import UNITS, plain
+from liquid_ai.generation.guard_text import UNITS, plain_words
 from liquid_ai.generation.guard_words import CANONICAL, GROUPS
 
 QUICK = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -740,7 +740,7 @@ words = st.from_regex(r"[b-df-hj-np-tv-z][aou][b-df-hj-np-tv-z]{2}[ou][a-z]{0,3}
 @given(st.sampled_from(FRAMES), words, words)
 @settings(QUICK, max_examples=200)
 def test_a_word_that_nobody_knows_is_a_miss(frame, one, two):
-    same = guard.plain(one).words == guard.plain(two).words
+    same = guard.plain_words(one).words == guard.plain_words(two).words
     stem = {w.rstrip("s").removesuffix("e").removesuffix("ed") for w in (one, two)}
     assume(not same and len(stem) == 2)
     assert agree(frame.format(one), frame.format(two))
@@ -832,7 +832,7 @@ def test_case_is_meaning_in_code_only_where_the_asker_uses_it():
 def test_phrases_are_found_by_the_words_they_need():
     "The short cut changes nothing: every phrase is also found when each is tried."
     for text in {text for p in pairs("dev") for text in (p.first, p.second)}:
-        line = " ".join(plain(text).words)
+        line = " ".join(plain_words(text).words)
         slow = line
         for _, pattern, new in PHRASES:
             slow = pattern.sub(new, slow)

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from .cache_entry import normalised
-from .guard_clauses import clause, in_pairs, parts, ways
-from .guard_text import UNITS, plain
+from .guard_clauses import clause_of, in_pairs, parts, ways
+from .guard_text import UNITS, plain_words
 
 # %% ../../nbs/generation/guard.ipynb #31a8ba87
 _LONGEST = 500  # characters: what is longer agrees with itself only
@@ -29,15 +29,15 @@ class Forms:
     marks: tuple[str, ...]
     cased: bool
 
-
+# %% ../../nbs/generation/guard.ipynb #68bd10e3
 @functools.lru_cache(maxsize=4096)
 def _forms(question: str) -> Forms:
-    made = plain(question)
+    made = plain_words(question)
     linked, front = parts(in_pairs(list(made.words), made.code))
-    clauses = [clause(link, words, made.code) for link, *words in linked]
+    clauses = [clause_of(link, words, made.code) for link, *words in linked]
     choices = [ways(c) for c in clauses]
     if front:
-        where = clause("", front, made.code)
+        where = clause_of("", front, made.code)
         choices[0] = [
             replace(c, words=c.words[:i] + where.words + c.words[i:])
             for c in choices[0][:6]
@@ -51,7 +51,7 @@ def _forms(question: str) -> Forms:
     words = tuple(w for c in clauses for w in (c.link, *c.words) if w not in ("", "BE", "'s"))
     return Forms(forms, words, tuple(m for c in clauses for m in c.marks), made.cased)
 
-
+# %% ../../nbs/generation/guard.ipynb #e2ee0dd9
 def _folded(value):
     "Code in small letters, but for what is one letter or two."
     if isinstance(value, tuple):
@@ -83,7 +83,7 @@ def agree(
         return ""
     return "who acts" if shared else _reason(a, b)
 
-# %% ../../nbs/generation/guard.ipynb #9b3267ae
+# %% ../../nbs/generation/guard.ipynb #0ce7345d
 _KINDS = (
     ("negation", re.compile(r"^(?:not|no|never|without|none|nothing|neither|nor)$")),
     ("question word", re.compile(r"^(?:which|who|whose|when|where|why|how|HOW|KIND|many|much)$")),

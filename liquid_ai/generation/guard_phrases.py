@@ -148,6 +148,10 @@ when is the (end|start|beginning|departure|arrival) of (.+)$ => when do \2 \1
 log(?:ging)? on|sign(?:ing)? in|log(?:ging)? in => login
 log(?:ging)? off|sign(?:ing)? out|log(?:ging)? out => logout
 (?:serve|serves|act|acts) as => be
+"""
+
+# %% ../../nbs/generation/guard_phrases.ipynb #5d71a42f
+_NOUNS = r"""
 what (?:does|do) (.+?) mean(?= |$) => what is the meaning of \1
 what (?:does|do) (.+?) stand for => what is the meaning of \1
 what does (.+?) do$ => what is the effect of \1
@@ -194,7 +198,7 @@ who (?:is|was) the composer of => who composed
 who (?:is|are) the owners? of => who owns
 """
 
-# %% ../../nbs/generation/guard_phrases.ipynb #36e13697
+# %% ../../nbs/generation/guard_phrases.ipynb #6c32b1bc
 _NAMES = r"""
 united kingdom|great britain|u\.k\. => uk
 united states of america|united states|usa|u\.s\.a\.|u\.s\. => USA
@@ -232,6 +236,10 @@ value added tax => vat
 frequently asked question => faq
 non disclosure agreement => nda
 new york city => nyc
+"""
+
+# %% ../../nbs/generation/guard_phrases.ipynb #f042b906
+_MORE_NAMES = r"""
 world health organization => who_name
 estimated time of arrival => eta
 curriculum vitae => cv
@@ -256,7 +264,7 @@ js => javascript
 k8s => kubernetes
 """
 
-# %% ../../nbs/generation/guard_phrases.ipynb #bd2ab0f8
+# %% ../../nbs/generation/guard_phrases.ipynb #bc026a3e
 _BOUNDS = r"""
 at least|(?:a )?minimum of|no fewer than|no less than => ATLEAST
 at most|(?:a )?maximum of|no more than|up to(?= [\d£$€]) => ATMOST
@@ -293,7 +301,7 @@ a few => several
 a little => slightly
 """
 
-# %% ../../nbs/generation/guard_phrases.ipynb #a9121d00
+# %% ../../nbs/generation/guard_phrases.ipynb #a4701cd5
 def _without_groups(pattern: str) -> str:
     "`pattern` with a `#` for each bracket."
     shorter = re.sub(r"\((?:\\.|[^()\\])*\)", "#", pattern)
@@ -309,7 +317,7 @@ def _needed(
 
 
 def _phrases() -> Iterator[tuple[tuple[frozenset[str], ...], re.Pattern, str]]:
-    for table in (_ASKING, _NAMES, _NEGATION, _MODAL, _VERBS, _BOUNDS):
+    for table in (_ASKING, _NAMES, _MORE_NAMES, _NEGATION, _MODAL, _VERBS, _NOUNS, _BOUNDS):
         for old, new in (line.split(" => ") for line in table.strip().splitlines()):
             old = old.replace("G", "(?:i|you|we|one|1)")
             yield _needed(old), re.compile(rf"(?<!\S)(?:{old})(?!\S)"), new

@@ -87,6 +87,8 @@ PAST = {
     for base, *forms in (g.split() for g in re.split(r"[|\n]", _IRREGULAR) if g.strip())
     for form in forms
 }
+
+# %% ../../nbs/generation/guard_words.ipynb #a0d0e2fd
 _PLURAL = """
 men man | women woman | children child | people people | feet foot | teeth tooth | mice mouse | wives wife
 knives knife | lives live | wolves wolf | geese goose | criteria criterion | phenomena phenomenon
@@ -94,6 +96,8 @@ indices index | vertices vertex | matrices matrix | analyses analysis | bases ba
 series series | species species | news news | halves half | shelves shelf | loaves loaf | thieves thief
 """
 PLURAL = dict(p.split() for p in re.split(r"[|\n]", _PLURAL) if p.strip())
+
+# %% ../../nbs/generation/guard_words.ipynb #293c1a4d
 _NOUNS = """
 installation install | payment pay | removal remove | cancellation cancel | renewal renew | approval approve
 delivery deliver | creation create | deletion delete | registration register | activation activate
@@ -143,7 +147,7 @@ WORDS |= {
 }
 WORDS |= {"aluminium": "aluminum", "whom": "who", "alright": "all right"}
 
-# %% ../../nbs/generation/guard_words.ipynb #aa3f0ced
+# %% ../../nbs/generation/guard_words.ipynb #d718fd30
 def words_of(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
@@ -179,7 +183,7 @@ def _base(stem: str) -> str:
         return stem[:-1] + "y"
     return stem + "e" if _CVC.match(stem) or _WITH_E.search(stem) else stem
 
-
+# %% ../../nbs/generation/guard_words.ipynb #ddbcc004
 @functools.lru_cache(4096)
 def lemma(
     word: str,  # small letters

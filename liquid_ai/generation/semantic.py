@@ -48,9 +48,9 @@ class _Rows:
 # %% ../../nbs/generation/semantic.ipynb #beb537e2
 THRESHOLD = 0.7  # cosine
 
-# %% ../../nbs/generation/semantic.ipynb #d14c1be6
-class SemanticIndex:
-    "Questions by scope and vector. Raises: `InputError` on bounds that leave nothing."
+# %% ../../nbs/generation/semantic.ipynb #84f3d36c
+class _Known:
+    "Questions by scope and vector."
 
     def __init__(
         self,
@@ -106,6 +106,10 @@ class SemanticIndex:
         with self._lock:
             self._drop(key.digest)
 
+# %% ../../nbs/generation/semantic.ipynb #ed5d667b
+class SemanticIndex(_Known):
+    "Questions by scope and vector, found by a guard. Raises: `InputError` on bounds that leave nothing."
+
     def clear(self) -> None:
         "Forget all."
         with self._lock:
@@ -136,12 +140,12 @@ class SemanticIndex:
                         self._used.move_to_end(near.digest)
                 yield near, similarity
 
-# %% ../../nbs/generation/semantic.ipynb #fd645107
+# %% ../../nbs/generation/semantic.ipynb #f3435f0a
 _VECTORS = 64  # of the last questions, since a miss looks twice: before it waits for a generation and after
 
 
-class SemanticCache(Cache):
-    "A cache that also knows a question in other words. Raises: `InputError`."
+class _Encoding(Cache):
+    "A cache that knows where its questions are."
 
     def __init__(
         self,
@@ -179,6 +183,10 @@ class SemanticCache(Cache):
     def _remember(self, key: Key) -> None:
         if key not in self.near and (vector := self._vector(key.question)) is not None:
             self.near.put(key, vector)
+
+# %% ../../nbs/generation/semantic.ipynb #a0b661e6
+class SemanticCache(_Encoding):
+    "A cache that also knows a question in other words. Raises: `InputError`."
 
     def _find(self, key: Key, max_age: float | None) -> Answer | None:
         answer = super()._find(key, max_age)
