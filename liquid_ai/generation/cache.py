@@ -71,6 +71,7 @@ class CacheStats:
     failures: int  # calls for which the file or server was not there
     entries: int
     bytes: int
+    semantic: int = 0  # of the hits, those by the question in other words
 
     @property
     def hit_rate(self) -> float:
@@ -240,6 +241,10 @@ class Made(Lookup):
 class Cache(Made):
     "Answers by key: from a store, or made once for all who ask meanwhile. Raises: `InputError`."
 
+    def _at_once(self) -> bool:
+        "Whether a look-up is too short for a thread."
+        return isinstance(self.store, MemoryStore)
+
     async def astream(
         self,
         key: Key,
@@ -248,8 +253,8 @@ class Cache(Made):
         timeout: float | None = None,
     ) -> AsyncIterator[StreamEvent]:
         "`stream`, without blocking the event loop."
-        near = isinstance(self.store, MemoryStore)
-        answer = self.get(key, max_age) if near else await asyncio.to_thread(self.get, key, max_age)
+        at_once = self._at_once()
+        answer = self.get(key, max_age) if at_once else await asyncio.to_thread(self.get, key, max_age)
         if answer is not None:
             for event in replay(answer):
                 yield event
