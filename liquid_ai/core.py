@@ -460,6 +460,9 @@ class _Serving(_Answering):
     cache_entries: int = 1_000  # answers kept at most
     cache_seconds: float = 300.0  # that an answer is kept
     cache_bytes: int = 64_000_000  # of kept answers at most
+    cache_similarity: float = (
+        0.0  # cosine from which on another wording may hit, behind a guard; 0: none does
+    )
     limit_requests: int = 100  # by one client in `limit_seconds`
     limit_seconds: float = 60.0
     limit_tokens: int = 0  # by one client in a minute; 0: not limited

@@ -47,6 +47,7 @@ from .generation.influence import AnswerExplanation, explain_answer
 from .generation.limit import Limiter
 from .generation.models import load_model, writer_fingerprint
 from .generation.prompt import PROMPT_VERSION
+from .generation.semantic import SemanticCache
 from .indexing.embed import load_encoder
 from .indexing.store import Snapshot, Store, check_encoder, commit, open_snapshot, rebuild
 from .indexing.vector_cache import remembering
@@ -442,8 +443,16 @@ def open_cache(settings: Settings) -> Cache | None:  # None: no answer is kept
     "The cache that `settings` name. Raises: `InputError`."
     if settings.answer_cache == "none":
         return None
-    bounds = settings.cache_entries, settings.cache_seconds, settings.cache_bytes
-    return Cache(settings.answer_cache, *bounds, secret=os.environ.get("LIQUID_AI_CACHE_SECRET", ""))
+    place = settings.answer_cache, settings.cache_entries, settings.cache_seconds, settings.cache_bytes
+    secret = os.environ.get("LIQUID_AI_CACHE_SECRET", "")
+    if not settings.cache_similarity:
+        return Cache(*place, secret=secret)
+    return SemanticCache(
+        lambda question: load_encoder(settings).encode([question], "query")[0],
+        *place,
+        secret=secret,
+        threshold=settings.cache_similarity,
+    )
 
 
 def open_limiter(settings: Settings) -> Limiter:

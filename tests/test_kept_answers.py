@@ -184,3 +184,15 @@ def test_the_limiter_is_the_one_of_the_settings(made):
 def test_wrong_settings_are_told_on_opening(tmp_path, changes):
     with pytest.raises(InputError):
         RAG.open(tmp_path / "store", replace(Settings(), **changes))
+
+
+def test_other_words_hit_only_where_they_may(made):
+    rag = made(cache_similarity=0.7)
+    first = rag.ask("What do grey herons eat?")
+    again = rag.ask("Please tell me what grey herons eat.")
+    assert (again.cache.kind, again.text) == ("semantic", first.text) and again.cache.similarity > 0.7
+    assert again.question == "Please tell me what grey herons eat."
+    for other in ("What do grey herons not eat?", "What do white herons eat?", "Who eats grey herons?"):
+        assert rag.ask(other).cache.kind == "miss"
+    assert rag.ask("Please tell me what grey herons eat.", principals=["staff"]).cache.kind == "miss"
+    assert rag.cache.stats().semantic == 1
