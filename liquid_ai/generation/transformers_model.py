@@ -105,7 +105,7 @@ def random_lfm2(
         tokenizer.save_pretrained(folder)
     return folder
 
-# %% ../../nbs/generation/transformers_model.ipynb #563ebcb7
+# %% ../../nbs/generation/transformers_model.ipynb #ba7cee91
 QUANTIZATIONS = ("none", "int8", "nf4")
 
 
@@ -151,6 +151,9 @@ def _load(folder: Path, device: Device, quantization: str) -> tuple[Any, Any]:
         raise ModelError(
             f"{folder} cannot be loaded: {type(e).__name__}: {str(e)[:300]}; fetch the model again"
         ) from e
+    for module in model.modules():
+        if type(module).__name__ == "Linear4bit":
+            module.support_avx512bf16_for_cpu = False
     return tokenizer, (model if how else model.to(device.name)).eval()
 
 # %% ../../nbs/generation/transformers_model.ipynb #f395017a
