@@ -20,6 +20,7 @@ NAMES = (
     "startup",
     "cache_safety",
     "cache",
+    "generation",
 )
 
 
