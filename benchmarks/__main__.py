@@ -21,8 +21,12 @@ NAMES = (
     "startup",
     "cache_safety",
     "cache",
+<<<<<<< HEAD
     "placement",
     "injection",
+=======
+    "generation",
+>>>>>>> h-local
 )
 
 

@@ -89,7 +89,7 @@ def _layers(model: Any) -> dict[str, tuple[int, int]]:
             found[path.removesuffix(".base_layer")] = (module.out_features, module.in_features)
     return found
 
-# %% ../../nbs/generation/adapters.ipynb #1064c081
+# %% ../../nbs/generation/adapters.ipynb #4123bb7a
 def attach_adapter(
     model: Any,  # of transformers
     name: str,
@@ -107,9 +107,8 @@ def attach_adapter(
     before = _active(model)
     try:
         with quiet_transformers():
-            info = model.load_adapter(
-                str(folder), adapter_name=name, is_trainable=False, local_files_only=True
-            )
+            here = {"local_files_only": True}
+            info = model.load_adapter(str(folder), name, is_trainable=False, adapter_kwargs=here)
     except Exception as e:
         _forget(model, name)
         raise ModelError(f"{folder} cannot be attached: {type(e).__name__}: {str(e)[:300]}") from e

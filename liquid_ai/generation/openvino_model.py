@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['cpu_has_amx', 'cpu_options', 'openvino_print', 'OpenVINOModel']
 
-# %% ../../nbs/generation/openvino_model.ipynb #ea6b3c09
+# %% ../../nbs/generation/openvino_model.ipynb #0b65a909
 import functools
 import itertools
 import json
@@ -13,6 +13,7 @@ import queue
 import threading
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from ..core import Generation, ModelError, Settings, cpu_has_bf16, digest, threa
 from .streams import Writer, check_context, check_messages
 from ..indexing.assets import import_openvino, read_json
 
-# %% ../../nbs/generation/openvino_model.ipynb #e3ab1cc9
+# %% ../../nbs/generation/openvino_model.ipynb #99011920
 @functools.cache
 def cpu_has_amx() -> bool:
     "Whether this CPU multiplies bfloat16 in tiles (AMX)."
@@ -46,12 +47,14 @@ def openvino_print(
     folder: Path,  # holds `model.gguf` and `manifest.json`
     name: str,
     threads: int = 0,
+    prefix_cache: bool = False,
 ) -> str:
     "The fingerprint of the model in `folder` as it runs here, without loading it."
     manifest = json.dumps(read_json(folder / "manifest.json"), sort_keys=True)
     stat = (folder / "model.gguf").stat() if (folder / "model.gguf").exists() else None
     file = (stat.st_size, stat.st_mtime_ns) if stat else ()
     options = {k: v for k, v in cpu_options(threads).items() if k != "INFERENCE_NUM_THREADS"}
+    options |= {"prefix_cache": prefix_cache}
     return digest(name, manifest, repr(file), "openvino", _version(), json.dumps(options, sort_keys=True))
 
 
@@ -88,7 +91,7 @@ class _Request:
         if text:
             self.out.put(text)
 
-# %% ../../nbs/generation/openvino_model.ipynb #b46badca
+# %% ../../nbs/generation/openvino_model.ipynb #5796e476
 class _StepLoop:
     "The thread that owns a pipeline."
 
@@ -140,6 +143,9 @@ class _StepLoop:
                 self._drop(active, lambda told=told: ModelError(told))
                 active = []
         self._drop(active, self._gone)
+        with suppress(Exception):  # it may be broken
+            if self._pipe.has_non_finished_requests():
+                self._pipe.step()
         self._pipe = None
 
     def _step(self, active: list[_Request]) -> list[_Request]:
@@ -149,7 +155,7 @@ class _StepLoop:
                 r.handle = self._pipe.add_request(next(self._numbers), r.ids, r.config)
         _cancel(r for r in active if r.left)
         active = [r for r in active if not r.left]
-        if active:
+        if self._pipe.has_non_finished_requests():  # also those that were just cancelled: it frees them
             self._pipe.step()
         going = [r for r in active if r.read(self._genai.GenerationFinishReason)]
         _cancel(r for r in active if r.writer.stopped)
@@ -171,7 +177,7 @@ def _cancel(requests) -> None:
         if r.handle is not None:
             r.handle.cancel()
 
-# %% ../../nbs/generation/openvino_model.ipynb #9a8b8f3c
+# %% ../../nbs/generation/openvino_model.ipynb #7365f4ed
 _CACHE_GB = 1  # of keys and values: some 45,000 tokens in 16 bits
 
 
@@ -186,14 +192,14 @@ class OpenVINOModel:
         name: str,
         threads: int = 0,  # CPU threads; 0: one a core
         why: str = "",  # how it came to be chosen
-        prefix_cache: bool = True,  # what two prompts begin with is computed once
+        prefix_cache: bool = False,  # of what prompts begin with; the text then varies
     ):
         "Load it. Raises: `ModelError`."
         import_openvino()
         import openvino_genai as genai
 
         self.name, self.why, self.context = name, why, 8_192
-        self.fingerprint, self._genai = openvino_print(folder, name, threads), genai
+        self.fingerprint, self._genai = openvino_print(folder, name, threads, prefix_cache), genai
         scheduler = genai.SchedulerConfig()
         scheduler.cache_size, scheduler.enable_prefix_caching = _CACHE_GB, prefix_cache
         scheduler.max_num_batched_tokens = self.context

@@ -5,9 +5,10 @@
 # %% auto #0
 __all__ = ['QUANTIZATIONS', 'check_model_folder', 'transformers_print', 'random_lfm2', 'TransformersModel']
 
-# %% ../../nbs/generation/transformers_model.ipynb #501c8d95
+# %% ../../nbs/generation/transformers_model.ipynb #2fb91cd8
 import functools
 import importlib.util
+import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import metadata
@@ -104,7 +105,7 @@ def random_lfm2(
         tokenizer.save_pretrained(folder)
     return folder
 
-# %% ../../nbs/generation/transformers_model.ipynb #78fffbd2
+# %% ../../nbs/generation/transformers_model.ipynb #ba7cee91
 QUANTIZATIONS = ("none", "int8", "nf4")
 
 
@@ -119,6 +120,7 @@ def _quantization(kind: str, device: Device) -> dict[str, Any]:
     import torch
     from transformers import BitsAndBytesConfig
 
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it tells of a cast at every product
     four = {"bnb_4bit_quant_type": "nf4", "bnb_4bit_compute_dtype": getattr(torch, device.dtype)}
     how = {"load_in_4bit": True, **four} if kind == "nf4" else {"load_in_8bit": True}
     return {"quantization_config": BitsAndBytesConfig(**how), "device_map": {"": device.name}}
@@ -149,6 +151,9 @@ def _load(folder: Path, device: Device, quantization: str) -> tuple[Any, Any]:
         raise ModelError(
             f"{folder} cannot be loaded: {type(e).__name__}: {str(e)[:300]}; fetch the model again"
         ) from e
+    for module in model.modules():
+        if type(module).__name__ == "Linear4bit":
+            module.support_avx512bf16_for_cpu = False
     return tokenizer, (model if how else model.to(device.name)).eval()
 
 # %% ../../nbs/generation/transformers_model.ipynb #f395017a
