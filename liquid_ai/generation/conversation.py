@@ -45,7 +45,7 @@ _NAMED = re.compile(
     r"`[^`]+`|\b\w+\(\)|\b\w*_\w+|\b[a-z]+\.[a-z]\w+|\b[A-Z]{2,}\w*|[^\w\s]{2,}|[\"'][^\"']+[\"']"
 )
 
-# %% ../../nbs/generation/conversation.ipynb #3488d397
+# %% ../../nbs/generation/conversation.ipynb #229ff5b1
 _SMALL_WORDS = (
     "a an the and or but if so of to in on at by for with from as into than then is are was were be been "
     "being am do does did done have has had can could may might must shall should will would not no yes "
@@ -63,7 +63,7 @@ _LONG = 40  # words; who writes more says what is meant
 
 def content_words(text: str) -> list[str]:
     "The words of `text` that carry meaning, in order, each once."
-    words = re.findall(r"[\w.]*\w[\w.]*\w|\w", text)
+    words = re.findall(r"\w+(?:\.\w+)*", text)
     return list({w.lower(): w for w in reversed(words) if w.lower() not in _SMALL}.values())[::-1]
 
 # %% ../../nbs/generation/conversation.ipynb #898f9d9a
@@ -98,7 +98,7 @@ def _is_free(text: str, pronoun: re.Match) -> bool:
         return False  # a number
     return not content_words(before) and not _NAMED.search(before)
 
-# %% ../../nbs/generation/conversation.ipynb #5f10e1d0
+# %% ../../nbs/generation/conversation.ipynb #eb5b92e7
 @dataclass(frozen=True, slots=True)
 class Turn:
     "A question and its answer."
@@ -130,14 +130,13 @@ def fit_history(
     "The newest turns that fit `budget`, none of them in part. Raises: `InputError` on no such budget."
     if isinstance(budget, bool) or not isinstance(budget, int) or budget < 0:
         raise InputError(f"a budget of {budget!r} tokens is not usable: give a whole number from 0")
-    fitting: list[Turn] = []
     empty = count(_said([])) if count else 0
-    for turn in reversed(history):
-        longer = _said([turn, *fitting])
-        if (count(longer) - empty if count else len(longer[0]["content"]) / 4) > budget:
-            break
-        fitting.insert(0, turn)
-    return fitting
+    fits, fails = 0, len(history) + 1  # newest turns
+    while fails - fits > 1:  # halving: counting may be a request to a server
+        said = _said(history[len(history) - (fits + fails) // 2 :])
+        tokens = count(said) - empty if count else len(said[0]["content"]) / 4
+        fits, fails = ((fits + fails) // 2, fails) if tokens <= budget else (fits, (fits + fails) // 2)
+    return list(history[len(history) - fits :])
 
 
 def _said(turns: Sequence[Turn]) -> list[dict[str, str]]:
