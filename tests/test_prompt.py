@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from liquid_ai.core import Chunk, Hit, InputError
 from liquid_ai.generation.cite import Evidence, sentences
 from liquid_ai.generation.data import addresses_model, as_data, from_data, visible
-from liquid_ai.generation.layout import ORDERS, arranged, distinct, pack, passage, trusted
+from liquid_ai.generation.layout import ORDERS, arranged, distinct, pack, passage_of, trusted
 from liquid_ai.generation.packaged import pull_packaged
 from liquid_ai.generation.prompt import PROMPT_VERSION, Layout, build_prompt, prompt_version
 from liquid_ai.indexing.assets import import_openvino
@@ -195,7 +195,9 @@ def test_a_contained_sentence_says_nothing_new():
 
 
 def test_orders_keep_every_passage_and_place_the_best():
-    passages = [passage([e]) for e in evidence_of("One is it.", "Two is it.", "Three is it.", "Four is it.")]
+    passages = [
+        passage_of([e]) for e in evidence_of("One is it.", "Two is it.", "Three is it.", "Four is it.")
+    ]
     best = passages[2]
     ranked = [best, passages[0], passages[3], passages[1]]
     placed = {order: arranged(ranked, order) for order in ORDERS}

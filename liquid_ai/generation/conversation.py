@@ -200,7 +200,7 @@ def _rewritten(asked: str, turns: Sequence[Turn], model: LanguageModel) -> str:
     whole = written.finished and found and "\n" not in found and len(found) <= 300 + len(asked)
     return found if whole and kept else ""
 
-# %% ../../nbs/generation/conversation.ipynb #35e55eda
+# %% ../../nbs/generation/conversation.ipynb #77074a6f
 _MOST = 1_000  # turns that are kept
 
 
@@ -228,8 +228,7 @@ class Conversation:
         condensed = condense(question, self.history, self.model, self.history_tokens)
         with self._lock:
             self._prepared[condensed.question] = condensed.asked
-            while len(self._prepared) > _MOST:
-                del self._prepared[next(iter(self._prepared))]
+            self._prepared = dict(list(self._prepared.items())[-_MOST:])
         return condensed
 
     def add(
@@ -238,10 +237,8 @@ class Conversation:
         asked: str = "",  # as the user typed it; empty: what was prepared with this outcome
     ) -> Turn:
         "Keep a turn."
-        sources = tuple(dict.fromkeys(c.where or c.source for c in answer.citations))
         with self._lock:
-            asked = asked or self._prepared.pop(answer.question, answer.question)
-            turn = Turn(asked, answer.question, answer.text, sources)
+            turn = _turn(asked or self._prepared.pop(answer.question, answer.question), answer)
             self._turns = [*self._turns, turn][-_MOST:]
         return turn
 
@@ -261,9 +258,17 @@ class Conversation:
         return "\n".join(f"{t.asked}\n  {t.answer}" for t in self.history) or "no turns yet"
 
     def _repr_html_(self) -> str:
-        rows = [f"<p><b>{html.escape(t.asked)}</b><br>{html.escape(t.answer)}</p>" for t in self.history]
-        facts = {"turns": len(rows), "budget": f"{self.history_tokens} tokens"}
-        return html_card("Conversation", facts, "".join(rows[-20:]))
+        return _card(self.history, self.history_tokens)
+
+# %% ../../nbs/generation/conversation.ipynb #69d302a7
+def _turn(asked: str, answer: Answer) -> Turn:
+    sources = dict.fromkeys(c.where or c.source for c in answer.citations)
+    return Turn(asked, answer.question, answer.text, tuple(sources))
+
+
+def _card(turns: Sequence[Turn], budget: int) -> str:
+    rows = [f"<p><b>{html.escape(t.asked)}</b><br>{html.escape(t.answer)}</p>" for t in turns[-20:]]
+    return html_card("Conversation", {"turns": len(turns), "budget": f"{budget} tokens"}, "".join(rows))
 
 
 def _read(data: Mapping[str, Any]) -> tuple[int, list[Turn]]:
