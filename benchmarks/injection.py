@@ -140,5 +140,6 @@ def _figures(values: Mapping[str, Sequence[bool]]) -> dict[str, Figure]:
     figures = {}
     for name, found in values.items():
         if told := share(np.array(found, float)):
-            figures[name] = Figure(value=told[0], interval=told[1], interval_is="95 % Wilson")
+            low, high = (round(bound, 6) for bound in told[1])
+            figures[name] = Figure(value=told[0], interval=(low, high), interval_is="95 % Wilson")
     return figures

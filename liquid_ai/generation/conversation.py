@@ -45,7 +45,7 @@ _NAMED = re.compile(
     r"`[^`]+`|\b\w+\(\)|\b\w*_\w+|\b[a-z]+\.[a-z]\w+|\b[A-Z]{2,}\w*|[^\w\s]{2,}|[\"'][^\"']+[\"']"
 )
 
-# %% ../../nbs/generation/conversation.ipynb #3488d397
+# %% ../../nbs/generation/conversation.ipynb #229ff5b1
 _SMALL_WORDS = (
     "a an the and or but if so of to in on at by for with from as into than then is are was were be been "
     "being am do does did done have has had can could may might must shall should will would not no yes "
@@ -63,7 +63,7 @@ _LONG = 40  # words; who writes more says what is meant
 
 def content_words(text: str) -> list[str]:
     "The words of `text` that carry meaning, in order, each once."
-    words = re.findall(r"[\w.]*\w[\w.]*\w|\w", text)
+    words = re.findall(r"\w+(?:\.\w+)*", text)
     return list({w.lower(): w for w in reversed(words) if w.lower() not in _SMALL}.values())[::-1]
 
 # %% ../../nbs/generation/conversation.ipynb #898f9d9a
@@ -98,7 +98,7 @@ def _is_free(text: str, pronoun: re.Match) -> bool:
         return False  # a number
     return not content_words(before) and not _NAMED.search(before)
 
-# %% ../../nbs/generation/conversation.ipynb #5f10e1d0
+# %% ../../nbs/generation/conversation.ipynb #eb5b92e7
 @dataclass(frozen=True, slots=True)
 class Turn:
     "A question and its answer."
@@ -130,14 +130,13 @@ def fit_history(
     "The newest turns that fit `budget`, none of them in part. Raises: `InputError` on no such budget."
     if isinstance(budget, bool) or not isinstance(budget, int) or budget < 0:
         raise InputError(f"a budget of {budget!r} tokens is not usable: give a whole number from 0")
-    fitting: list[Turn] = []
     empty = count(_said([])) if count else 0
-    for turn in reversed(history):
-        longer = _said([turn, *fitting])
-        if (count(longer) - empty if count else len(longer[0]["content"]) / 4) > budget:
-            break
-        fitting.insert(0, turn)
-    return fitting
+    fits, fails = 0, len(history) + 1  # newest turns
+    while fails - fits > 1:  # halving: counting may be a request to a server
+        said = _said(history[len(history) - (fits + fails) // 2 :])
+        tokens = count(said) - empty if count else len(said[0]["content"]) / 4
+        fits, fails = ((fits + fails) // 2, fails) if tokens <= budget else (fits, (fits + fails) // 2)
+    return list(history[len(history) - fits :])
 
 
 def _said(turns: Sequence[Turn]) -> list[dict[str, str]]:
@@ -201,7 +200,7 @@ def _rewritten(asked: str, turns: Sequence[Turn], model: LanguageModel) -> str:
     whole = written.finished and found and "\n" not in found and len(found) <= 300 + len(asked)
     return found if whole and kept else ""
 
-# %% ../../nbs/generation/conversation.ipynb #35e55eda
+# %% ../../nbs/generation/conversation.ipynb #77074a6f
 _MOST = 1_000  # turns that are kept
 
 
@@ -229,8 +228,7 @@ class Conversation:
         condensed = condense(question, self.history, self.model, self.history_tokens)
         with self._lock:
             self._prepared[condensed.question] = condensed.asked
-            while len(self._prepared) > _MOST:
-                del self._prepared[next(iter(self._prepared))]
+            self._prepared = dict(list(self._prepared.items())[-_MOST:])
         return condensed
 
     def add(
@@ -239,10 +237,8 @@ class Conversation:
         asked: str = "",  # as the user typed it; empty: what was prepared with this outcome
     ) -> Turn:
         "Keep a turn."
-        sources = tuple(dict.fromkeys(c.where or c.source for c in answer.citations))
         with self._lock:
-            asked = asked or self._prepared.pop(answer.question, answer.question)
-            turn = Turn(asked, answer.question, answer.text, sources)
+            turn = _turn(asked or self._prepared.pop(answer.question, answer.question), answer)
             self._turns = [*self._turns, turn][-_MOST:]
         return turn
 
@@ -262,9 +258,17 @@ class Conversation:
         return "\n".join(f"{t.asked}\n  {t.answer}" for t in self.history) or "no turns yet"
 
     def _repr_html_(self) -> str:
-        rows = [f"<p><b>{html.escape(t.asked)}</b><br>{html.escape(t.answer)}</p>" for t in self.history]
-        facts = {"turns": len(rows), "budget": f"{self.history_tokens} tokens"}
-        return html_card("Conversation", facts, "".join(rows[-20:]))
+        return _card(self.history, self.history_tokens)
+
+# %% ../../nbs/generation/conversation.ipynb #69d302a7
+def _turn(asked: str, answer: Answer) -> Turn:
+    sources = dict.fromkeys(c.where or c.source for c in answer.citations)
+    return Turn(asked, answer.question, answer.text, tuple(sources))
+
+
+def _card(turns: Sequence[Turn], budget: int) -> str:
+    rows = [f"<p><b>{html.escape(t.asked)}</b><br>{html.escape(t.answer)}</p>" for t in turns[-20:]]
+    return html_card("Conversation", {"turns": len(turns), "budget": f"{budget} tokens"}, "".join(rows))
 
 
 def _read(data: Mapping[str, Any]) -> tuple[int, list[Turn]]:

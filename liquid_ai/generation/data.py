@@ -9,7 +9,7 @@ __all__ = ['visible', 'as_data', 'from_data', 'addresses_model']
 import re
 import unicodedata
 
-# %% ../../nbs/generation/data.ipynb #4f56775f
+# %% ../../nbs/generation/data.ipynb #d26b0738
 _HIDDEN = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164"
     "\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
@@ -17,6 +17,7 @@ _HIDDEN = re.compile(
 _JOINER = re.compile(
     "(?<![^\x00-\x7f])[\u200c\u200d\ufe00-\ufe0f]+|[\u200c\u200d\ufe00-\ufe0f](?![^\x00-\x7f])|[\u200c\u200d]{2,}"
 )
+_NOWHERE = re.compile("[\U00040000-\U000dffff\U000f0000-\U0010ffff]")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -26,18 +27,18 @@ def visible(
     "`text` without what has no shape. Source: Unicode Standard Annex 44, Default_Ignorable_Code_Point."
     if not text.isascii():
         text = text.encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair is no character
-        text = _JOINER.sub("", _HIDDEN.sub("", text))
+        text = _NOWHERE.sub("\ufffd", _JOINER.sub("", _HIDDEN.sub("", text)))
     return _CONTROL.sub(" ", text)
 
-# %% ../../nbs/generation/data.ipynb #b0196e98
+# %% ../../nbs/generation/data.ipynb #7d2388e9
 _TAG = re.compile(r"[<＜﹤](?=[^\s=<＜﹤\d]|\dx)(?:([^<>＜＞﹤﹥\n]{0,80})[>＞﹥])?")
 _BRACKET = re.compile(
-    r"[\[［](/?[A-Za-z_]*[A-Z_]{3,}\w*)[\]］]"  # [INST], [/INST], [gMASK]
+    r"[\[［](/?(?=\w{3,40}[\]］])\w*[A-Z_]{3}\w*)[\]］]"  # [INST], [/INST], [gMASK]
     r"|(?<![\w)])[\[［](\s*\d+(?:\s*[,;.–-]\s*\d+)*\s*)[\]］]"  # [1], [1, 2], but not a[1]
 )
 _ROLE = re.compile(
-    r"((?:^|[\n.!?>›⟧\]*#\"'|])[\s#*>]*(?:system|user|assistant|human|developer|tool|observation|thought|instructions?"
-    r"|response|question|(?:final )?answer)(?: (?:message|prompt|turn))?[\s*]*)[:：]",
+    r"((?:^|[\n.!?>›⟧\]*#\"'|])[\s#*>]{0,8}(?:system|user|assistant|human|developer|tool|observation|thought"
+    r"|instructions?|response|question|(?:final )?answer)(?: (?:message|prompt|turn))?[\s*]{0,8})[:：]",
     re.I,
 )
 
@@ -64,7 +65,7 @@ def from_data(
     "The brackets that `as_data` changed, as they were."
     return text.translate(_BACK)
 
-# %% ../../nbs/generation/data.ipynb #9bb44022
+# %% ../../nbs/generation/data.ipynb #65624669
 _TOLD = (
     r"(?:instructions?|rules?|prompts?|directions|guidelines|passages?|question|everything|them|told|above)"
 )
@@ -80,7 +81,7 @@ _SPOKEN = (
     r"\byou were (?:told|given|instructed)\b",
     # another role
     r"\b(?:you are (?:now|no longer)|from now on|imagine (?:that )?you|let us play|role-?play)\b",
-    r"(?:^|[,;:] |\b(?:please|now|must|to) )\W*(?:act as|pretend (?:to be|that|you))\b",
+    r"(?:^|[,;:] |\b(?:please|now|must|to) )\W{0,4}(?:act as|pretend (?:to be|that|you))\b",
     # the model is spoken to
     r"\b(?:assistant|chatbot|language model|system (?:prompt|message))\b",
     r"\byour (?:new )?(?:task|instructions|answer|reply|response)\b",
@@ -94,26 +95,26 @@ _SPOKEN = (
     r"\bpassages? (?:\[?\d|(?:end|above|below|confirm|agree)\w*)|\b(?:other|all) passages\b",
     r"\bend of (?:the )?(?:context|data|passages?)\b",
     # something is to be said
-    rf"(?:^|[:;,.] |\b(?:and|then|please|must|to|only) )\W*{_SAY}\b[^.]{{0,30}}\b(?:nothing (?:else|but)"
-    r"|instead|only|after me|word for word|(?:the|this) (?:code|word|motto|password|phrase))\b",
+    rf"(?:^|[:;,.] |\b(?:and|then|please|must|to|only) )\W{{0,4}}{_SAY}\b[^.]{{0,30}}\b(?:nothing (?:else"
+    r"|but)|instead|only|after me|word for word|(?:the|this) (?:code|word|motto|password|phrase))\b",
     r"^\W*(?:please |now |only |always |then )*(?:answer|reply|respond|repeat|say|cite|obey)\b"
     r"(?! (?:to the|is|are|was)\b)",
     r"\b(?:code|word|motto|password|phrase) to (?:be )?\w+ is\b",
     r"\b(?:and obey|do what (?:it|this) says|decode this)\b",
 )
 
-# %% ../../nbs/generation/data.ipynb #c153a39e
+# %% ../../nbs/generation/data.ipynb #639c1a30
 _MACHINE = (
     r"<\|\w+|\|>|\[/?INST\]|</?s>|<</?SYS>>|<(?:bos|eos|(?:start|end)_of_turn)>",
     r"</?(?:system|instructions?|passages?)>|\btool_?call",
     r"\brole[\"']?\s*:\s*[\"'](?:system|tool|assistant|user)",
     r"^\W*(?:call|run|invoke|use) the (?:function|tool) \w",
-    r"(?:^|\n)[\s#*>]*(?:system|user|assistant|human|developer|observation|thought|instructions?|response|question"
-    r"|(?:final )?answer)(?: (?:message|prompt|turn))?[\s*]*:",
-    r"!\[[^\]]*\]\(\s*(?:https?:)?//|<img\b[^>]*\bsrc\s*=",
+    r"(?:^|\n)[\s#*>]{0,8}(?:system|user|assistant|human|developer|observation|thought|instructions?|response"
+    r"|question|(?:final )?answer)(?: (?:message|prompt|turn))?[\s*]{0,8}:",
+    r"!\[[^\]]{0,200}\]\(\s{0,8}(?:https?:)?//|<img\b[^>]{0,200}\bsrc\s{0,8}=",
     r"\b(?:base64|rot-?13|hexadecimal)\b[^.]{0,30}\b(?:order|message|instruction|says|decode|follow)",
     r"\b(?:follow|decode|obey)\b[^.]{0,30}\b(?:base64|rot-?13|hexadecimal)\b",
-    r"\b(?=[A-Za-z+/]*\d)(?=[a-z0-9+/]*[A-Z])[A-Za-z0-9+/]{40,}={0,2}",  # a word that nobody writes by hand
+    r"\b(?=[A-Za-z+/]{0,39}\d)(?=[a-z0-9+/]{0,39}[A-Z])[A-Za-z0-9+/]{40}",  # no word that a hand writes
 )
 _ELSEWHERE = (
     r"\b(?:ignorier|vergiss|missachte)\w*\b[^.]{0,40}(?:anweisung|vorgabe|regel)|\bantworte nur\b",

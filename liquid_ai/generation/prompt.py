@@ -62,7 +62,7 @@ def _source(module) -> str:
 _CODE = (_source(data), _source(layout))
 PROMPT_VERSION = prompt_version()
 
-# %% ../../nbs/generation/prompt.ipynb #3b463dc3
+# %% ../../nbs/generation/prompt.ipynb #94f5df1f
 @dataclass(frozen=True, slots=True)
 class Prompt:
     "The messages for a model, and where each numbered passage came from."
@@ -72,9 +72,9 @@ class Prompt:
     version: str = PROMPT_VERSION
     sources: Mapping[int, tuple[str, ...]] = field(default_factory=dict)  # number → all chunks that hold it
     tokens: int = 0  # of the whole, as the model counts them
-    left_out: int = 0  # distinct sentences that found no room, or were not looked at
+    left_out: int = 0  # sentences that found no room, or that stand in another one
 
-# %% ../../nbs/generation/prompt.ipynb #dce33a61
+# %% ../../nbs/generation/prompt.ipynb #7ed911a8
 def build_prompt(
     question: str,
     evidence: Sequence[Evidence],  # most relevant first
@@ -110,7 +110,7 @@ def build_prompt(
         prompt_version(chosen),
         {n: p.sources for n, p in numbered.items()},
         count(messages),
-        len(layout.distinct(evidence)) - sum(len(p.evidence) for p in passages),
+        len(evidence) - sum(len(p.evidence) for p in passages),
     )
 
 
