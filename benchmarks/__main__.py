@@ -21,12 +21,9 @@ NAMES = (
     "startup",
     "cache_safety",
     "cache",
-<<<<<<< HEAD
     "placement",
     "injection",
-=======
     "generation",
->>>>>>> h-local
 )
 
 
