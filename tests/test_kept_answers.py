@@ -189,10 +189,10 @@ def test_wrong_settings_are_told_on_opening(tmp_path, changes):
 def test_other_words_hit_only_where_they_may(made):
     rag = made(cache_similarity=0.7)
     first = rag.ask("What do grey herons eat?")
-    again = rag.ask("Please tell me what grey herons eat.")
+    again = rag.ask("What does a gray heron eat?")
     assert (again.cache.kind, again.text) == ("semantic", first.text) and again.cache.similarity > 0.7
-    assert again.question == "Please tell me what grey herons eat."
+    assert again.question == "What does a gray heron eat?"
     for other in ("What do grey herons not eat?", "What do white herons eat?", "Who eats grey herons?"):
         assert rag.ask(other).cache.kind == "miss"
-    assert rag.ask("Please tell me what grey herons eat.", principals=["staff"]).cache.kind == "miss"
+    assert rag.ask("What does a gray heron eat?", principals=["staff"]).cache.kind == "miss"
     assert rag.cache.stats().semantic == 1

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['QUESTIONS', 'ingest', 'show_hits', 'search', 'show_answer', 'cost', 'answer_question', 'by_agent', 'ask', 'chat',
-           'next_question', 'quickstart', 'next_steps']
+           'answer_in', 'next_question', 'quickstart', 'next_steps']
 
 # %% ../../nbs/cli/commands.ipynb #bc7f4a5b
 import shutil
@@ -33,6 +33,7 @@ from .say import Outcome, fail, failure, inert, on_terminal, say, short_path, sh
 from ..core import Answer, Hits, InputError, LiquidError, StreamEvent, cache_dir
 
 if TYPE_CHECKING:
+    from liquid_ai.generation.conversation import Conversation
     from liquid_ai.pipeline import RAG
 
 # %% ../../nbs/cli/commands.ipynb #172117de
@@ -156,11 +157,14 @@ def ask(
 # %% ../../nbs/cli/commands.ipynb #e790126e
 def chat(store: StoreFolder = STORE, generator: Generator = None, as_json: Json = False) -> Outcome:
     "Ask one question after the other; an empty line, `exit` or Ctrl-D ends it."
+    from liquid_ai.generation.conversation import Conversation
+
     said: list[Any] = []
     with open_store(store, generator) as rag:
+        talk = Conversation(history_tokens=rag.settings.history_tokens)
         while question := next_question(as_json):
             try:
-                said.append(answer_question(rag, question))
+                said.append(answer_in(talk, rag, question, aloud=not as_json))
                 if not as_json:
                     show_answer(said[-1])
             except InputError as error:
@@ -168,6 +172,18 @@ def chat(store: StoreFolder = STORE, generator: Generator = None, as_json: Json 
                 if not as_json:
                     fail(error, as_json)
     return Outcome({"answers": said}, lambda: None)
+
+
+def answer_in(talk: "Conversation", rag: "RAG", question: str, aloud: bool) -> Answer:
+    "Answer a question that may be a follow-up; say how it was understood."
+    if talk.model is None and talk.history and not rag.settings.server:
+        talk.model = rag.model  # it is loaded by now
+    asked = talk.prepare(question)
+    if aloud and asked.question != asked.asked:
+        say(f"  understood as: {asked.question}", "dim")
+    answer = answer_question(rag, asked.question)
+    talk.add(answer, asked=question)
+    return answer
 
 
 def next_question(as_json: bool) -> str:

@@ -22,6 +22,7 @@ from liquid_ai.core import (
     StreamEvent,
 )
 from .cite import Checked, Evidence, check, claims, confidence, find_evidence, quotation
+from .layout import trusted
 from .packaged import PACKAGED
 from .prompt import PROMPT_VERSION, build_prompt
 from ..indexing.store import Snapshot
@@ -42,7 +43,7 @@ def write_answer(
 ) -> Iterator[StreamEvent]:  # tokens, then the checked answer
     "Generate, check and cite. Raises: `StoreError` where a citation is not in its document."
     with watch("evidence"):
-        evidence = find_evidence(question, hits, encoder, snapshot.sparse)
+        evidence = trusted(find_evidence(question, hits, encoder, snapshot.sparse))
         sure = confidence(evidence)
     versions = {"index": str(snapshot.generation), "encoder": encoder.fingerprint, "prompt": PROMPT_VERSION}
     answer = Answer(
@@ -56,7 +57,8 @@ def write_answer(
         model = load_when_needed()
     with watch("prompt"):
         budget = settings.context_tokens or (400 if model.name == PACKAGED else 1_500)
-        prompt = build_prompt(question, evidence, budget, model.count, model.context - settings.answer_tokens)
+        room = model.context - settings.answer_tokens
+        prompt = build_prompt(question, evidence, budget, model.count, room, hits=hits)
     with watch("generate"):
         for piece in model.stream(prompt.messages, settings.answer_tokens):
             if isinstance(piece, Generation):
