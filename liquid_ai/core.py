@@ -268,7 +268,7 @@ class Sentence:
     supported: bool
     citations: tuple[int, ...] = ()  # numbers of the citations that support it
 
-
+# %% ../nbs/core.ipynb #48703c10
 @dataclass(frozen=True, slots=True)
 class Usage:
     "Tokens read and written."
