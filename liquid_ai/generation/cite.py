@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..core import Citation, Encoder, InputError, Sentence
-from .abstain import answer_confidence, confidence
+from .abstain import confidence
 from .agree import negations
 from .forms import lemmas
 from .sentences import claims, fold, sentences, without_rules
@@ -128,11 +128,15 @@ def check(
     kept = [f for f in looked if not any(f is b for b in beside)]
     bare = [f for f in kept if f.evidence is None and unsupported == "remove"]
     kept = [f for f in kept if not any(f is b for b in bare)]
-    return _written(kept, beside, bare, evidence)
+    return _written(kept, beside, bare, evidence, question)
 
 # %% ../../nbs/generation/cite.ipynb #7126de3b
 def _written(
-    kept: Sequence[_Found], beside: Sequence[_Found], bare: Sequence[_Found], evidence: Sequence[Evidence]
+    kept: Sequence[_Found],
+    beside: Sequence[_Found],
+    bare: Sequence[_Found],
+    evidence: Sequence[Evidence],
+    question: str,
 ) -> Checked:
     "The text of the claims that are kept, with a mark for each citation."
     text, verdicts, citations = "", [], {}
@@ -146,7 +150,7 @@ def _written(
         text += (" " if text else "") + _marked(f.claim, marks)
         verdicts.append(Sentence(start, len(text), round(f.score, 4), bool(marks), marks))
     best = kept[0].evidence if kept else None
-    sure = answer_confidence(best, evidence, kept[0].score) if best is not None else 0.0
+    sure = confidence(evidence, question, best, kept[0].score) if best is not None else 0.0
     removed = tuple(f.claim for f in (*beside, *bare))
     reason = _reason(len(beside), len(bare), tuple(citations.values()))
     return Checked(text, tuple(verdicts), tuple(citations.values()), sure, removed, reason)
@@ -189,6 +193,7 @@ _LONGEST_QUOTE = 600  # characters
 
 def quotation(
     evidence: Sequence[Evidence],  # most relevant first
+    question: str = "",  # counts for the confidence
 ) -> Checked | None:  # None: nothing here can stand alone
     "The most relevant sentence as an answer, cited."
     for e in evidence:
@@ -197,7 +202,7 @@ def quotation(
         if e.text.endswith(":") and following:
             e = replace(e, end=following[0])
         if len(e.text.split()) >= 5 and len(e.text) <= _LONGEST_QUOTE and e.text[-1] in ".!?)\"'”’。！？":
-            quoted, sure = _marked(e.text, (1,)), answer_confidence(e, evidence, 1.0)
+            quoted, sure = _marked(e.text, (1,)), confidence(evidence, question, e)
             verdict = Sentence(0, len(quoted), 1.0, True, (1,))
             return Checked(quoted, (verdict,), (citation(1, e, attached=True),), sure)
     return None
