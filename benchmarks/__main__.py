@@ -14,6 +14,7 @@ NAMES = (
     "quality",
     "ablation",
     "answers",
+    "citations",
     "encoding",
     "scale",
     "peers",

@@ -184,7 +184,7 @@ def _untied(claim: str, passage: str, words: Words) -> str:
             break
         head.append(t)
     head = [t for t in head if not t.small]
-    inflected = re.compile(rf"{_PARTICIPLE.pattern}|\\w+ing$")
+    inflected = re.compile(rf"{_PARTICIPLE.pattern}|\w+ing$")
     if not head or any(t.verb and inflected.match(t.text.lower()) for t in head):
         return ""
     subject = {t.lemma for t in said[:be] if not t.small}

@@ -116,7 +116,8 @@ def tokens(text: str, words: Words) -> tuple[Token, ...]:
         stem = base.get(low) or stem_of(low, words)
         stem = base.get(f"={stem}", stem)
         after_marker = bool(found) and found[-1].text.lower() in MARKERS and not text[end : m.start()].strip()
-        shaped = low in forms or re.search(r"(?:ed|es|[^s]s|ing)$", low) or low.endswith("ify")
+        ending = not m[0][0].isupper() and re.search(r"(?:ed|es|[^s]s|ing|ify)$", low)
+        shaped = low in forms or ending
         before = found[-1].text.lower() if found else ""
         bare = before in MODALS or (before.endswith("s") and not found[-1].small and not m[0][0].isupper())
         bare = bare and not re.match(r"\s+(?:is|are|was|were|has|had|will|can|may|must)\b", text[m.end() :])

@@ -114,7 +114,7 @@ def _units() -> tuple[dict[str, tuple[str, float]], re.Pattern]:
         for entry in rest.split(","):
             name, factor, *others = entry.split()
             for n in (name, *others):
-                plural = (n + "s",) if n.isalpha() and len(n) > 3 else ()
+                plural = (n + "s",) if n.isalpha() and len(n) > 2 else ()
                 found |= dict.fromkeys((n, *plural), (base, float(factor)))
     names = "|".join(
         n if "\\" in n or "?" in n else re.escape(n) for n in sorted(found, key=len, reverse=True)
@@ -297,7 +297,7 @@ def agrees(claimed: Quantity, held: Quantity) -> bool:
 
 
 def _close(a: float, b: float) -> bool:
-    return math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-12)
+    return math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-12)
 
 
 def not_held(

@@ -80,7 +80,8 @@ def without_rules(text: str) -> str:
     "`text` folded, without the rows of punctuation under headings: small models repeat them."
     return fold(_RULE.sub("", text))
 
-# %% ../../nbs/generation/sentences.ipynb #6047ae59
+# %% ../../nbs/generation/sentences.ipynb #85327d40
+_OPENING = re.compile(r"^(?:The|Your) answer(?: to (?:this|the|your) question)? is:\s*")
 _MARK = re.compile(r"\s*\[(\d{1,3}(?:\s*[,;.–-]\s*\d{1,3})*)\]")  # [1], [1, 2], and what models make of it
 
 
@@ -95,9 +96,12 @@ def claims(
     found, said = [], []
     for start, end in spans:
         numbers = tuple(int(n) for mark in _MARK.findall(text[start:end]) for n in re.findall(r"\d+", mark))
-        claim = _MARK.sub("", text[start:end]).strip()
+        claim = _OPENING.sub("", _MARK.sub("", text[start:end]).strip())
         words = set(re.findall(r"\w+", claim.lower()))
-        if words and claim[-1] != ":" and not any(len(words - told) <= len(words) / 5 for told in said):
+        again = any(
+            len(new := words - told) <= len(words) / 5 and not any(map(str.isdigit, new)) for told in said
+        )
+        if words and claim[-1] != ":" and not again:
             said.append(words)
             found.append((claim, numbers))
     return found
