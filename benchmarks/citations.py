@@ -9,7 +9,7 @@ import numpy as np
 
 from liquid_ai.core import Answer, LiquidError, Settings, digest
 from liquid_ai.evaluation.abstention import risk_coverage
-from liquid_ai.evaluation.answers import evaluate_answers
+from liquid_ai.evaluation.answers import AnswerScores, evaluate_answers
 from liquid_ai.evaluation.end_to_end import share
 from liquid_ai.evaluation.grounding import citation_hits, cite_judge
 from liquid_ai.evaluation.significance import percentile_interval, resample
@@ -86,7 +86,7 @@ def mean(values: np.ndarray, note: str) -> Figure:
 
 
 def figures_of(
-    answers: dict[str, Answer], asked: list[Reference], threshold: float, name: str
+    answers: dict[str, Answer], asked: list[Reference], scored: AnswerScores, threshold: float, name: str
 ) -> dict[str, Figure]:
     "Supporting citations and coverage where answers below a threshold of confidence are withheld."
     given = {id: a for id, a in answers.items() if not a.abstained and a.confidence >= threshold}
@@ -103,6 +103,12 @@ def figures_of(
             found[f"{kind} questions answered, {name}"] = Figure(
                 value=told[0], interval=told[1], interval_is="95 % Wilson", note=f"of {len(of)}"
             )
+    held = np.array([q.id in given for q in asked])
+    due = np.array([q.is_impossible for q in asked], float)  # a due refusal is right
+    for m in ("exact", "f1"):
+        found[f"{m}, all questions, {name}"] = mean(
+            np.where(held, scored[m], due), "a due refusal counts as right"
+        )
     return found
 
 
@@ -132,17 +138,16 @@ def _figures(answers, asked, texts, scored) -> dict[str, Figure]:
         "every citation is the text at its place": Figure(value=int(exact), target="== 1"),
     }
     known = np.array([not q.is_impossible for q in asked])
-    for name, rows in {"answerable": known, "all": np.ones(len(asked), bool)}.items():
-        for measure_ in ("exact", "f1"):
-            figures[f"{measure_}, {name} questions"] = mean(scored[measure_][rows], "nothing is withheld")
+    for measure_ in ("exact", "f1"):
+        figures[f"{measure_}, answerable questions"] = mean(scored[measure_][known], "nothing is withheld")
     figures |= _sorting(answers, asked, scored)
     for measure_ in ("citation_precision", "citation_recall"):
         values = scored[measure_]
         figures[f"{measure_.replace('_', ' ')}, judged"] = mean(
             values[~np.isnan(values)], str(scored.scores.notes["judge"])
         )
-    figures |= figures_of(answers, asked, 0.0, "all answers")
-    chosen = figures_of(answers, asked, THRESHOLD, f"confidence from {THRESHOLD}")
+    figures |= figures_of(answers, asked, scored, 0.0, "all answers")
+    chosen = figures_of(answers, asked, scored, THRESHOLD, f"confidence from {THRESHOLD}")
     first = next(iter(chosen))
     chosen[first] = replace(chosen[first], target=TARGET)
     return figures | chosen

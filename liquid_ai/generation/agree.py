@@ -9,6 +9,7 @@ __all__ = ['negations', 'missing', 'says_something', 'disagreement']
 import re
 
 from liquid_ai.generation.forms import (
+    BE,
     LIGHT,
     MARKERS,
     MODALS,
@@ -24,7 +25,8 @@ from ..indexing.words import Words
 
 # %% ../../nbs/generation/agree.ipynb #1f565c87
 _NEGATION = re.compile(
-    r"\b(?:not|no|never|(?-i:none)|nothing|nobody|neither|nor|without|cannot|unable to|fail(?:s|ed)? to|need not)\b|n['’]t\b|^None\b",
+    r"\b(?:not|no|never|(?-i:none)|nothing|nobody|neither|nor|without|cannot|unable to|fail(?:s|ed)? to)\b"
+    r"|n['’]t\b|^None\b",
     re.I,
 )
 _YES_NO = re.compile(r"^(yes|no)\b[,.;:]?\s*", re.I)
@@ -84,12 +86,12 @@ _STOPS = word_set(
     """in on at from to with for during after before when while because since if unless and but although
     until into than as"""
 )
-_BE = word_set("""is are was were be been being am get got gets""")
 
 
 _PARTICIPLE = re.compile(r"\w*(?:ed|en|wn|ung|unk|[lu]t|[nhe]t|de|[ae]d|un|ne|[ao]ld|ut|ck|[ae]id|won)$")
 _ALONE = word_set(
-    """end begin start open close break chang move increas grow stop rise fall turn"""
+    """end begin start open close break chang move increas grow stop rise fall turn
+    compar charg load run continu develop"""
 )  # do it by themselves
 
 
@@ -97,8 +99,8 @@ def _passive(said: tuple[Token, ...], at: int) -> bool:
     if not _PARTICIPLE.match(said[at].text.lower()):
         return False
     near = [t.text.lower() for t in said[max(0, at - 3) : at]]
-    if any(w in _BE for w in near) or (
-        near and near[-1] == "and" and any(t.text.lower() in _BE for t in said[:at])
+    if any(w in BE for w in near) or (
+        near and near[-1] == "and" and any(t.text.lower() in BE for t in said[:at])
     ):
         return "having" not in near
     return False
@@ -140,7 +142,7 @@ def _swapped(claim: str, passage: str, words: Words) -> str:
                 doer = set()
             others = opposite.get(t.lemma, set()) if turned else set()
             places = [j for j, h in enumerate(held) if _same_verb(t, h, turned, others)]
-            alone = not done and not _passive(said, i) and t.lemma in _ALONE
+            alone = t.lemma in _ALONE and (not done or not doer)
             if (
                 places
                 and not alone
@@ -151,7 +153,8 @@ def _swapped(claim: str, passage: str, words: Words) -> str:
 
 
 def _same_verb(t: Token, h: Token, turned: bool, others: set[str]) -> bool:
-    return h.lemma in others or (h.lemma == t.lemma and (h.verb or turned or not h.marked))
+    noun = h.marked or re.search(r"ings?$", h.text)
+    return h.lemma in others or (h.lemma == t.lemma and (h.verb or turned or not noun))
 
 
 def _crossed(doer: set[str], done: set[str], held: tuple[Token, ...], at: int, other: bool) -> bool:

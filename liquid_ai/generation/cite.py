@@ -19,19 +19,9 @@ from .sentences import claims, fold, sentences, without_rules
 from .support import Entailment, Evidence, find_evidence, pairs, support
 from ..indexing.sparse import BM25Index
 
-# %% ../../nbs/generation/cite.ipynb #67e380cb
-_all_ = [
-    "Evidence",
-    "find_evidence",
-    "support",
-    "answer_confidence",
-    "confidence",
-    "claims",
-    "sentences",
-    "fold",
-    "without_rules",
-    "negations",
-]
+# %% ../../nbs/generation/cite.ipynb #804210b7
+_all_ = ["Evidence", "find_evidence", "support", "answer_confidence", "confidence", "claims"]
+_all_ += ["sentences", "fold", "without_rules", "negations"]
 
 # %% ../../nbs/generation/cite.ipynb #0f747da7
 @dataclass(frozen=True, slots=True)
@@ -44,11 +34,13 @@ class Checked:
     confidence: float = 0.0  # 0 to 1, that what the first sentence cites answers the question
     removed: tuple[str, ...] = ()  # sentences of the model that are not in the text
     reason: str = ""  # what was done to the model's text; empty: nothing
-    answers: bool = True  # False: what the first sentence cites has much less to do with the question than another passage
+    answers: bool = (
+        True  # False: another passage has far more to do with the question than the one cited first
+    )
 
     @property
     def supported(self) -> bool:
-        "Whether the first sentence, the answer proper, is supported and answers. What follows it may be marked."
+        "Whether the first sentence is, and answers: the answer proper. What follows may be marked."
         return bool(self.sentences) and self.sentences[0].supported and self.answers
 
 # %% ../../nbs/generation/cite.ipynb #baf7b7c8

@@ -292,12 +292,12 @@ def agrees(claimed: Quantity, held: Quantity) -> bool:
     if held.high is not None:  # an end of a range of years is a year
         return claimed.unit == held.unit == "" and claimed.value in (held.value, held.high)
     if claimed.unit == "":
-        return held.unit not in ("th", "decade") and _close(claimed.number, held.number)
+        return held.unit not in ("th", "decade") and math.isclose(claimed.number, held.number, rel_tol=1e-13)
     return claimed.unit == held.unit and _close(claimed.value, held.value)
 
 
 def _close(a: float, b: float) -> bool:
-    return math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-12)
+    return math.isclose(a, b, rel_tol=2e-12, abs_tol=1e-9)
 
 
 def not_held(
