@@ -6,8 +6,7 @@
 __all__ = ['Checked', 'check', 'citation', 'quotation', 'Evidence', 'find_evidence', 'support', 'answer_confidence', 'confidence',
            'claims', 'sentences', 'fold', 'without_rules', 'negations']
 
-# %% ../../nbs/generation/cite.ipynb #ac8d7427
-import re
+# %% ../../nbs/generation/cite.ipynb #5ffcde6a
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
