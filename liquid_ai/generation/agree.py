@@ -129,7 +129,7 @@ def _sides(said: tuple[Token, ...], at: int, wide: bool) -> tuple[set[str], set[
         return (agent or set()), before
     return before, after
 
-
+# %% ../../nbs/generation/agree.ipynb #4741c103
 def _swapped(claim: str, passage: str, words: Words) -> str:
     "A verb or comparison whose sides are exchanged."
     said, held, opposite = tokens(claim, words), tokens(passage, words), tables(words)[2]

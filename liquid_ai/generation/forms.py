@@ -53,7 +53,7 @@ raise lower, expand shrink, lossless lossy, mutable immutable, legal illegal, po
 different, odd even, positive negative, major minor, major small, ancient modern, rich poor, mandatory
 optional, forward backward, start end, inside outside"""
 
-
+# %% ../../nbs/generation/forms.ipynb #e125000d
 @functools.lru_cache(maxsize=8)
 def tables(words: Words) -> tuple[dict[str, str], frozenset[str], dict[str, set[str]]]:
     "Word → base form; words that are forms of a listed verb; stem → opposite stems."
@@ -107,7 +107,7 @@ MARKERS = word_set(
     every each some"""
 )
 
-
+# %% ../../nbs/generation/forms.ipynb #ee45dc53
 @functools.lru_cache(maxsize=8_192)
 def tokens(text: str, words: Words) -> tuple[Token, ...]:
     "The words of `text`, number words as digits."
