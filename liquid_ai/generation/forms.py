@@ -108,7 +108,7 @@ MARKERS = word_set(
 )
 
 # %% ../../nbs/generation/forms.ipynb #ee45dc53
-@functools.lru_cache(maxsize=8_192)
+@functools.lru_cache(maxsize=1_024)
 def tokens(text: str, words: Words) -> tuple[Token, ...]:
     "The words of `text`, number words as digits."
     text = re.sub(r"['’]s\b", "", in_digits(text))

@@ -218,7 +218,7 @@ def _measured(m: re.Match, text: str) -> tuple[Quantity, int]:
     return Quantity(text[m.start() : end].strip(), number, number * factor + offset, unit), end
 
 
-@functools.lru_cache(maxsize=4_096)
+@functools.lru_cache(maxsize=1_024)
 def quantities(text: str) -> tuple[Quantity, ...]:
     "What is counted, measured and dated in `text`, in its order."
     text = _SQUARE.sub(_squared, in_digits(text))
