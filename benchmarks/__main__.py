@@ -15,6 +15,7 @@ NAMES = (
     "ablation",
     "answers",
     "agent",
+    "citations",
     "encoding",
     "scale",
     "peers",

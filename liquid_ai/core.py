@@ -449,7 +449,8 @@ class _Answering(_Searching):
     min_support: float = 0.65  # below it a sentence counts as unsupported
     unsupported: str = "flag"  # what becomes of such sentences: `flag` or `remove`
     entailment: str = ""  # a model that judges whether a passage entails a sentence: Hub id or folder
-    min_confidence: float = 0.4  # below it the pipeline abstains
+    min_confidence: float = 0.4  # that the passages hold an answer; below it nothing is generated
+    min_answer_confidence: float = 0.1  # that what is cited is the answer; below it the pipeline abstains
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from liquid_ai.core import (
     StreamEvent,
 )
 from .cite import Checked, Evidence, check, claims, confidence, find_evidence, quotation
+from .entail import load_entailment
 from .layout import trusted
 from .packaged import PACKAGED
 from .prompt import PROMPT_VERSION, build_prompt
@@ -67,8 +68,10 @@ def write_answer(
                 yield StreamEvent("token", piece)
     with watch("check"):
         found = claims(written.text, written.finished)
-        checked = check(found, evidence, prompt.passages, encoder, snapshot.sparse, settings.min_support)
-        answer = _decide(answer, checked, evidence)
+        known = evidence, prompt.passages, encoder, snapshot.sparse, settings.min_support
+        how = {"unsupported": settings.unsupported, "entailment": _entailment(settings)}
+        checked = check(found, *known, question=question, **how)
+        answer = _sure(_decide(answer, checked, evidence), settings.min_answer_confidence)
         verify_citations(answer, snapshot)
     versions |= {"model": model.name, "weights": model.fingerprint}
     yield _finished(replace(answer, usage=written.usage, versions=versions), watch)
@@ -81,12 +84,8 @@ def _finished(answer: Answer, watch: Stopwatch) -> StreamEvent:
 def _decide(refusal: Answer, checked: Checked, evidence: list[Evidence]) -> Answer:
     "The model's text where its first sentence is supported, else the best quotation, else the refusal."
     if checked.supported:
-        attached = sum(c.attached for c in checked.citations)
-        note = (
-            f"{attached} of {len(checked.citations)} citations attached by the pipeline" if attached else ""
-        )
-        return _as_answer(refusal, checked, note)
-    quoted = quotation(evidence)
+        return _as_answer(refusal, checked, checked.reason)
+    quoted = quotation(evidence, refusal.question)
     if quoted is None:
         return replace(refusal, reason="nothing that the model wrote is supported by the passages")
     return _as_answer(refusal, quoted, _QUOTED)
@@ -94,9 +93,21 @@ def _decide(refusal: Answer, checked: Checked, evidence: list[Evidence]) -> Answ
 
 def _as_answer(refusal: Answer, checked: Checked, note: str) -> Answer:
     c = checked
-    return replace(
-        refusal, text=c.text, sentences=c.sentences, citations=c.citations, abstained=False, reason=note
-    )
+    parts = {"text": c.text, "sentences": c.sentences, "citations": c.citations, "confidence": c.confidence}
+    return replace(refusal, **parts, abstained=False, reason=note)
+
+
+def _sure(answer: Answer, least: float) -> Answer:
+    "`answer`, or the refusal where it is too likely to be none."
+    if answer.abstained or answer.confidence >= least:
+        return answer
+    reason = f"what was found is hardly an answer: confidence {answer.confidence:.2f} is below {least:.2f}"
+    nothing = {"text": REFUSAL, "sentences": (), "citations": ()}
+    return replace(answer, **nothing, abstained=True, reason=reason)
+
+
+def _entailment(settings: Settings) -> Callable[[list[tuple[str, str]]], list[float]] | None:
+    return load_entailment(settings.entailment) if settings.entailment else None
 
 
 def verify_citations(answer: Answer, snapshot: Snapshot) -> None:
