@@ -627,7 +627,7 @@ class StreamEvent:
     hits: Hits = field(default_factory=Hits)
     answer: Answer | None = None
 
-
+# %% ../nbs/core.ipynb #b2c94e60
 @runtime_checkable
 class LanguageModel(Protocol):
     "Continues a conversation."

@@ -89,7 +89,7 @@ def _layers(model: Any) -> dict[str, tuple[int, int]]:
             found[path.removesuffix(".base_layer")] = (module.out_features, module.in_features)
     return found
 
-# %% ../../nbs/generation/adapters.ipynb #4123bb7a
+# %% ../../nbs/generation/adapters.ipynb #bb3b4f12
 def attach_adapter(
     model: Any,  # of transformers
     name: str,
@@ -120,7 +120,7 @@ def attach_adapter(
         raise ModelError(f"{folder} does not load whole: {missing[0]} and {len(missing) - 1} others differ")
     model.eval()
 
-
+# %% ../../nbs/generation/adapters.ipynb #53bb169c
 def using_adapter(model: Any, name: str | None) -> None:
     "Answer with this adapter; None: without any."
     if not getattr(model, "peft_config", {}):
