@@ -169,12 +169,12 @@ def test_an_adapter_that_does_not_fit_is_refused_whole(folders, model, tmp_path,
 
 
 def test_an_adapter_from_the_settings(folders, tmp_path):
-    law = shutil.copytree(folders / "law", tmp_path / "law")
+    law = shutil.copytree(folders / "law", tmp_path / "law-1.0")
     plain = Settings(generator=str(folders / "tiny-lfm2"), device="cpu")
     settings = Settings(generator=plain.generator, device="cpu", adapter=str(law))
     named = model_fingerprint(settings)
     model = load_model(settings)
-    assert model.adapter == "law" and model.fingerprint == named != model_fingerprint(plain)
+    assert model.adapter == "law-1-0" and model.fingerprint == named != model_fingerprint(plain)
     shutil.copy(folders / "tax" / WEIGHTS, law)
     shutil.copy(folders / "tax" / "adapter_config.json", law)
     assert model_fingerprint(settings) != named

@@ -217,7 +217,7 @@ class _Swaps:
             detach_adapter(_open(self), name)
             del self._adapters[name]
 
-# %% ../../nbs/generation/transformers_model.ipynb #97b3c692
+# %% ../../nbs/generation/transformers_model.ipynb #560a7687
 class TransformersModel(_Calls, _Swaps):
     "A `LanguageModel` on torch through transformers."
 
@@ -247,8 +247,9 @@ class TransformersModel(_Calls, _Swaps):
         self._ends = frozenset(ends if isinstance(ends, list) else [ends])
         self._prefixes, self._adapters, self._used = Prefixes(), {}, None
         if adapter:
-            self.attach(Path(adapter).name, adapter)
-            self.use(Path(adapter).name)
+            called = Path(adapter).name.replace(".", "-") or "adapter"  # peft takes no dot in a name
+            self.attach(called, adapter)
+            self.use(called)
 
     @property
     def fingerprint(self) -> str:
