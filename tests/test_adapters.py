@@ -1,11 +1,15 @@
 """LoRA adapters: attached whole or refused, swapped between generations, part of the fingerprint."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 import threading
 
 import pytest
 import torch
+from conftest import ROOT
 from model_contract import ASK, OTHERS
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
@@ -197,3 +201,16 @@ def test_without_peft_there_are_no_adapters(folders, model, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ModelError, match="pip install peft"):
         model.attach("law", folders / "law")
+
+
+def test_bitsandbytes_fetches_nothing_while_it_is_imported(tmp_path):
+    (tmp_path / "kernels.py").write_text("def get_kernel(*a, **k): raise SystemExit('fetched')\n")
+    code = (
+        "import sys; from liquid_ai.generation.adapters import import_bitsandbytes; import_bitsandbytes()\n"
+    )
+    code += "assert 'bitsandbytes' in sys.modules and 'kernels' not in sys.modules; import kernels"
+    path = os.pathsep.join([str(tmp_path), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": path}
+    )
+    assert done.returncode == 0, done.stderr

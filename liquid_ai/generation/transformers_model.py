@@ -5,10 +5,8 @@
 # %% auto #0
 __all__ = ['QUANTIZATIONS', 'check_model_folder', 'transformers_print', 'random_lfm2', 'TransformersModel']
 
-# %% ../../nbs/generation/transformers_model.ipynb #2fb91cd8
+# %% ../../nbs/generation/transformers_model.ipynb #235ebae6
 import functools
-import importlib.util
-import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import metadata
@@ -16,7 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from ..core import Device, Generation, InputError, ModelError, digest
-from .adapters import adapter_print, attach_adapter, detach_adapter, using_adapter
+from liquid_ai.generation.adapters import (
+    adapter_print,
+    attach_adapter,
+    detach_adapter,
+    import_bitsandbytes,
+    using_adapter,
+)
 from .greedy import Prefixes, decode, decode_batch
 from .streams import Left, Writer, check_context, check_messages, my_turn, stream_from
 from ..indexing.assets import quiet_transformers, read_json
@@ -105,7 +109,7 @@ def random_lfm2(
         tokenizer.save_pretrained(folder)
     return folder
 
-# %% ../../nbs/generation/transformers_model.ipynb #ba7cee91
+# %% ../../nbs/generation/transformers_model.ipynb #d339c539
 QUANTIZATIONS = ("none", "int8", "nf4")
 
 
@@ -115,12 +119,11 @@ def _quantization(kind: str, device: Device) -> dict[str, Any]:
         raise InputError(f"quantization {kind!r} is unknown; use {', '.join(QUANTIZATIONS)}")
     if kind == "none":
         return {}
-    if importlib.util.find_spec("bitsandbytes") is None:
+    if not import_bitsandbytes():
         raise ModelError(f"quantization={kind!r} needs bitsandbytes: pip install bitsandbytes, or use 'none'")
     import torch
     from transformers import BitsAndBytesConfig
 
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it tells of a cast at every product
     four = {"bnb_4bit_quant_type": "nf4", "bnb_4bit_compute_dtype": getattr(torch, device.dtype)}
     how = {"load_in_4bit": True, **four} if kind == "nf4" else {"load_in_8bit": True}
     return {"quantization_config": BitsAndBytesConfig(**how), "device_map": {"": device.name}}
