@@ -667,7 +667,7 @@ class StreamEvent:
     answer: Answer | None = None
     step: Step | None = None  # of an agent
 
-
+# %% ../nbs/core.ipynb #b2c94e60
 @runtime_checkable
 class LanguageModel(Protocol):
     "Continues a conversation."

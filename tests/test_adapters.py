@@ -1,11 +1,15 @@
 """LoRA adapters: attached whole or refused, swapped between generations, part of the fingerprint."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 import threading
 
 import pytest
 import torch
+from conftest import ROOT
 from model_contract import ASK, OTHERS
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
@@ -169,12 +173,12 @@ def test_an_adapter_that_does_not_fit_is_refused_whole(folders, model, tmp_path,
 
 
 def test_an_adapter_from_the_settings(folders, tmp_path):
-    law = shutil.copytree(folders / "law", tmp_path / "law")
+    law = shutil.copytree(folders / "law", tmp_path / "law-1.0")
     plain = Settings(generator=str(folders / "tiny-lfm2"), device="cpu")
     settings = Settings(generator=plain.generator, device="cpu", adapter=str(law))
     named = model_fingerprint(settings)
     model = load_model(settings)
-    assert model.adapter == "law" and model.fingerprint == named != model_fingerprint(plain)
+    assert model.adapter == "law-1-0" and model.fingerprint == named != model_fingerprint(plain)
     shutil.copy(folders / "tax" / WEIGHTS, law)
     shutil.copy(folders / "tax" / "adapter_config.json", law)
     assert model_fingerprint(settings) != named
@@ -197,3 +201,16 @@ def test_without_peft_there_are_no_adapters(folders, model, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ModelError, match="pip install peft"):
         model.attach("law", folders / "law")
+
+
+def test_bitsandbytes_fetches_nothing_while_it_is_imported(tmp_path):
+    (tmp_path / "kernels.py").write_text("def get_kernel(*a, **k): raise SystemExit('fetched')\n")
+    code = (
+        "import sys; from liquid_ai.generation.adapters import import_bitsandbytes; import_bitsandbytes()\n"
+    )
+    code += "assert 'bitsandbytes' in sys.modules and 'kernels' not in sys.modules; import kernels"
+    path = os.pathsep.join([str(tmp_path), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": path}
+    )
+    assert done.returncode == 0, done.stderr

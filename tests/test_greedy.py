@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
+import liquid_ai.generation.greedy as greedy
 from liquid_ai.generation.greedy import Prefixes, PromptLookup, decode, decode_batch, new_cache, read
 from liquid_ai.generation.transformers_model import random_lfm2
 
@@ -111,18 +112,26 @@ def test_a_row_that_is_done_leaves_the_others_alone(model):
     assert got == [decoded(model, p, 10)[: len(g)] for p, g in zip(prompts, got, strict=True)]
 
 
-def test_prefixes_are_bounded_and_found_by_their_tokens(model):
-    prefixes = Prefixes(entries=2, tokens=10)
-    for first in (5, 6, 7):
-        prefixes.begin(model, [first] * 6, 4)
-    assert len(prefixes) == 2
-    assert prefixes.begin(model, [5] * 6, 0).get_seq_length() == 0  # the longest unused went
-    assert prefixes.begin(model, [7] * 6, 0).get_seq_length() == 4
-    assert prefixes.begin(model, [7] * 4, 0).get_seq_length() == 0  # the whole prompt: nothing left to read
-    prefixes.begin(model, [8] * 20, 11)  # longer than is kept
-    assert len(prefixes) == 2
+def test_prefixes_are_bounded_and_found_by_their_tokens(model, monkeypatch):
+    prefixes, seen = Prefixes(entries=2, tokens=10), []
+    monkeypatch.setattr(
+        greedy, "read", lambda model, cache, ids: (seen.append(ids[0]), read(model, cache, ids))
+    )
+    for first in (5, 6, 7, 7, 6, 5):  # the longest unused goes
+        assert prefixes.begin(model, [first] * 6, 4).get_seq_length() == 4
+    assert seen == [5, 6, 7, 5] and len(prefixes) == 2
+    for ids, fixed in (
+        ([6] * 6, 0),
+        ([6] * 4, 4),
+        ([8] * 20, 11),
+    ):  # none, all of the prompt, too long to keep
+        assert prefixes.begin(model, ids, fixed).get_seq_length() == 0
+    assert (
+        prefixes.begin(model, [6] * 9, 6).get_seq_length() == 6
+    )  # another beginning, though it begins alike
+    assert seen[4:] == [6] and len(prefixes) == 2
     prefixes.clear()
-    assert prefixes.begin(model, [7] * 6, 0).get_seq_length() == 0
+    assert len(prefixes) == 0
 
 
 def test_a_kept_prefix_is_not_changed_by_who_uses_it(model):

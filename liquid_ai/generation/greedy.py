@@ -114,7 +114,7 @@ def decode(
         if lookup:
             cache.crop(right - len(draft))
 
-# %% ../../nbs/generation/greedy.ipynb #52ef87b0
+# %% ../../nbs/generation/greedy.ipynb #80815be8
 class Prefixes:
     "What a model has read of the beginnings of prompts."
 
@@ -134,22 +134,20 @@ class Prefixes:
         model: Any,
         ids: Sequence[int],  # of a prompt
         fixed: int,  # tokens at its beginning that other prompts share
-    ) -> Any:  # a cache that has read some beginning of `ids`, but not all
-        "The longest beginning that is kept, copied; where `fixed` is longer, it is read and kept."
-        ids = tuple(ids)
-        fixed = fixed if 0 < fixed < min(len(ids), self.tokens + 1) else 0
+    ) -> Any:  # a cache that has read these, or nothing
+        "Reads the fixed part, or copies what is kept of it: the same steps for the same prompt, always."
+        key = tuple(ids[:fixed])
+        if not 0 < fixed < len(ids) or fixed > self.tokens:
+            return new_cache(model)
         with self._lock:
-            known = [k for k in self._kept if len(k) < len(ids) and ids[: len(k)] == k]
-            key = max(known, key=len, default=())
-            if key:
+            if key in self._kept:
                 self._kept.move_to_end(key)
-            cache = copy.deepcopy(self._kept[key]) if key else new_cache(model)
-        if fixed > len(key):
-            read(model, cache, ids[len(key) : fixed])
-            if not cache.is_croppable:
-                return cache  # its states are changed in place: not for sharing
+                return copy.deepcopy(self._kept[key])
+        cache = new_cache(model)
+        read(model, cache, key)
+        if cache.is_croppable:  # else its states are changed in place: not for sharing
             cache.crop(0)
-            self._keep(ids[:fixed], copy.deepcopy(cache))
+            self._keep(key, copy.deepcopy(cache))
         return cache
 
     def _keep(self, key: tuple[int, ...], cache: Any) -> None:

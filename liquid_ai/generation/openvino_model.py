@@ -91,7 +91,7 @@ class _Request:
         if text:
             self.out.put(text)
 
-# %% ../../nbs/generation/openvino_model.ipynb #5796e476
+# %% ../../nbs/generation/openvino_model.ipynb #be854b7f
 class _StepLoop:
     "The thread that owns a pipeline."
 
@@ -99,7 +99,7 @@ class _StepLoop:
         self._pipe, self._genai, self._name = pipe, genai, name
         self._waiting: list[_Request] = []
         self._wake, self._closed, self._numbers = threading.Condition(), False, itertools.count()
-        self._thread = threading.Thread(target=self._run, name="liquid_ai step loop", daemon=True)
+        self._thread = threading.Thread(target=_run, args=(self,), name="liquid_ai step loop", daemon=True)
         self._thread.start()
 
     @property
@@ -126,49 +126,54 @@ class _StepLoop:
     def _gone(self) -> ModelError:
         return ModelError(f"{self._name} is closed: load it again with load_model")
 
-    def _run(self) -> None:
-        active: list[_Request] = []
-        while True:
-            with self._wake:
-                while not (self._waiting or active or self._closed):
-                    self._wake.wait()
-                active += self._waiting
-                self._waiting = []
-            if self._closed:
-                break
-            try:
-                active = self._step(active)
-            except Exception as e:
-                told = f"{self._name} failed in OpenVINO ({type(e).__name__}: {str(e)[:300]}): ask again"
-                self._drop(active, lambda told=told: ModelError(told))
-                active = []
-        self._drop(active, self._gone)
-        with suppress(Exception):  # it may be broken
-            if self._pipe.has_non_finished_requests():
-                self._pipe.step()
-        self._pipe = None
+# %% ../../nbs/generation/openvino_model.ipynb #ec7f3f03
+def _run(loop: _StepLoop) -> None:
+    "What the thread does until the loop is closed."
+    active: list[_Request] = []
+    while True:
+        with loop._wake:
+            while not (loop._waiting or active or loop._closed):
+                loop._wake.wait()
+            active += loop._waiting
+            loop._waiting = []
+        if loop._closed:
+            break
+        try:
+            active = _step(loop, active)
+        except Exception as e:
+            told = f"{loop._name} failed in OpenVINO ({type(e).__name__}: {str(e)[:300]}): ask again"
+            _drop(active, lambda told=told: ModelError(told))
+            active = []
+    _drop(active, loop._gone)
+    with suppress(Exception):  # it may be broken
+        if loop._pipe.has_non_finished_requests():
+            loop._pipe.step()
+    loop._pipe = None
 
-    def _step(self, active: list[_Request]) -> list[_Request]:
-        "Begin what is new, let go of what nobody reads, make one token for the rest."
-        for r in active:
-            if r.handle is None and not r.left:
-                r.handle = self._pipe.add_request(next(self._numbers), r.ids, r.config)
-        _cancel(r for r in active if r.left)
-        active = [r for r in active if not r.left]
-        if self._pipe.has_non_finished_requests():  # also those that were just cancelled: it frees them
-            self._pipe.step()
-        going = [r for r in active if r.read(self._genai.GenerationFinishReason)]
-        _cancel(r for r in active if r.writer.stopped)
-        ignored = self._genai.GenerationStatus.IGNORED
-        if lost := [r for r in going if r.handle.get_status() == ignored]:
-            told = f"{self._name} has no room for {lost[0].prompt_tokens:,} tokens of prompt in its cache"
-            self._drop(lost, lambda: ModelError(told))
-        return [r for r in going if r not in lost]
 
-    def _drop(self, requests: Sequence[_Request], error) -> None:
-        for r in requests:
-            r.out.put(error())
-        _cancel(requests)
+def _step(loop: _StepLoop, active: list[_Request]) -> list[_Request]:
+    "Begin what is new, let go of what nobody reads, make one token for the rest."
+    for r in active:
+        if r.handle is None and not r.left:
+            r.handle = loop._pipe.add_request(next(loop._numbers), r.ids, r.config)
+    _cancel(r for r in active if r.left)
+    active = [r for r in active if not r.left]
+    if loop._pipe.has_non_finished_requests():  # also those that were just cancelled: it frees them
+        loop._pipe.step()
+    going = [r for r in active if r.read(loop._genai.GenerationFinishReason)]
+    _cancel(r for r in active if r.writer.stopped)
+    ignored = loop._genai.GenerationStatus.IGNORED
+    if lost := [r for r in going if r.handle.get_status() == ignored]:
+        told = f"{loop._name} has no room for {lost[0].prompt_tokens:,} tokens of prompt in its cache"
+        _drop(lost, lambda: ModelError(told))
+    return [r for r in going if r not in lost]
+
+
+def _drop(requests: Sequence[_Request], error) -> None:
+    "Tell those who asked, and stop the computation for them."
+    for r in requests:
+        r.out.put(error())
+    _cancel(requests)
 
 
 def _cancel(requests) -> None:
@@ -177,11 +182,43 @@ def _cancel(requests) -> None:
         if r.handle is not None:
             r.handle.cancel()
 
-# %% ../../nbs/generation/openvino_model.ipynb #7365f4ed
+# %% ../../nbs/generation/openvino_model.ipynb #6eb206f5
+class _Calls:
+    "The calls of a `LanguageModel`, put to a step loop."
+
+    name: str
+    context: int
+    _loop: _StepLoop
+    _tokenizer: Any
+    _genai: Any
+
+    def count(self, messages: Sequence[Mapping[str, str]]) -> int:
+        "Tokens of `messages` in the model's own chat template. Raises: `InputError`, `ModelError`."
+        return _encode(self, messages).shape[1]
+
+    def stream(
+        self, messages: Sequence[Mapping[str, str]], max_tokens: int, stop: Sequence[str] = ()
+    ) -> Iterator[str | Generation]:
+        "Pieces of text, greedily decoded, then one `Generation`. Raises: `InputError`, `ModelError`."
+        return _pieces(self._loop, _request(self, messages, max_tokens, stop))
+
+    def generate(
+        self, messages: Sequence[Mapping[str, str]], max_tokens: int, stop: Sequence[str] = ()
+    ) -> Generation:
+        "The whole answer. Raises: `InputError`, `ModelError`."
+        return self.batch([messages], max_tokens, stop)[0]
+
+    def batch(
+        self, conversations: Sequence[Sequence[Mapping[str, str]]], max_tokens: int, stop: Sequence[str] = ()
+    ) -> list[Generation]:
+        "The answers, in order, computed together. Raises: `InputError`, `ModelError`."
+        return _together(self._loop, [_request(self, m, max_tokens, stop) for m in conversations])
+
+# %% ../../nbs/generation/openvino_model.ipynb #55c68d42
 _CACHE_GB = 1  # of keys and values: some 45,000 tokens in 16 bits
 
 
-class OpenVINOModel:
+class OpenVINOModel(_Calls):
     "A `LanguageModel` from a GGUF file, on OpenVINO GenAI."
 
     runtime = "openvino"
@@ -217,35 +254,13 @@ class OpenVINOModel:
         "Whether it was closed."
         return self._loop.closed
 
-    def count(self, messages: Sequence[Mapping[str, str]]) -> int:
-        "Tokens of `messages` in the model's own chat template. Raises: `InputError`, `ModelError`."
-        return _encode(self, messages).shape[1]
-
-    def stream(
-        self, messages: Sequence[Mapping[str, str]], max_tokens: int, stop: Sequence[str] = ()
-    ) -> Iterator[str | Generation]:
-        "Pieces of text, greedily decoded, then one `Generation`. Raises: `InputError`, `ModelError`."
-        return _pieces(self._loop, _request(self, messages, max_tokens, stop))
-
-    def generate(
-        self, messages: Sequence[Mapping[str, str]], max_tokens: int, stop: Sequence[str] = ()
-    ) -> Generation:
-        "The whole answer. Raises: `InputError`, `ModelError`."
-        return self.batch([messages], max_tokens, stop)[0]
-
-    def batch(
-        self, conversations: Sequence[Sequence[Mapping[str, str]]], max_tokens: int, stop: Sequence[str] = ()
-    ) -> list[Generation]:
-        "The answers, in order, computed together. Raises: `InputError`, `ModelError`."
-        return _together(self._loop, [_request(self, m, max_tokens, stop) for m in conversations])
-
     def close(self) -> None:
         "Let go of the memory; answers under way end in an error."
         self._end()
         self._tokenizer = None
 
-# %% ../../nbs/generation/openvino_model.ipynb #16e4a116
-def _encode(model: OpenVINOModel, messages: Sequence[Mapping[str, str]]):
+# %% ../../nbs/generation/openvino_model.ipynb #3d89448d
+def _encode(model: _Calls, messages: Sequence[Mapping[str, str]]):
     "(1, n) int64 tokens of `messages`, ready for an answer."
     messages, tokenizer = check_messages(messages), model._tokenizer
     if tokenizer is None:
@@ -258,7 +273,7 @@ def _encode(model: OpenVINOModel, messages: Sequence[Mapping[str, str]]):
 
 
 def _request(
-    model: OpenVINOModel, messages: Sequence[Mapping[str, str]], max_tokens: int, stop: Sequence[str]
+    model: _Calls, messages: Sequence[Mapping[str, str]], max_tokens: int, stop: Sequence[str]
 ) -> _Request:
     "Raises: `InputError` where it cannot be put."
     ids = _encode(model, messages)

@@ -5,10 +5,8 @@
 # %% auto #0
 __all__ = ['QUANTIZATIONS', 'check_model_folder', 'transformers_print', 'random_lfm2', 'TransformersModel']
 
-# %% ../../nbs/generation/transformers_model.ipynb #2fb91cd8
+# %% ../../nbs/generation/transformers_model.ipynb #235ebae6
 import functools
-import importlib.util
-import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import metadata
@@ -16,7 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from ..core import Device, Generation, InputError, ModelError, digest
-from .adapters import adapter_print, attach_adapter, detach_adapter, using_adapter
+from liquid_ai.generation.adapters import (
+    adapter_print,
+    attach_adapter,
+    detach_adapter,
+    import_bitsandbytes,
+    using_adapter,
+)
 from .greedy import Prefixes, decode, decode_batch
 from .streams import Left, Writer, check_context, check_messages, my_turn, stream_from
 from ..indexing.assets import quiet_transformers, read_json
@@ -105,7 +109,7 @@ def random_lfm2(
         tokenizer.save_pretrained(folder)
     return folder
 
-# %% ../../nbs/generation/transformers_model.ipynb #ba7cee91
+# %% ../../nbs/generation/transformers_model.ipynb #d339c539
 QUANTIZATIONS = ("none", "int8", "nf4")
 
 
@@ -115,12 +119,11 @@ def _quantization(kind: str, device: Device) -> dict[str, Any]:
         raise InputError(f"quantization {kind!r} is unknown; use {', '.join(QUANTIZATIONS)}")
     if kind == "none":
         return {}
-    if importlib.util.find_spec("bitsandbytes") is None:
+    if not import_bitsandbytes():
         raise ModelError(f"quantization={kind!r} needs bitsandbytes: pip install bitsandbytes, or use 'none'")
     import torch
     from transformers import BitsAndBytesConfig
 
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it tells of a cast at every product
     four = {"bnb_4bit_quant_type": "nf4", "bnb_4bit_compute_dtype": getattr(torch, device.dtype)}
     how = {"load_in_4bit": True, **four} if kind == "nf4" else {"load_in_8bit": True}
     return {"quantization_config": BitsAndBytesConfig(**how), "device_map": {"": device.name}}
@@ -156,8 +159,69 @@ def _load(folder: Path, device: Device, quantization: str) -> tuple[Any, Any]:
             module.support_avx512bf16_for_cpu = False
     return tokenizer, (model if how else model.to(device.name)).eval()
 
-# %% ../../nbs/generation/transformers_model.ipynb #f395017a
-class TransformersModel:
+# %% ../../nbs/generation/transformers_model.ipynb #2ea1b1f7
+class _Calls:
+    "The calls of a `LanguageModel`, put to torch."
+
+    name: str
+    context: int
+
+    def count(self, messages: Sequence[Mapping[str, str]]) -> int:
+        "Tokens of `messages` in the model's own chat template. Raises: `InputError`, `ModelError`."
+        return len(_ids(self, messages))
+
+    def stream(
+        self, messages: Sequence[Mapping[str, str]], max_tokens: int, stop: Sequence[str] = ()
+    ) -> Iterator[str | Generation]:
+        "Pieces of text, greedily decoded, then one `Generation`. Raises: `InputError`, `ModelError`."
+        return _unless_left(stream_from(_work(self, messages, max_tokens, stop)))
+
+    def generate(
+        self, messages: Sequence[Mapping[str, str]], max_tokens: int, stop: Sequence[str] = ()
+    ) -> Generation:
+        "The whole answer. Raises: `InputError`, `ModelError`."
+        return _work(self, messages, max_tokens, stop)(lambda text: True)
+
+    def batch(
+        self, conversations: Sequence[Sequence[Mapping[str, str]]], max_tokens: int, stop: Sequence[str] = ()
+    ) -> list[Generation]:
+        "The answers, in order, computed together. Raises: `InputError`, `ModelError`."
+        return _batch(self, conversations, max_tokens, stop)
+
+# %% ../../nbs/generation/transformers_model.ipynb #564982c1
+class _Swaps:
+    "Adapters by name."
+
+    @property
+    def adapter(self) -> str | None:
+        "The name of the adapter in use."
+        return self._used
+
+    def attach(self, name: str, folder: str | Path) -> None:
+        "Read a LoRA adapter, to be used by `name`. Raises: `ModelError` where it does not fit this model."
+        with my_turn(self._lock, lambda text: True):
+            attach_adapter(_open(self), name, Path(folder))
+            self._adapters[name] = adapter_print(Path(folder))
+
+    def use(self, name: str | None) -> None:
+        "Answer with this adapter from the next generation on; None: without one. Raises: `InputError`."
+        with my_turn(self._lock, lambda text: True):
+            if name is not None and name not in self._adapters:
+                raise InputError(f"no adapter {name!r} is attached; there are {sorted(self._adapters)}")
+            using_adapter(_open(self), name)
+            self._prefixes.clear()  # what was read with the other weights
+            self._used = name
+
+    def detach(self, name: str) -> None:
+        "Forget an adapter that is not in use. Raises: `InputError`."
+        with my_turn(self._lock, lambda text: True):
+            if name == self._used or name not in self._adapters:
+                raise InputError(f"adapter {name!r} is {'in use' if name == self._used else 'not attached'}")
+            detach_adapter(_open(self), name)
+            del self._adapters[name]
+
+# %% ../../nbs/generation/transformers_model.ipynb #560a7687
+class TransformersModel(_Calls, _Swaps):
     "A `LanguageModel` on torch through transformers."
 
     runtime = "torch"
@@ -186,63 +250,14 @@ class TransformersModel:
         self._ends = frozenset(ends if isinstance(ends, list) else [ends])
         self._prefixes, self._adapters, self._used = Prefixes(), {}, None
         if adapter:
-            self.attach(Path(adapter).name, adapter)
-            self.use(Path(adapter).name)
+            called = Path(adapter).name.replace(".", "-") or "adapter"  # peft takes no dot in a name
+            self.attach(called, adapter)
+            self.use(called)
 
     @property
     def fingerprint(self) -> str:
         "Changes with the weights, their format, and the adapter in use."
         return _with_adapter(self._base, self._adapters.get(self._used, ""))
-
-    @property
-    def adapter(self) -> str | None:
-        "The name of the adapter in use."
-        return self._used
-
-    def count(self, messages: Sequence[Mapping[str, str]]) -> int:
-        "Tokens of `messages` in the model's own chat template. Raises: `InputError`, `ModelError`."
-        return len(_ids(self, messages))
-
-    def stream(
-        self, messages: Sequence[Mapping[str, str]], max_tokens: int, stop: Sequence[str] = ()
-    ) -> Iterator[str | Generation]:
-        "Pieces of text, greedily decoded, then one `Generation`. Raises: `InputError`, `ModelError`."
-        return _unless_left(stream_from(_work(self, messages, max_tokens, stop)))
-
-    def generate(
-        self, messages: Sequence[Mapping[str, str]], max_tokens: int, stop: Sequence[str] = ()
-    ) -> Generation:
-        "The whole answer. Raises: `InputError`, `ModelError`."
-        return _work(self, messages, max_tokens, stop)(lambda text: True)
-
-    def batch(
-        self, conversations: Sequence[Sequence[Mapping[str, str]]], max_tokens: int, stop: Sequence[str] = ()
-    ) -> list[Generation]:
-        "The answers, in order, computed together. Raises: `InputError`, `ModelError`."
-        return _batch(self, conversations, max_tokens, stop)
-
-    def attach(self, name: str, folder: str | Path) -> None:
-        "Read a LoRA adapter, to be used by `name`. Raises: `ModelError` where it does not fit this model."
-        with my_turn(self._lock, lambda text: True):
-            attach_adapter(_open(self), name, Path(folder))
-            self._adapters[name] = adapter_print(Path(folder))
-
-    def use(self, name: str | None) -> None:
-        "Answer with this adapter from the next generation on; None: without one. Raises: `InputError`."
-        with my_turn(self._lock, lambda text: True):
-            if name is not None and name not in self._adapters:
-                raise InputError(f"no adapter {name!r} is attached; there are {sorted(self._adapters)}")
-            using_adapter(_open(self), name)
-            self._prefixes.clear()  # what was read with the other weights
-            self._used = name
-
-    def detach(self, name: str) -> None:
-        "Forget an adapter that is not in use. Raises: `InputError`."
-        with my_turn(self._lock, lambda text: True):
-            if name == self._used or name not in self._adapters:
-                raise InputError(f"adapter {name!r} is {'in use' if name == self._used else 'not attached'}")
-            detach_adapter(_open(self), name)
-            del self._adapters[name]
 
     def close(self) -> None:
         "Let go of the memory; answers under way end in an error."
