@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from test_adapters import folders  # noqa: F401  a fixture
 from test_models import lfm2  # noqa: F401  a fixture
 
 from liquid_ai import RAG, Document, InputError, Settings
@@ -196,3 +197,22 @@ def test_other_words_hit_only_where_they_may(made):
         assert rag.ask(other).cache.kind == "miss"
     assert rag.ask("What does a gray heron eat?", principals=["staff"]).cache.kind == "miss"
     assert rag.cache.stats().semantic == 1
+
+
+def test_no_answer_outlives_a_change_of_adapter(tmp_path, folders):  # noqa: F811
+    chosen = Settings(generator=str(folders / "tiny-lfm2"), device="cpu", answer_tokens=8)
+    with RAG.open(tmp_path / "store", chosen) as rag:
+        rag.ingest(DOCUMENTS, progress=False)
+        kinds = [rag.ask(QUESTION).cache.kind]
+        rag.model.attach("law", folders / "law")
+        kinds.append(rag.ask(QUESTION).cache.kind)  # attached, not in use
+        for name in ("law", "law", None):
+            rag.model.use(name)
+            kinds.append(rag.ask(QUESTION).cache.kind)
+        rag.model.detach("law")
+        rag.model.attach("law", folders / "tax")  # the same name, another adapter
+        rag.model.use("law")
+        kinds.append(rag.ask(QUESTION).cache.kind)
+        rag.model.use(None)
+        rag.model.detach("law")
+    assert kinds == ["miss", "exact", "miss", "exact", "exact", "miss"]
