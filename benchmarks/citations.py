@@ -116,7 +116,9 @@ def answered(part: str, wanted: int) -> tuple[Squad, list[Reference], dict[str, 
     "Every question of a part answered and scored, nothing withheld. Raises: `MissingData`."
     path = folder_of("squad") / "dev-v2.0.json"
     data = read_squad(path)
-    settings = Settings(generator="packaged", min_confidence=0.0, answer_cache="none")
+    settings = Settings(
+        generator="packaged", min_confidence=0.0, min_answer_confidence=0.0, answer_cache="none"
+    )
     with tempfile.TemporaryDirectory() as folder, RAG.open(Path(folder) / "store", settings) as rag:
         rag.ingest(data.documents, progress=False)
         answers = ask(rag, data, homes(path, data), part, wanted)

@@ -499,6 +499,12 @@ class Settings(_Serving):
 _KINDS = {int: (Integral, "whole number"), float: (Real, "number"), bool: (bool, "switch (true or false)")}
 _KINDS |= {str: (str, "text")}
 _FROM_ONE = {"chunk_tokens", "candidates", "rrf_k", "rerank_top", "answer_tokens"}
+_SHARES = {"min_support", "min_confidence", "min_answer_confidence", "cache_similarity"}  # 0 to 1
+_CHOICES = {
+    "quantization": ("none", "int8", "nf4"),
+    "unsupported": ("flag", "remove"),
+    "limit_on_failure": ("closed", "open"),
+}
 _fields = functools.cache(fields)
 
 
@@ -513,6 +519,10 @@ def check_setting(
         raise InputError(f"{name}={value!r} is not a {called}")
     if kind in (int, float) and not (name in _FROM_ONE) <= value < float("inf"):
         raise InputError(f"{name}={value!r} is too small or not finite")
+    if name in _SHARES and not value <= 1:
+        raise InputError(f"{name}={value!r} is a share: give 0 to 1")
+    if value not in _CHOICES.get(name, (value,)):
+        raise InputError(f"{name}={value!r} is unknown; use {' or '.join(_CHOICES[name])}")
 
 # %% ../nbs/core.ipynb #2524068d
 _SWITCH = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(("0", "false", "no", "off"), False)

@@ -40,7 +40,7 @@ from liquid_ai.core import (
     digest,
     html_card,
 )
-from .generation.answer import write_answer
+from .generation.answer import check_version, write_answer
 from .generation.cache import Cache
 from .generation.cache_entry import Key, cache_key
 from .generation.influence import AnswerExplanation, explain_answer
@@ -429,7 +429,7 @@ def _key(rag: RAG, asked: _Asked, snapshot: Snapshot) -> Key:
         prompt=PROMPT_VERSION,
         where=asked.where,
         principals=asked.principals,
-        parameters=_print(asked.settings),
+        parameters=(_print(asked.settings), check_version(asked.settings)),
     )
 
 
