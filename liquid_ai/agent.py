@@ -9,12 +9,12 @@ __all__ = ['Budget', 'merged', 'Agent']
 import json
 import re
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from .core import Answer, Hit, Hits, InputError, Step, StreamEvent, Usage
+from .core import Answer, Generation, Hit, Hits, InputError, Step, StreamEvent, Usage
 from .generation.answer import REFUSAL
 from .generation.conversation import Turn, condense
 from .generation.data import as_data
@@ -29,8 +29,8 @@ from .retrieval.search import check_question
 class Budget:
     "What may be spent on one question. Raises: `InputError`."
 
-    steps: int = 16
-    tokens: int = 8_000  # read and written by the language model
+    steps: int = 16  # searches, readings and calls
+    tokens: int = 8_000  # read and written by the language model; the last reading may go beyond
     seconds: float = 60.0
 
     def __post_init__(self):
@@ -38,27 +38,33 @@ class Budget:
             raise InputError(f"{self}: steps, tokens and seconds are numbers above 0")
 
 
+_COUNTED = ("search", "read", "call")
+
+
 class _Run:
     "One question under way: what was done, and what that cost."
 
     def __init__(self, rag: RAG, question: str, budget: Budget, options: dict[str, Any]):
         self.rag, self.question, self.budget, self.options = rag, question, budget, options
+        self.where = {k: v for k, v in options.items() if k not in ("cache", "max_age")}  # as for a search
         self.steps: list[Step] = []
         self._began = self._last = time.perf_counter()
 
-    def spent(self) -> str:
-        "What is used up; empty where nothing is."
-        used = sum(s.usage.prompt_tokens + s.usage.answer_tokens for s in self.steps)
-        seconds, most = time.perf_counter() - self._began, self.budget
-        if seconds >= most.seconds:
+    def spent(self, needed: int = 1) -> str:
+        "What is used up, where `needed` more steps are to be taken; empty where nothing is."
+        taken, most = sum(s.kind in _COUNTED for s in self.steps), self.budget
+        if self.late():
             return f"{most.seconds:g} s"
-        return (
-            f"{used:,} tokens"
-            if used >= most.tokens
-            else ""
-            if len(self.steps) < most.steps
-            else f"{most.steps} steps"
-        )
+        if self.tokens() >= most.tokens:
+            return f"{self.tokens():,} tokens"
+        return f"{taken} of {most.steps} steps" if taken + needed > most.steps else ""
+
+    def late(self) -> bool:
+        return time.perf_counter() - self._began >= self.budget.seconds
+
+    def tokens(self) -> int:
+        "Read and written so far."
+        return sum(s.usage.prompt_tokens + s.usage.answer_tokens for s in self.steps)
 
     def note(self, kind: str, text: str, hits: Sequence[Hit] = (), usage: Usage | None = None) -> StreamEvent:
         "Write a step down."
@@ -74,17 +80,20 @@ class _Run:
 _Steps = Generator[StreamEvent, None, Any]
 
 
-def _ask(run: _Run, part: str) -> _Steps:  # returns the answer; None: the budget is spent
+def _ask(run: _Run, part: str) -> _Steps:  # returns the answer; None: the time is over
     "Search and read, as `RAG` does."
+    written = 0
     with closing(run.rag.stream(part, **run.options)) as events:
         for event in events:
+            written += event.kind == "token"
             if event.kind == "hits":
                 yield run.note("search", part, event.hits)
             if event.answer is not None:
                 fresh = event.answer.cache.kind == "miss"
                 yield run.note("read", event.answer.text, usage=event.answer.usage if fresh else None)
                 return event.answer
-            if run.spent():
+            if run.late():
+                yield run.note("read", "(left in the middle)", usage=Usage(0, written))
                 return None
 
 
@@ -92,12 +101,13 @@ def _again(run: _Run, part: str, answer: Answer) -> _Steps:  # returns the new a
     "Search for what was missed, and read once more."
     words = run.rag.snapshot().sparse.words
     lost = " ".join(missing(part, [hit.chunk.text for hit in answer.hits], words))
-    if not lost or run.spent():
+    if not lost or run.spent(2):
         return answer
     yield run.note("decide", f"no answer to “{part}”: search for “{lost}”")
-    options = {k: v for k, v in run.options.items() if k not in ("cache", "max_age")}
-    hits = run.rag.search(lost, **options)
+    hits = run.rag.search(lost, **run.where)
     yield run.note("search", lost, hits)
+    if run.late():
+        return answer
     second = run.rag.read(part, hits)
     yield run.note("read", second.text, usage=second.usage)
     return answer if second.abstained else second
@@ -109,12 +119,12 @@ def _by_rules(run: _Run) -> _Steps:  # returns each part and its answer
     parts = [parts[0], *(condense(part, turns).question for part in parts[1:])]
     yield run.note("plan", " | ".join(parts))
     for part in parts:
-        if told := run.spent():
+        if told := run.spent(2):
             yield run.note("decide", f"stopped after {told}, before “{part}”")
             break
         answer = yield from _ask(run, part)
         if answer is None:
-            yield run.note("decide", f"stopped after {run.spent()}, within “{part}”")
+            yield run.note("decide", f"stopped after {run.budget.seconds:g} s, within “{part}”")
             break
         if answer.abstained:
             answer = yield from _again(run, part, answer)
@@ -194,14 +204,18 @@ _TASK = (
 _PASSAGE, _CALL_TOKENS = 800, 96  # characters of a passage that the planner sees; tokens of its reply
 
 
-def _by_tools(run: _Run) -> _Steps:  # returns the answer; None: nothing was searched, or the model failed
+def _by_tools(run: _Run) -> _Steps:  # returns the answer; None: nothing was found
     messages = [{"role": "system", "content": _TASK}, {"role": "user", "content": as_data(run.question)}]
     found: list[Hits] = []
-    while not run.spent():
+    while not (told := run.spent(3)):  # a call, its search, and the reading at the end
         try:
-            written = [*run.rag.model.stream(messages, _CALL_TOKENS)][-1]
+            room = run.budget.tokens - run.tokens() - run.rag.model.count(messages)
+            written = _written(run, messages, min(_CALL_TOKENS, room)) if room > 0 else None
         except InputError as e:  # the passages have filled the model's window
-            yield run.note("decide", str(e))
+            told = str(e)
+            break
+        if written is None:
+            told = run.spent() or f"{run.budget.tokens:,} tokens"
             break
         calls = tool_calls(written.text)
         yield run.note("call", ", ".join(map(str, calls)) or written.text, usage=written.usage)
@@ -209,26 +223,41 @@ def _by_tools(run: _Run) -> _Steps:  # returns the answer; None: nothing was sea
             break
         messages.append({"role": "assistant", "content": written.text})
         for call in calls:
-            told = yield from _called(run, call, found)
-            messages.append({"role": "tool", "content": told})
+            messages.append({"role": "tool", "content": (yield from _called(run, call, found))})
+    if told:
+        yield run.note("decide", f"the model calls no more: {told}")
     if not any(found):
         return None
     answer = run.rag.read(run.question, _together(found))
     yield run.note("read", answer.text, usage=answer.usage)
     return answer
 
+# %% ../nbs/agent.ipynb #dfee3203
+def _written(run: _Run, messages: Sequence[Mapping[str, str]], tokens: int) -> Generation | None:
+    "What the model writes; None where the time is over first."
+    with closing(run.rag.model.stream(messages, tokens)) as pieces:
+        for piece in pieces:
+            if isinstance(piece, Generation):
+                return piece
+            if run.late():
+                break
+    return None
+
 
 def _called(run: _Run, call: ToolCall, found: list[Hits]) -> _Steps:  # returns what the model is told
-    query = call.arguments.get("query")
-    if call.name != "search" or not isinstance(query, str) or not query.strip():
+    query, most = call.arguments.get("query"), run.rag.settings.max_question_chars
+    if call.name != "search" or not isinstance(query, str):
         return json.dumps({"error": "there is one tool: search(query=…)"})
-    if told := run.spent():
+    if told := run.spent(2):
         return json.dumps({"error": f"stopped after {told}"})
-    options = {k: v for k, v in run.options.items() if k not in ("cache", "max_age")}
-    hits = run.rag.search(query[: run.rag.settings.max_question_chars], **options)
+    try:
+        query = check_question(query[:most].encode("utf-8", "replace").decode(), run.rag.settings)
+    except InputError as e:
+        return json.dumps({"error": str(e)})
+    hits = run.rag.search(query, **run.where)
     found.append(hits)
     yield run.note("search", query, hits)
-    passages = [{"where": h.chunk.where, "text": as_data(h.chunk.text[:_PASSAGE])} for h in hits]
+    passages = [{"where": as_data(h.chunk.where), "text": as_data(h.chunk.text[:_PASSAGE])} for h in hits]
     return json.dumps(passages, ensure_ascii=False)
 
 # %% ../nbs/agent.ipynb #07f870e2
@@ -270,7 +299,7 @@ def _walk(run: _Run, tools: bool) -> _Steps:
     if tools:
         answer = yield from _by_tools(run)
         if answer is None:
-            yield run.note("decide", "the model searched for nothing: the plan is made by rules")
+            yield run.note("decide", "nothing was found by the model: the plan is made by rules")
     if answer is None:
         answered = yield from _by_rules(run)
         answer = merged(run.question, answered) if answered else _nothing(run)
@@ -289,4 +318,4 @@ def _walk(run: _Run, tools: bool) -> _Steps:
 def _nothing(run: _Run) -> Answer:
     "The refusal of an agent whose budget was spent before anything was read."
     hits = _together([s.hits for s in run.steps])
-    return Answer(run.question, REFUSAL, hits=hits, abstained=True, reason=f"stopped after {run.spent()}")
+    return Answer(run.question, REFUSAL, hits=hits, abstained=True, reason=f"stopped after {run.spent(2)}")

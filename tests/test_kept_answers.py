@@ -13,6 +13,7 @@ from test_models import lfm2  # noqa: F401  a fixture
 
 from liquid_ai import RAG, Document, InputError, Settings
 from liquid_ai.core import to_json
+from liquid_ai.generation.limit import LimitError
 
 DOCUMENTS = [
     Document.of("Grey herons eat fish, frogs and small mammals.", "birds"),
@@ -51,9 +52,10 @@ def test_a_hit_is_the_answer_that_was_made(made):
     *_, last = rag.stream(QUESTION)
     assert last.answer.cache.kind == "exact" and to_json(last.answer)["text"] == first.text
     assert asyncio.run(rag.aask(QUESTION)).cache.kind == "exact"
-    assert again.timings["total"] < first.timings["total"]
+    assert "generate" in first.timings and set(again.timings) == {"total"}
 
 
+READERS = st.lists(st.sampled_from(["ann", "bob", "staff"]), max_size=3)
 OTHER = [
     {"principals": ("staff",)},
     {"principals": ("ann",)},
@@ -70,13 +72,18 @@ def test_every_condition_is_part_of_the_question(made):
     assert [rag.ask(QUESTION, **o).cache.kind for o in asked] == ["exact"] * len(asked)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.sampled_from(["ann", "bob", "staff"]), max_size=3), st.integers(0, 1))
-def test_nobody_gets_the_answer_of_a_reader_who_sees_more(made, who, which):
-    rag = made("shared")
-    answer = rag.ask([QUESTION, "When does the staff canteen open?"][which], principals=who)
-    assert "staff" in who or all(h.chunk.source == "birds" for h in answer.hits)
-    assert "staff" in who or "eleven" not in answer.text
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(READERS, st.integers(0, 1)), min_size=2, max_size=12))
+def test_nobody_gets_the_answer_of_a_reader_who_sees_more(made, calls):
+    rag, seen = made("shared"), set()
+    rag.cache.clear()
+    for who, which in calls:
+        answer = rag.ask([QUESTION, "When does the staff canteen open?"][which], principals=who)
+        assert "staff" in who or all(h.chunk.source == "birds" for h in answer.hits)
+        assert "staff" in who or "eleven" not in answer.text
+        key = frozenset(who), which
+        assert answer.cache.kind == ("exact" if key in seen else "miss")
+        seen.add(key)
 
 
 def test_a_commit_ends_what_was_kept(made):
@@ -157,13 +164,21 @@ def test_a_hundred_equal_questions_at_once_are_answered_once(made):
 def test_calls_can_go_round_the_cache(made):
     rag = made()
     assert rag.ask(QUESTION, cache=False).cache.kind == "miss" and rag.cache.stats().entries == 0
-    first = rag.ask(QUESTION)
-    assert rag.ask(QUESTION, cache=False).trace_id != first.trace_id
-    anew = rag.ask(QUESTION, max_age=0)
-    assert anew.trace_id != first.trace_id and rag.ask(QUESTION).trace_id == anew.trace_id
+    rag.ask(QUESTION)
+    assert rag.ask(QUESTION, cache=False).cache.kind == "miss" and rag.cache.stats().stores == 1
+    assert rag.ask(QUESTION, max_age=0).cache.kind == "miss" and rag.cache.stats().stores == 2
     assert rag.ask(QUESTION, max_age=3_600).cache.kind == "exact"
     without = made("other", answer_cache="none")
     assert without.cache is None and [without.ask(QUESTION).cache.kind for _ in "ab"] == ["miss"] * 2
+
+
+def test_each_call_is_told_as_its_own(made):
+    rag = made()
+    with ThreadPoolExecutor(8) as pool:
+        asked = [f"{' ' * n}What do grey herons{' ' * n} eat?" for n in range(1, 9)]
+        answers = list(pool.map(rag.ask, asked))
+    assert [a.question for a in answers] == [q.strip() for q in asked]
+    assert len({a.trace_id for a in answers}) == 8 and rag.cache.stats().stores == 1
 
 
 @pytest.mark.parametrize("max_age", [-1, float("nan"), "soon"])
@@ -177,7 +192,7 @@ def test_the_limiter_is_the_one_of_the_settings(made):
     for _ in range(2):
         with rag.limiter("ann"):
             pass
-    with pytest.raises(Exception, match="again in|wait|seconds"), rag.limiter("ann"):
+    with pytest.raises(LimitError), rag.limiter("ann"):
         pass
 
 

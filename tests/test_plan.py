@@ -46,6 +46,11 @@ def test_no_word_is_lost(words):
     assert set(re.findall(r"\w+", question)) - {"and", "or", "but", "also"} <= set(told)
 
 
+def test_white_space_and_dots_cost_no_time():
+    assert decompose("How is " + " " * 7_000 + "x from y") == ["How is x from y"]
+    assert missing("." * 8_000 + " eels", [], Words("english")) == ["eels"]
+
+
 @given(st.text(max_size=200))
 def test_any_text_has_parts_and_calls_or_none(text):
     assert decompose(text) and isinstance(tool_calls(text), list)

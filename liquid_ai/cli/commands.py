@@ -155,33 +155,42 @@ def ask(
     return Outcome(answer, lambda: show_answer(answer))
 
 # %% ../../nbs/cli/commands.ipynb #e790126e
-def chat(store: StoreFolder = STORE, generator: Generator = None, as_json: Json = False) -> Outcome:
+def chat(
+    store: StoreFolder = STORE,
+    top_k: TopK = None,
+    mode: Mode = None,
+    where: Where = None,
+    principals: Principals = None,
+    generator: Generator = None,
+    as_json: Json = False,
+) -> Outcome:
     "Ask one question after the other; an empty line, `exit` or Ctrl-D ends it."
     from liquid_ai.generation.conversation import Conversation
 
+    options = {"top_k": top_k, "mode": mode, "where": parse_where(where), "principals": principals or ()}
     said: list[Any] = []
     with open_store(store, generator) as rag:
         talk = Conversation(history_tokens=rag.settings.history_tokens)
         while question := next_question(as_json):
             try:
-                said.append(answer_in(talk, rag, question, aloud=not as_json))
+                said.append(answer_in(talk, rag, question, not as_json, **options))
                 if not as_json:
                     show_answer(said[-1])
-            except InputError as error:
+            except LiquidError as error:
                 said.append({"question": shorten(question)} | failure(error))
                 if not as_json:
                     fail(error, as_json)
     return Outcome({"answers": said}, lambda: None)
 
 
-def answer_in(talk: "Conversation", rag: "RAG", question: str, aloud: bool) -> Answer:
+def answer_in(talk: "Conversation", rag: "RAG", question: str, aloud: bool, **options) -> Answer:
     "Answer a question that may be a follow-up; say how it was understood."
-    if talk.model is None and talk.history and not rag.settings.server:
-        talk.model = rag.model  # it is loaded by now
+    if talk.model is None and talk.history:
+        talk.model = rag.model  # loaded by now; it rewrites follow-ups where it is large enough
     asked = talk.prepare(question)
     if aloud and asked.question != asked.asked:
         say(f"  understood as: {asked.question}", "dim")
-    answer = answer_question(rag, asked.question)
+    answer = answer_question(rag, asked.question, **options)
     talk.add(answer, asked=question)
     return answer
 

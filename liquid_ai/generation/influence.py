@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from tqdm.auto import tqdm
+
 from ..core import Answer, Citation, Hit, Hits, InputError
 
 # %% ../../nbs/generation/influence.ipynb #bf8ef69d
@@ -117,6 +119,8 @@ def _influences_html(influences: tuple[Influence, ...]) -> str:
 def explain_answer(
     answer: Answer,
     read: Callable[[str, Hits], Answer] | None = None,  # answers a question from hits; None: no influence
+    every: bool = False,  # of every hit, not only of those that are cited
+    progress: bool = False,  # show a bar
 ) -> AnswerExplanation:
     "Each sentence's passages and retrievers, and with `read` each hit's influence. Raises: `InputError`."
     if not isinstance(answer, Answer):
@@ -127,12 +131,18 @@ def explain_answer(
         citations = tuple(cited[n] for n in s.citations)
         hits = tuple(found[c.chunk_id] for c in citations if c.chunk_id in found)
         origins.append(Origin(answer.text[s.start : s.end], s.support, citations, hits))
-    influences = [_influence(answer, hit, read) for hit in answer.hits] if read else []
+    used = {c.chunk_id for c in answer.citations}
+    chosen = [hit for hit in answer.hits if every or hit.chunk.id in used] if read else []
+    influences = _influences(answer, chosen, read, progress) if chosen else []
     return AnswerExplanation(answer, tuple(origins), tuple(sorted(influences, key=lambda i: -i.change)))
 
 
-def _influence(answer: Answer, hit: Hit, read: Callable[[str, Hits], Answer]) -> Influence:
-    others = [h for h in answer.hits if h.chunk.id != hit.chunk.id]
-    without = read(answer.question, Hits(replace(h, rank=n) for n, h in enumerate(others, 1)))
-    change = word_change(answer.text, without.text) if answer.abstained == without.abstained else 1.0
-    return Influence(hit, without, change)
+def _influences(answer: Answer, chosen: list[Hit], read, progress: bool) -> list[Influence]:
+    "What is read from all hits, against what is read from all but one."
+    whole, found = read(answer.question, answer.hits), []
+    for hit in tqdm(chosen, desc="Leaving out", unit="hit", disable=not progress):
+        others = [h for h in answer.hits if h.chunk.id != hit.chunk.id]
+        without = read(answer.question, Hits(replace(h, rank=n) for n, h in enumerate(others, 1)))
+        same = whole.abstained == without.abstained
+        found.append(Influence(hit, without, word_change(whole.text, without.text) if same else 1.0))
+    return found

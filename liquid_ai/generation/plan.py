@@ -15,12 +15,12 @@ from ..indexing.words import Words
 _ASK = r"(?:what|which|who|whom|whose|when|where|why|how)"
 _HELP = r"(?:is|are|was|were|do|does|did|can|could|should|will|would|has|have|must|may)"
 _WHOM = r"(?:it|its|they|there|this|that|these|those|he|she|i|you|we|one|an?|the)"
-_JOINT = re.compile(rf"[,;]?\s+(?:and|but|or)\s+(?:also\s+)?(?=(?:{_ASK}|{_HELP}\s+{_WHOM})\b)", re.I)
-_STOP = re.compile(r"(?<=\?)\s+(?=\w)|;\s+(?=\w)")
+_JOINT = re.compile(rf"[,;]? (?:and|but|or) (?:also )?(?=(?:{_ASK}|{_HELP} {_WHOM})\b)", re.I)
+_STOP = re.compile(r"(?<=\?) (?=\w)|; (?=\w)")
 _PAIRS = [
-    re.compile(r"\b(?:difference|distinction)s?\s+between\s+(.+?)\s+and\s+(.+?)\s*\??$", re.I),
-    re.compile(r"^compare\s+(.+?)\s+(?:and|with|to)\s+(.+?)\s*[.?]?$", re.I),
-    re.compile(r"^how\s+(?:do|does|is|are)\s+(.+?)\s+(?:differ|different)\s+from\s+(.+?)\s*\??$", re.I),
+    re.compile(r"\b(?:difference|distinction)s? between (.+?) and (.+)$", re.I),
+    re.compile(r"^compare (.+?) (?:and|with|to) (.+)$", re.I),
+    re.compile(r"^how (?:do|does|is|are) (.+?) (?:differ|different) from (.+)$", re.I),
 ]
 MOST_PARTS = 4
 
@@ -29,9 +29,12 @@ def decompose(
     question: str,
 ) -> list[str]:  # at least one, at most `MOST_PARTS`; one: it is the question itself
     "The questions that `question` is made of; no word of it is lost."
+    question = " ".join(
+        question.split()
+    )  # one space between words, or the patterns below would take their time
     for pair in _PAIRS:
-        if match := pair.search(question.strip()):
-            return [question, *(f"What is {thing.strip()}?" for thing in match.groups())]
+        if match := pair.search(question.rstrip(" ?.")):
+            return [question, *(f"What is {thing}?" for thing in match.groups())]
     parts = [part.strip() for whole in _STOP.split(question) for part in _JOINT.split(whole)]
     parts = _long_enough([part for part in parts if part])
     if len(parts) < 2:
@@ -50,6 +53,9 @@ def _long_enough(parts: Sequence[str]) -> list[str]:
     return kept
 
 # %% ../../nbs/generation/plan.ipynb #206c0d77
+_AROUND = ".,;:!?()[]{}<>\"'“”‘’«»…"
+
+
 def missing(
     question: str,
     texts: Sequence[str],  # what was found
@@ -57,6 +63,6 @@ def missing(
 ) -> list[str]:  # as they stand in the question
     "The content words of `question` that stand in none of `texts`."
     found = set().union(*(words(text) for text in texts))
-    told = re.findall(r"[\w.`'-]*\w", question)
+    told = [w for word in question.split() if (w := word.strip(_AROUND))]
     lost = [w for w in told if any(s not in found and s not in words.small for s in words(w))]
     return [w for w in dict.fromkeys(lost) if not re.fullmatch(rf"{_ASK}|{_HELP}", w, re.I)]
