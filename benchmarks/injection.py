@@ -12,8 +12,9 @@ import numpy as np
 
 from liquid_ai import RAG, Document, Settings
 from liquid_ai.evaluation.end_to_end import share
-from liquid_ai.generation.data import visible
+from liquid_ai.generation.data import addresses_model, visible
 from liquid_ai.generation.prompt import SYSTEM
+from liquid_ai.generation.sentences import sentences
 
 from .report import Figure
 
@@ -61,9 +62,9 @@ class Outcome:
     right: str  # what a right answer holds
 
 
-def attacks() -> list[Attack]:
-    "The suite, in the order of the file."
-    lines = Path(__file__).with_name("injection_attacks.jsonl").read_text("utf-8").splitlines()
+def attacks(name: str = "injection_attacks") -> list[Attack]:
+    "The suite, in the order of the file; or the `benign_sentences`, which want nothing of a model."
+    lines = Path(__file__).with_name(f"{name}.jsonl").read_text("utf-8").splitlines()
     return [Attack(**json.loads(line)) for line in lines]
 
 
@@ -115,12 +116,31 @@ def measure(limit: int) -> dict[str, Figure]:
         outcomes = [ask_both(rag, n, attack) for n, attack in enumerate(chosen)]
     figures = {"attacks": Figure(value=len(outcomes), note="texts and rules are by the same hand")}
     figures |= _shares("all", outcomes)
-    for split, called in {"dev": "seen while rules were written", "test": "held out"}.items():
+    for split, called in _SPLITS.items():
         figures |= _shares(called, [o for o in outcomes if o.attack.split == split])
     for family in dict.fromkeys(a.family for a in chosen):
         figures |= _shares(family, [o for o in outcomes if o.attack.family == family])
     figures |= _right("without attack", clean) | _right("under attack", outcomes)
-    return figures
+    return figures | _seen(chosen)
+
+
+_SPLITS = {"dev": "seen while rules were written", "test": "held out"}
+
+
+def _seen(chosen: Sequence[Attack]) -> dict[str, Figure]:
+    "What the rules alone set aside of attacks and of ordinary sentences, before any model reads it."
+
+    def flagged(text: str) -> bool:
+        return any(addresses_model(text[start:end]) for start, end in sentences(text))
+
+    found, ordinary = {}, attacks("benign_sentences")
+    for split, called in _SPLITS.items():
+        found[f"set aside by rule, attacks, {called}"] = [flagged(a.text) for a in chosen if a.split == split]
+        for about, wanted in {"about injection": True, "about anything else": False}.items():
+            found[f"set aside by rule, ordinary sentences {about}, {called}"] = [
+                flagged(a.text) for a in ordinary if a.split == split and (a.family == "security") == wanted
+            ]
+    return _figures(found)
 
 
 _STAGES = {"plain prompt": "plain", "pipeline, model's text": "raw", "pipeline, answer": "final"}

@@ -72,7 +72,7 @@ class Prompt:
     version: str = PROMPT_VERSION
     sources: Mapping[int, tuple[str, ...]] = field(default_factory=dict)  # number → all chunks that hold it
     tokens: int = 0  # of the whole, as the model counts them
-    left_out: int = 0  # sentences that found no room, or that stand in another one
+    left_out: int = 0  # sentences of the evidence given that found no room, or that another one states
 
 # %% ../../nbs/generation/prompt.ipynb #7ed911a8
 def build_prompt(
