@@ -20,6 +20,8 @@ PARTS = {"n": "noun", "v": "verb", "a": "adj", "r": "adv"}
 TARGET = Path(__file__).resolve().parent.parent / "liquid_ai" / "data" / "lexicon.json.gz"
 WORD = re.compile(r"[a-z]{2,24}(?:_(?:up|out|off|in|on|over|away|back|down|through|for|at|of|with|into))?")
 SENSES = 5  # of a word and part of speech at most
+ACTS = {"04", "11", "19", "22", "26"}  # files of acts, events, phenomena, processes and states: lexnames(5WN)
+PERSON = "18"
 
 
 def lines(path: Path) -> list[list[str]]:
@@ -36,8 +38,8 @@ def counts(folder: Path) -> dict[tuple[str, str, int], int]:
     return found
 
 
-def synsets(folder: Path) -> dict[str, tuple[list[str], list[tuple[str, str, int, int]]]]:
-    "By part and offset: the words, and the pointers as sign, target, number of the word here and there."
+def synsets(folder: Path) -> dict[str, tuple[list[str], list[tuple[str, str, int, int]], str]]:
+    "By part and offset: words; pointers as sign, target, number of the word here and there; the file."
     found = {}
     for part, name in PARTS.items():
         for fields in lines(folder / f"data.{name}"):
@@ -45,17 +47,22 @@ def synsets(folder: Path) -> dict[str, tuple[list[str], list[tuple[str, str, int
             words = [re.sub(r"\(.*\)$", "", w) for w in fields[4 : 4 + 2 * n : 2]]
             rest = fields[5 + 2 * n : 5 + 2 * n + 4 * int(fields[4 + 2 * n])]
             pointers = [
-                (rest[i], rest[i + 2].replace("s", "a") + rest[i + 1], int(rest[i + 3][:2], 16), int(rest[i + 3][2:], 16))
+                (
+                    rest[i],
+                    rest[i + 2].replace("s", "a") + rest[i + 1],
+                    int(rest[i + 3][:2], 16),
+                    int(rest[i + 3][2:], 16),
+                )
                 for i in range(0, len(rest), 4)
             ]
-            found[part + fields[0]] = words, pointers
+            found[part + fields[0]] = words, pointers, fields[1]
     return found
 
 
 def build(folder: Path) -> dict:
     "The lexicon."
     tagged, nets = counts(folder), synsets(folder)
-    senses, ids = {}, set()
+    senses, ids, names = {}, set(), set()
     for part, name in PARTS.items():
         for fields in lines(folder / f"index.{name}"):
             word = fields[0]
@@ -63,6 +70,8 @@ def build(folder: Path) -> dict:
             if not WORD.fullmatch(word) or ("_" in word and part != "v"):
                 continue
             kept = []
+            if part == "n" and any(word not in nets[at][0] for at in offsets[:3]):
+                names.add(word)  # turkey, china, mercury
             for number, at in enumerate(offsets[:SENSES], 1):
                 count = tagged.get((word, part, number), 0)
                 if (number == 1 or count) and word in nets[at][0]:  # not *Turkey* for *turkey*
@@ -71,7 +80,7 @@ def build(folder: Path) -> dict:
                 senses.setdefault(word, {})[part] = kept
     ranked = {w: sum(c for kept in s.values() for _, c in kept) for w, s in senses.items()}
     chosen = {w for w, total in ranked.items() if total}
-    for words, _ in nets.values():  # an untagged word is worth a place beside a tagged one
+    for words, *_ in nets.values():  # an untagged word is worth a place beside a tagged one
         if any(w in chosen for w in words):
             chosen |= {w for w in words if w in senses} - chosen if len(words) < 7 else set()
     words = sorted(chosen)
@@ -81,14 +90,21 @@ def build(folder: Path) -> dict:
     order = {at: i for i, at in enumerate(sorted(ids))}
     pairs = defaultdict(set)
     for at in ids:
-        here, pointers = nets[at]
+        here, pointers, file = nets[at]
         for sign, to, a, b in pointers:
-            if sign in "!+=\\" and to in nets:
+            if sign in "!+=" and to in nets:
                 there = nets[to][0]
                 ones = [here[a - 1]] if a else here
                 twos = [there[b - 1]] if b else there
                 known = to in ids or sign == "!"
-                pairs[sign] |= {(number[x], number[y]) for x in ones for y in twos if known and x in number and y in number}
+                if sign == "+" and (at[0], to[0]) == ("n", "v"):
+                    sign = "act" if file in ACTS else "person" if file == PERSON else "thing"
+                pairs[sign] |= {
+                    (number[x], number[y])
+                    for x in ones
+                    for y in twos
+                    if known and x in number and y in number
+                }
     up = [next((order.get(t, -1) for s, t, *_ in nets[at][1] if s in ("@", "&")), -1) for at in sorted(ids)]
     irregular = {}
     for part, name in PARTS.items():
@@ -97,12 +113,13 @@ def build(folder: Path) -> dict:
     table = {
         w: {p: [n for at, c in kept for n in (order[at], c)] for p, kept in senses[w].items()} for w in words
     }
-    signs = {"!": "antonyms", "+": "related", "=": "attributes", "\\": "pertains"}
+    signs = {"!": "antonyms", "=": "attributes", "act": "acts", "person": "agents", "thing": "things"}
     return {
         "source": "WordNet 3.0, Copyright 2006 by Princeton University; see WORDNET_LICENSE",
         "words": table,
         "up": up,
         "irregular": irregular,
+        "names": sorted(names & number.keys()),
         **{name: sorted(map(list, pairs[sign])) for sign, name in signs.items()},
     }
 

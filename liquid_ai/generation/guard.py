@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from .cache_entry import normalised
-from .guard_clauses import clause_of, in_pairs, parts, ways
+from .guard_clauses import PREPOSITIONS, clause_of, in_pairs, parts, ways
 from .guard_text import UNITS, plain_words
+from .lexicon import same_meaning
 
 # %% ../../nbs/generation/guard.ipynb #31a8ba87
 _LONGEST = 500  # characters: what is longer agrees with itself only
 _FORMS = 96
+_CHANGED = 3  # words that the lexicon may answer for
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +30,17 @@ class Forms:
     words: tuple[str, ...]
     marks: tuple[str, ...]
     cased: bool
+    names: frozenset[str]  # words with a capital inside a sentence: they stand for themselves only
 
 # %% ../../nbs/generation/guard.ipynb #68bd10e3
+_CAPITAL = re.compile(r"(?<![.?!:\"'“(] )(?<!^)\b[A-Z]\w*")
+
+
+def _names(question: str) -> frozenset[str]:
+    found = {w.lower() for w in _CAPITAL.findall(question)}
+    return frozenset(found | {w.removesuffix("s") for w in found})
+
+
 @functools.lru_cache(maxsize=4096)
 def _forms(question: str) -> Forms:
     made = plain_words(question)
@@ -49,9 +60,12 @@ def _forms(question: str) -> Forms:
         key = tuple((c.link, c.words, c.marks) for c in form if c.words or c.marks)
         forms.setdefault(key, []).append(tuple(s for c in form for s in c.subjects))
     words = tuple(w for c in clauses for w in (c.link, *c.words) if w not in ("", "BE", "'s"))
-    return Forms(forms, words, tuple(m for c in clauses for m in c.marks), made.cased)
+    return Forms(forms, words, tuple(m for c in clauses for m in c.marks), made.cased, _names(question))
 
 # %% ../../nbs/generation/guard.ipynb #e2ee0dd9
+_FIXED = PREPOSITIONS | frozenset(UNITS.values())
+
+
 def _folded(value):
     "Code in small letters, but for what is one letter or two."
     if isinstance(value, tuple):
@@ -61,6 +75,31 @@ def _folded(value):
 
 def _same_people(one: tuple[str, ...], two: tuple[str, ...]) -> bool:
     return len(one) == len(two) and all(a == b or not a or not b for a, b in zip(one, two, strict=True))
+
+
+def _stands(one: str, two: str, names: frozenset[str]) -> bool:
+    "Whether a word may stand where another one stands."
+    a, b = one.removesuffix("+ed"), two.removesuffix("+ed")
+    if (a == one) != (b == two) or a in names or b in names:
+        return False
+    plain = all(w.replace("_", "").isalpha() and w.islower() and w not in _FIXED for w in (a, b))
+    return plain and same_meaning(a, b, "v" if a != one else "nvar")
+
+
+def _alike(one: dict, two: dict, names: frozenset[str]) -> bool:
+    "Whether two questions have forms that differ by words of one meaning, each in its place."
+    shapes = {}
+    for form in two:
+        shapes.setdefault(tuple((link, len(words), marks) for link, words, marks in form), []).append(form)
+    for form in one:
+        for other in shapes.get(tuple((link, len(words), marks) for link, words, marks in form), ()):
+            pairs = [p for x, y in zip(form, other, strict=True) for p in zip(x[1], y[1], strict=True)]
+            changed = [(x, y) for x, y in pairs if x != y]
+            if len(changed) <= _CHANGED and all(_stands(x, y, names) for x, y in changed):
+                people = ((x, y) for x in one[form] for y in two[other])
+                if any(_same_people(x, y) for x, y in people):
+                    return True
+    return False
 
 
 def agree(
@@ -81,7 +120,9 @@ def agree(
     shared = one.keys() & two.keys()
     if any(_same_people(x, y) for key in shared for x in one[key] for y in two[key]):
         return ""
-    return "who acts" if shared else _reason(a, b)
+    if shared:
+        return "who acts"
+    return "" if _alike(one, two, a.names | b.names) else _reason(a, b)
 
 # %% ../../nbs/generation/guard.ipynb #0ce7345d
 _KINDS = (

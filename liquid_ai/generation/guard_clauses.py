@@ -9,7 +9,8 @@ __all__ = ['PREPOSITIONS', 'Clause', 'clause_of', 'in_pairs', 'parts', 'ways']
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from .guard_words import NOUNS, lemma, words_of
+from .guard_words import CANONICAL, lemma, words_of
+from .lexicon import lexicon, used, verbs_of
 
 # %% ../../nbs/generation/guard_clauses.ipynb #c42f2dae
 _ARTICLES = words_of("a an the")
@@ -152,6 +153,8 @@ def clause_of(link: str, words: list[str], code: tuple[str, ...]) -> Clause:
         marks, kept = _without_any(marks, kept)
     elif "yet" in marks and "PERFECT" in marks:
         marks[marks.index("yet")] = "already"
+    if "no" in kept:
+        marks, kept = _not_of(marks, kept)
     return Clause(link, tuple(kept), _ordered(marks), tuple(subjects))
 
 # %% ../../nbs/generation/guard_clauses.ipynb #2a533172
@@ -165,6 +168,17 @@ def _without_any(marks: list[str], kept: list[str]) -> tuple[list[str], list[str
         if word in _ANY or (has and kept[i + 1] not in PREPOSITIONS | _QUANTIFIERS):
             marks.remove("not")
             return marks, [*kept[:i], *(("have", "no") if has else (_ANY[word],)), *kept[i + 1 :]]
+    return marks, kept
+
+
+def _not_of(marks: list[str], kept: list[str]) -> tuple[list[str], list[str]]:
+    "*Returns no value* as *does not return a value*."
+    for i, word in enumerate(kept[1:-1], 1):
+        verb = kept[i - 1]
+        if word == "no" and "not" not in marks and verb.isalpha() and verb.islower() and used(verb, "v"):
+            others = {*kept[:i], *kept[i + 1 :]} & (_QUANTIFIERS | {"always", "ever", "or"})
+            if not others and verb not in PREPOSITIONS | set(_WH):
+                return [*marks, "not"], [*kept[:i], *kept[i + 1 :]]
     return marks, kept
 
 
@@ -323,6 +337,33 @@ def _finite(clause: Clause) -> Clause | None:
     return None
 
 
+def _named(w: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    "What is done, for a noun that names it: *the installation of X occurs*, *for the installation of X*."
+    for i, word in enumerate(w[:-2]):
+        if w[i + 1] != "of":
+            continue
+        for verb in (CANONICAL.get(v, v) for v in verbs_of(word)):
+            if "occur" in w[i:]:
+                end = w.index("occur", i)
+                yield (*w[:i], "_", verb, *w[i + 2 : end], *w[end + 1 :])
+                yield (*w[:i], *w[i + 2 : end], verb, *w[end + 1 :])
+            yield (*w[:i], verb, *w[i + 2 :])
+            if i and w[i - 1] == "for":
+                yield (*w[: i - 1], "to", verb, *w[i + 2 :])
+
+
+def _joined(w: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    "A verb and its particle as one word: *put it in*, *put in a kitchen*."
+    known = lexicon().senses
+    for i, word in enumerate(w[:-1]):
+        base = word.removesuffix("+ed")
+        mark = word[len(base) :]
+        if f"{base}_{w[i + 1]}" in known:
+            yield (*w[:i], f"{base}_{w[i + 1]}{mark}", *w[i + 2 :])
+        elif i + 2 < len(w) and f"{base}_{w[-1]}" in known:
+            yield (*w[:i], f"{base}_{w[-1]}{mark}", *w[i + 1 : -1])
+
+
 def _moved(clause: Clause) -> Iterator[tuple[str, ...]]:
     "A clause's words with a preposition behind, or a superlative in front of its noun."
     w = clause.words
@@ -341,14 +382,10 @@ def _moved(clause: Clause) -> Iterator[tuple[str, ...]]:
         b = w.index("BE")
         if 1 < b < 4 and b + 1 < len(w) and w[b + 1].endswith("est"):
             yield ("what", w[b + 1], *w[1:b], *w[b + 2 :], "BE")
-    for i, word in enumerate(w[:-1]):
-        if w[i + 1] == "of" and word in NOUNS and "occur" in w[i:]:
-            end = w.index("occur", i)
-            yield (*w[:i], "_", NOUNS[word], *w[i + 2 : end], *w[end + 1 :])
-        if w[i + 1] == "of" and word in NOUNS:
-            yield (*w[:i], NOUNS[word], *w[i + 2 :])
-            if i and w[i - 1] == "for":
-                yield (*w[: i - 1], "to", NOUNS[word], *w[i + 2 :])
+        if 1 < b < 4 and w[b + 1 : b + 2] in (("most",), ("least",)) and len(w) > b + 2:
+            yield ("what", *w[b + 1 : b + 3], *w[1:b], *w[b + 3 :], "BE")
+    yield from _named(w)
+    yield from _joined(w)
 
 # %% ../../nbs/generation/guard_clauses.ipynb #ad822ed2
 def _path(words: tuple[str, ...]) -> tuple[str, ...]:
@@ -383,4 +420,4 @@ def ways(clause: Clause) -> list[Clause]:
         for words in _moved(c)
     ]
     found += [c for c in map(_finite, list(found)) if c]
-    return list(dict.fromkeys(map(_raw, found)))[:12]
+    return list(dict.fromkeys(map(_raw, found)))[:16]
