@@ -18,7 +18,7 @@ from pathlib import Path
 
 PARTS = {"n": "noun", "v": "verb", "a": "adj", "r": "adv"}
 TARGET = Path(__file__).resolve().parent.parent / "liquid_ai" / "data" / "lexicon.json.gz"
-WORD = re.compile(r"[a-z]{2,24}(?:_(?:up|out|off|in|on|over|away|back|down|through|for|at|of|with|into))?")
+WORD = re.compile(r"[a-z]{2,24}(?:_(?:up|out|off|in|on|over|away|back|down|through|for|at|of|with|into|together|apart|forward))?")
 SENSES = 5  # of a word and part of speech at most
 ACTS = {"04", "11", "19", "22", "26"}  # files of acts, events, phenomena, processes and states: lexnames(5WN)
 PERSON = "18"
@@ -83,6 +83,7 @@ def build(folder: Path) -> dict:
     for words, *_ in nets.values():  # an untagged word is worth a place beside a tagged one
         if any(w in chosen for w in words):
             chosen |= {w for w in words if w in senses} - chosen if len(words) < 7 else set()
+    chosen |= {w for w, parts in senses.items() if "v" in parts and "_" not in w}
     words = sorted(chosen)
     number = {w: i for i, w in enumerate(words)}
     for w in words:
@@ -119,6 +120,7 @@ def build(folder: Path) -> dict:
         "words": table,
         "up": up,
         "irregular": irregular,
+        "others": " ".join(sorted(w for w in senses.keys() - chosen if "_" not in w)),
         "names": sorted(names & number.keys()),
         **{name: sorted(map(list, pairs[sign])) for sign, name in signs.items()},
     }

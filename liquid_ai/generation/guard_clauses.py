@@ -8,9 +8,10 @@ __all__ = ['PREPOSITIONS', 'Clause', 'clause_of', 'in_pairs', 'parts', 'ways']
 # %% ../../nbs/generation/guard_clauses.ipynb #51962892
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import product
 
 from .guard_words import CANONICAL, lemma, words_of
-from .lexicon import lexicon, used, verbs_of
+from .lexicon import does, lexicon, quality, used, verbs_of
 
 # %% ../../nbs/generation/guard_clauses.ipynb #c42f2dae
 _ARTICLES = words_of("a an the")
@@ -54,6 +55,7 @@ _QUANTIFIERS = words_of(
 _BOUNDARY = PREPOSITIONS | set(_CONNECT) | _AUX | _ARTICLES | set(_WH) | _SUBJECTS
 _BOUNDARY |= words_of("and or not but my your our his her their")
 _PARTICLES = words_of("up out over off on back away down in")
+_APART = words_of("together back away apart")
 _JOINING = words_of("mix combine compare together swap exchange")
 
 # %% ../../nbs/generation/guard_clauses.ipynb #7158ccfa
@@ -138,7 +140,9 @@ def clause_of(link: str, words: list[str], code: tuple[str, ...]) -> Clause:
         elif word in _WH:
             kept.append(_WH[word])
         elif (
-            word in _UNCHANGED and "BE" in kept and (before in _BE or {*words[i + 1 : i + 2]} <= PREPOSITIONS)
+            word in _UNCHANGED
+            and "BE" in kept
+            and (before in _BE or {*words[i + 1 : i + 2]} <= PREPOSITIONS | _APART)
         ):
             kept.append(lemma(word) + "+ed")
         elif word[0] == "§":
@@ -309,9 +313,11 @@ def _agents(clause, head, base, particle, subject, tail) -> Iterator[Clause]:
         pronouns = ("", *clause.subjects) if agent == ("_",) else clause.subjects
         lead = () if agent == head or agent == head[1:] else head
         marks = clause.marks
+        asked = [(lead, marks)]
         if agent == ("_",) and lead == ("how",) and set(marks) <= {"CAN"}:
-            lead, marks = ("HOW",), ()
-        for middle in dict.fromkeys([(*particle, *subject), (*subject, *particle)]):  # each once, in order
+            asked = [(("HOW",), ()), *([] if marks else asked)]
+        middles = dict.fromkeys([(*particle, *subject), (*subject, *particle)])  # each once, in order
+        for (lead, marks), middle in product(asked, middles):
             if subject[0] in _OBJECT or subject[:2] == ("how", "many"):
                 made = (*lead, *subject, *agent, base, *particle, *rest)
             else:
@@ -378,12 +384,19 @@ def _moved(clause: Clause) -> Iterator[tuple[str, ...]]:
         start = max((j + 1 for j in range(i) if w[j] in PREPOSITIONS | _OPENING), default=0)
         end = _end(w, i + 1)
         yield (*w[:start], *w[i + 1 : end], "of", *w[start:i], *w[end:])
+        said = next((j for j in range(i + 2, end) if w[j].endswith("+ed")), end)
+        if said < end:
+            yield (*w[:start], *w[i + 1 : said], "of", *w[start:i], *w[said:])
     if "BE" in w and w[0] == "which":
         b = w.index("BE")
         if 1 < b < 4 and b + 1 < len(w) and w[b + 1].endswith("est"):
             yield ("what", w[b + 1], *w[1:b], *w[b + 2 :], "BE")
         if 1 < b < 4 and w[b + 1 : b + 2] in (("most",), ("least",)) and len(w) > b + 2:
             yield ("what", *w[b + 1 : b + 3], *w[1:b], *w[b + 3 :], "BE")
+    if w[:1] == ("how",) and w[2:3] == ("BE",) and len(w) > 3 and quality(w[1]):
+        yield ("what", "BE", quality(w[1]), "of", *w[3:])
+    if w[:2] == ("who", "BE") and w[3:4] == ("of",):
+        yield from (("who", verb, *w[4:]) for verb in (CANONICAL.get(v, v) for v in does(w[2])))
     yield from _named(w)
     yield from _joined(w)
 
@@ -413,7 +426,8 @@ def _raw(clause: Clause) -> Clause:
 
 def ways(clause: Clause) -> list[Clause]:
     "The forms of a clause."
-    found = [clause, *_active(clause)]
+    found = [clause, *(replace(clause, words=w) for w in _moved(clause) if "'s" in clause.words)]
+    found += [form for c in list(found) for form in _active(c)]
     found += [
         replace(c, words=words, subjects=c.subjects + ("",) * (words.count("_") - c.words.count("_")))
         for c in list(found)

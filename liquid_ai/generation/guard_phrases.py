@@ -11,25 +11,41 @@ from collections.abc import Iterator
 
 # %% ../../nbs/generation/guard_phrases.ipynb #2d26c175
 _POLITE = r"""
-(?:hi|hello|hey|good morning|good evening)(?: there| everyone| all| team)?
-(?:sorry|apologies|excuse me|pardon me)(?: to (?:bother|trouble|disturb) you)?(?: again)?(?: ,)?(?: but)?
-(?:can|could|would|will) you(?: please| kindly| maybe)?(?= (?:show|tell|explain|teach|walk|guide) )
-(?:can|could|would|will) you(?: please| kindly| maybe)?(?= (?:give|list|describe|name) )
-(?:explain|describe)(?= (?:how|why|when|where|what|which|who) )
-is it true that|i need help ,?|i have a (?:quick |short )?question(?: about this)?|do you think(?: that)?
-(?:quick|one|short|simple) question|just (?:checking|wondering|asking)|out of (?:curiosity|interest)
-(?:can|could|would|will) you (?:please |kindly |maybe )?(?:tell|explain to|advise|inform) me(?: please)?
-(?:can|could|would|will) you (?:please |kindly |maybe )?(?:clarify|let me know|say)
-(?:tell me|let me know|remind me|inform me)(?: please)?
-(?:do|does|would) (?:anyone|anybody|somebody|someone|you)(?: here)?(?: happen to)? know
-any idea|do you have any idea
-(?:may|can|could|might) i (?:please )?ask(?: you)?|is it correct that|i (?:just )?wonder
-i (?:was|am|have been) (?:just |only )?(?:wondering|curious|interested|unsure|not sure)(?: to know)?
-i (?:would|should|want|need|wish) (?:really |just )?(?:like |love )?to (?:know|find out|ask|learn|hear)
-i am (?:trying|looking) to (?:find out|understand|work out|figure out)
-please|kindly|thanks|thank you|by the way
+(?:hi|hello|hey|greetings|good (?:morning|evening|day|afternoon))(?: there| everyone| everybody| all| team| folks)?
+(?:sorry|apologies|excuse me|pardon me)(?: (?:to|for) (?:bother|trouble|disturb|ask|bothering|asking)(?: you)?)?Q
+(?:can|could|would|will) youQ(?= (?:show|tell|explain|teach|walk|guide|give|list|describe|name) )
+(?:explain|describe)(?: to)?(?: me)?(?= (?:how|why|when|where|what|which|who) )
+(?:is it (?:true|correct|right) that|i need (?:your |some )?help)Q
+(?:i have|here is|i got|just) (?:a|one|another) (?:quick|short|small|simple)? ?question(?: about this| for you)?
+(?:a |one |my |another )?(?:quick|short|small|simple|stupid|silly)? ?question(?: for you)?(?= [,:.-])
+(?:quick|one|short|simple) question|just (?:checking|wondering|asking|curious)|out of (?:curiosity|interest)
+(?:can|could|would|will|might) (?:you|anyone|anybody|someone|somebody)Q ASK MEQ
+(?:would|do) you mind (?:telling|explaining to|showing|letting) me(?: know)?Q
+QASK MEQ(?= (?:if|whether|what|which|who|when|where|why|how) )
+(?:do|does|would) (?:you|anyone|anybody|someone|somebody)(?: here)?Q(?: have any idea| know| remember| recall)
+(?:any|do you have any) idea|do you think(?: that)?|does anyone have an idea
+(?:may|can|could|might) i Q(?:ask|know)(?: you)?|let me ask(?: you)?|i (?:just )?(?:wonder|ask)
+i (?:was|am|have been|keep)Q (?:wondering|curious|interested|unsure|not sure|uncertain)(?: to know| about)?
+i (?:would|should|want|need|wish|am|was|must|do|have)Q (?:like |love |hoping |keen |eager |not )?(?:to )?LEARN
+i am (?:trying|looking|hoping) to LEARN
+(?:it would be|would be) (?:great|nice|good|helpful|kind|useful) (?:to know|if you could tell me|to learn)
+i would (?:be (?:glad|grateful|happy|thankful|interested)|appreciate it) (?:if you (?:could|would) ASK ME|to know)
+(?:what i (?:want|need|would like) to know is|(?:my|the) question is)
+please|kindly|thanks|thank you|by the way|well|so
 """
+_SHORTER = {
+    "QASK": "(?:please |kindly )?ASK",
+    "Q": "(?: please| kindly| maybe| perhaps| possibly| just| only| really| also| very| again| but| happen to| ,)*",
+    "ASK": "(?:tell|advise|inform|explain to|remind|clarify|say|show|let|explain|confirm|enlighten)",
+    "ME": "(?: me| us)?(?: know)?",
+    "LEARN": "(?:know|find out|ask|learn|hear|understand|work out|figure out|see|be told)(?: from you)?",
+}
+for _short, _long in _SHORTER.items():
+    _POLITE = _POLITE.replace(_short, _long)
 _THANKS = "please|thanks|thank you|cheers|many thanks|thanks a lot|thank you very much|thanks in advance|thx"
+_THANKS += (
+    "|thank you in advance|if you do not mind|if i may ask|by the way|do you know|any idea|i wonder|kindly"
+)
 POLITE = re.compile(
     rf"(?:{'|'.join(_POLITE.strip().splitlines())})(?: [,:.!-])*(?P<whether> (?:if|whether))?(?: |$)"
 )
@@ -41,7 +57,7 @@ _ASKING = r"""
 (?:what|which)(?: are the)? steps (?:to|for|do G take to) => HOW
 (?:i (?:need|want|would like) )?(?:instructions|directions|a guide) (?:for|to|on)(?= [a-z]+ing) => HOW
 (?:walk|talk|guide) me through(?: how to)? => HOW
-(?:show|tell|teach|explain|describe)(?: to)?(?: me)? how to => HOW
+(?:show|tell|teach|explain|describe)(?: to)?(?: me)? (?:how|the (?:right )?way|what to do) to => HOW
 (?:show|tell|teach|explain|describe)(?: to)?(?: me)? how (?:do|can|could) (G) => HOW \1
 (?:show|tell|teach|explain|describe)(?: to)?(?: me)? how (G) (?:can|could|do) => HOW \1
 how (?:do|does|can|could|would|might|may) (G)(?: go about)? => HOW \1
@@ -54,8 +70,13 @@ what (?:do|must|should) G (?:do|need) (?:if G want )?to => HOW
 (?:what is|what was|what are) the (?:reason|reasons) (?:that|why|for which)|how come|why is it that => why
 for (?:what|which) reason => why
 (?:give|tell|show) me(?= the | all ) => what is
-(?:list|name)(?: me)? the => which
-give me a list of(?: the)? => which
+(?:list|name)(?: me)? the => what is
+give me a list of(?: the)? => what is
+what number of => how many
+what is the (?:total )?number of (.+?)(?= in | on | at | per ) => how many \1
+what is the (?:total )?number of (.+?) of => how many \1 in
+how many ([a-z]+) (?:do|does) (?:a|an|the) (.+?) have$ => how many \1 in \2
+how (?:do|does) ([a-z]+ing) (.+?) (?:work|function|go)$ => HOW \1 \2
 (?:at )?(?:what|which) time(?= (?:is|are|was|were|does|do|did|will|can|should|must)) => when
 what is the reason(?! (?:for|of|behind|to)) => why
 in (?:which|what) (?:place|places|location|part|parts) (?:of|in) => where in
@@ -90,15 +111,19 @@ did (.+?) have to => did MUST \1
 (?:have|has|need|needs|got) to => MUST
 had to => did MUST
 is it (?:impossible|not possible|not allowed|not permitted) (?:for me |for G )?to => CAN not _
-is it (?:necessary|mandatory|compulsory) (?:for me |for G )?to => MUST _
+is it (?:necessary|mandatory|compulsory|obligatory|required) (?:for me |for G )?to => MUST _
+is it (?:necessary|mandatory|compulsory|obligatory|required) for (.+?) to => MUST \1
+is it (?:possible|permitted|allowed) for (.+?) to => CAN \1
+is it (?:advisable|recommended|a good idea) (?:for me |for G )?to => SHOULD _
+is it (?:advisable|recommended) for (.+?) to => SHOULD \1
 (?:is|are|am) (.+?) going to(?= [a-z]+) => will \1
 (?:is|are|am) (?:going|about) to => will
 (?:do|does|did) (.+?) fail to => not \1
 (?:fail|fails) to => do not
 is ([a-z]+ing) (?:possible|permitted|allowed) => CAN _ \1
-(which|what) (.+?) (?:is|are) (?:required|needed)(?= (?:for|to|in|if|at|on)|$) => \1 \2 do _ need
+(which|what|how many|how much) (.+?) (?:is|are) (?:required|needed|necessary)(?= (?:for|to|in|if|at|on)|$) => \1 \2 do _ need
 (?:is|are) (.+?) (?:necessary|required|needed)(?= (?:for|to|in|when|if|at|on|,)|$) => do _ need \1
-(?:is|are) (?:a|an|the) ([a-z]+) of (.+?) (?:possible|allowed|permitted) => CAN _ \1 \2
+(?:is|are)(?: a| an| the)? ([a-z]+) of (.+?) (?:possible|allowed|permitted) => CAN _ \1 of \2
 """
 
 # %% ../../nbs/generation/guard_phrases.ipynb #c5cab536
@@ -110,6 +135,8 @@ if there (?:is|are) not (?:a|an|any) => without
 (?:do|does) not have (?:a|an|any) => have no
 without(?= [a-z]+ing(?: |$)) => if _ do not
 no longer => not any more
+([a-z]{4,}) (?:who|that) (?:(?:do|does) not have(?: a| an| any)?|(?:have|has) no) => \1 without
+if ([a-z]+) (?:have|has) no => if \1 do not have
 (?:stop|keep) (.+?) from => prevent \1 from
 not (?:a single|any|one single) => no
 never (.+?) anything => not \1 anything
@@ -139,7 +166,8 @@ what is meant by => what is the meaning of
 who (?:is|was) the builder of => who built
 who (?:is|was) the designer of => who designed
 (?:get|gets) (lost|paid|sent|sold|made|broken|stolen|hurt|caught|held|kept|built|told|found|left) => be \1
-(?:which|what) ([a-z]+) (?:do|does) (.+?) have$ => what is the \1 of \2
+(?:which|what) ([a-z]+(?: [a-z]+)?) (?:do|does) (.+?) have$ => what is the \1 of \2
+(?:what|which) is the (opening|closing|starting|departing|boarding) (?:time|date|hour) (?:of|for) => when do \1
 (do|did) people(?= (?!in|on|under|over|with|who|from|of|at|aged)[a-z]) => \1 _
 (?:do|does) (.+?) need ([a-z]+)ing(?= |$) => MUST \1 be \2ed
 (what happens|what will happen) when => \1 if
