@@ -97,14 +97,13 @@ def build(folder: Path) -> dict:
                 there = nets[to][0]
                 ones = [here[a - 1]] if a else here
                 twos = [there[b - 1]] if b else there
-                known = to in ids or sign == "!"
                 if sign == "+" and (at[0], to[0]) == ("n", "v"):
                     sign = "act" if file in ACTS else "person" if file == PERSON else "thing"
                 pairs[sign] |= {
                     (number[x], number[y])
                     for x in ones
                     for y in twos
-                    if known and x in number and y in number
+                    if x in number and y in number
                 }
     up = [next((order.get(t, -1) for s, t, *_ in nets[at][1] if s in ("@", "&")), -1) for at in sorted(ids)]
     irregular = {}

@@ -30,6 +30,7 @@ class Forms:
     words: tuple[str, ...]
     marks: tuple[str, ...]
     cased: bool
+    slips: tuple[tuple[str, str], ...]  # what is meant, what was written
     names: frozenset[str]  # words with a capital inside a sentence: they stand for themselves only
 
 # %% ../../nbs/generation/guard.ipynb #68bd10e3
@@ -60,7 +61,8 @@ def _forms(question: str) -> Forms:
         key = tuple((c.link, c.words, c.marks) for c in form if c.words or c.marks)
         forms.setdefault(key, []).append(tuple(s for c in form for s in c.subjects))
     words = tuple(w for c in clauses for w in (c.link, *c.words) if w not in ("", "BE", "'s"))
-    return Forms(forms, words, tuple(m for c in clauses for m in c.marks), made.cased, _names(question))
+    marks = tuple(m for c in clauses for m in c.marks)
+    return Forms(forms, words, marks, made.cased, made.slips, _names(question))
 
 # %% ../../nbs/generation/guard.ipynb #e2ee0dd9
 _FIXED = PREPOSITIONS | frozenset(UNITS.values())
@@ -114,6 +116,8 @@ def agree(
     a, b = _forms(asked), _forms(cached)
     if not a.words or not b.words:
         return "no words"
+    if any(x[0] == y[0] and x != y for x in a.slips for y in b.slips):
+        return "two words that are none"
     one, two = a.forms, b.forms
     if not (a.cased and b.cased):
         one, two = ({_folded(k): v for k, v in f.items()} for f in (one, two))

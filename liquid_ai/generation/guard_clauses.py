@@ -376,7 +376,7 @@ def _moved(clause: Clause) -> Iterator[tuple[str, ...]]:
     if len(w) > 2 and w[0] in PREPOSITIONS and w[1] in _WH.values():
         yield (*w[1:], w[0])
     for i in range(1, len(w) - 1):
-        apart = i == 1 or w[i - 2] in PREPOSITIONS | _OPENING
+        apart = (i == 1 or w[i - 2] in (PREPOSITIONS | _OPENING) - {"_"}) and not verbs_of(w[i + 1])
         if w[i] == "of" and apart and _end(w, i + 1) == i + 2 and w[i - 1] not in _MEASURES:
             yield (*w[: i - 1], w[i + 1], w[i - 1], *w[i + 2 :])
     if "'s" in w:

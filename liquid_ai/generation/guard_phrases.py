@@ -15,27 +15,29 @@ _POLITE = r"""
 (?:sorry|apologies|excuse me|pardon me)(?: (?:to|for) (?:bother|trouble|disturb|ask|bothering|asking)(?: you)?)?Q
 (?:can|could|would|will) youQ(?= (?:show|tell|explain|teach|walk|guide|give|list|describe|name) )
 (?:explain|describe)(?: to)?(?: me)?(?= (?:how|why|when|where|what|which|who) )
-(?:is it (?:true|correct|right) that|i need (?:your |some )?help)Q
+(?:is it (?:true|correct|right|known) that|i need (?:your |some )?help)Q
 (?:i have|here is|i got|just) (?:a|one|another) (?:quick|short|small|simple)? ?question(?: about this| for you)?
 (?:a |one |my |another )?(?:quick|short|small|simple|stupid|silly)? ?question(?: for you)?(?= [,:.-])
 (?:quick|one|short|simple) question|just (?:checking|wondering|asking|curious)|out of (?:curiosity|interest)
-(?:can|could|would|will|might) (?:you|anyone|anybody|someone|somebody)Q ASK MEQ
+(?:can|could|would|will|might) (?:you|anyone|anybody|someone|somebody)Q ASKMEQ
 (?:would|do) you mind (?:telling|explaining to|showing|letting) me(?: know)?Q
-QASK MEQ(?= (?:if|whether|what|which|who|when|where|why|how) )
+QASKMEQ(?= (?:if|whether|what|which|who|when|where|why|how) )
 (?:do|does|would) (?:you|anyone|anybody|someone|somebody)(?: here)?Q(?: have any idea| know| remember| recall)
 (?:any|do you have any) idea|do you think(?: that)?|does anyone have an idea
 (?:may|can|could|might) i Q(?:ask|know)(?: you)?|let me ask(?: you)?|i (?:just )?(?:wonder|ask)
 i (?:was|am|have been|keep)Q (?:wondering|curious|interested|unsure|not sure|uncertain)(?: to know| about)?
 i (?:would|should|want|need|wish|am|was|must|do|have)Q (?:like |love |hoping |keen |eager |not )?(?:to )?LEARN
 i am (?:trying|looking|hoping) to LEARN
+(?:(?:can|could|would) youQ )?(?:help|assist) meQ(?: to)? LEARN(?= (?:if|whether|what|which|who|when|where|why|how) )
+(?:is it (?:the case|so) that|(?:do you have |is there )?any (?:information|info|news) (?:on|about)(?= (?:when|if|how|whether) ))
 (?:it would be|would be) (?:great|nice|good|helpful|kind|useful) (?:to know|if you could tell me|to learn)
-i would (?:be (?:glad|grateful|happy|thankful|interested)|appreciate it) (?:if you (?:could|would) ASK ME|to know)
+i would (?:be (?:glad|grateful|happy|thankful|interested)|appreciate it) (?:if you (?:could|would) ASKME|to know)
 (?:what i (?:want|need|would like) to know is|(?:my|the) question is)
 please|kindly|thanks|thank you|by the way|well|so
 """
 _SHORTER = {
     "QASK": "(?:please |kindly )?ASK",
-    "Q": "(?: please| kindly| maybe| perhaps| possibly| just| only| really| also| very| again| but| happen to| ,)*",
+    "Q": "(?: please| kindly| maybe| perhaps| possibly| just| only| really| also| very| again| but| here| happen to| ,)*",
     "ASK": "(?:tell|advise|inform|explain to|remind|clarify|say|show|let|explain|confirm|enlighten)",
     "ME": "(?: me| us)?(?: know)?",
     "LEARN": "(?:know|find out|ask|learn|hear|understand|work out|figure out|see|be told)(?: from you)?",
@@ -43,9 +45,7 @@ _SHORTER = {
 for _short, _long in _SHORTER.items():
     _POLITE = _POLITE.replace(_short, _long)
 _THANKS = "please|thanks|thank you|cheers|many thanks|thanks a lot|thank you very much|thanks in advance|thx"
-_THANKS += (
-    "|thank you in advance|if you do not mind|if i may ask|by the way|do you know|any idea|i wonder|kindly"
-)
+_THANKS += "|thank you in advance|if you do not mind|if i may ask|by the way|do you know|any idea|i wonder|kindly|or not"
 POLITE = re.compile(
     rf"(?:{'|'.join(_POLITE.strip().splitlines())})(?: [,:.!-])*(?P<whether> (?:if|whether))?(?: |$)"
 )
@@ -73,10 +73,12 @@ for (?:what|which) reason => why
 (?:list|name)(?: me)? the => what is
 give me a list of(?: the)? => what is
 what number of => how many
-what is the (?:total )?number of (.+?)(?= in | on | at | per ) => how many \1
-what is the (?:total )?number of (.+?) of => how many \1 in
-how many ([a-z]+) (?:do|does) (?:a|an|the) (.+?) have$ => how many \1 in \2
+what is the (?:total )?number of (.+?)(?= in | on | at | per ) => how many \1 are
+how many ([a-z]+) (?:do|does) (?:a|an|the) (.+?) have$ => how many \1 are in \2
 how (?:do|does) ([a-z]+ing) (.+?) (?:work|function|go)$ => HOW \1 \2
+i (?:want|need|would like|am trying|wish|have) to (.+?) [.,] HOW i do (?:that|this|it|so) => HOW \1
+(what|how|when|where|why|who|which) (?:exactly|precisely) => \1
+(?:exactly|precisely) (what|how|when|where|why|who|which) => \1
 (?:at )?(?:what|which) time(?= (?:is|are|was|were|does|do|did|will|can|should|must)) => when
 what is the reason(?! (?:for|of|behind|to)) => why
 in (?:which|what) (?:place|places|location|part|parts) (?:of|in) => where in

@@ -12,7 +12,8 @@ import unicodedata
 from dataclasses import dataclass
 
 from .guard_phrases import POLITE, THANKS, rephrased
-from .guard_words import SPELLING, WORDS, words_of
+from .guard_words import CANONICAL, SPELLING, WORDS, words_of
+from .lexicon import is_word, meant
 
 # %% ../../nbs/generation/guard_text.ipynb #303b730b
 _ONES = (
@@ -73,6 +74,9 @@ class Plain:
 
     words: tuple[str, ...]  # in order; `,` where a comma was; `§0` where code was
     code: tuple[str, ...]  # what stood there
+    slips: tuple[
+        tuple[str, str], ...
+    ]  # words that were taken for slips of the pen: what is meant, what was written
     cased: bool  # whether small and large letters are told apart at all
 
 
@@ -259,7 +263,9 @@ _APART = re.compile(rf"(?<=\d)(?=(?:{_ATTACHED})\b|%)|(?<=\bv)(?=\d)")
 def _spelt(word: str) -> str:
     word = WORDS.get(word, DAYS.get(word, word))
     for pattern, new in SPELLING:
-        word = pattern.sub(new, word)
+        other = pattern.sub(new, word)
+        if other != word and is_word(other):  # *organise*, but not *rise*
+            word = other
     return word
 
 
@@ -283,6 +289,9 @@ sorry i am is this it a an the to have never done tried used before here thanks 
 much in advance for your any my first time help would appreciate great nice day hope , please hello
 hi hey good morning bother question quick simple stupid silly be really not sure about that with me
 """)
+_NEW = re.compile(
+    r"i am (?:quite |very |still |completely |absolutely )?(?:new|a beginner|a newbie)\b[a-z ]{0,20}"
+)
 _CHATTY = words_of("sorry thanks thank hello hi hey good please hope apologies")
 
 
@@ -293,8 +302,24 @@ def _without_chat(words: list[str]) -> list[str]:
         if word == ".":
             sentences.append(words[start:i])
             start = i + 1
-    kept = [s for s in sentences if s and not (s[0] in _CHATTY and _CHAT.issuperset(s))]
+    kept = [
+        s
+        for s in sentences
+        if s and not (s[0] in _CHATTY and _CHAT.issuperset(s) or _NEW.fullmatch(" ".join(s)))
+    ]
     return [w for i, s in enumerate(kept) for w in ([".", *s] if i else s)] or words
+
+
+_DASH = re.compile(r"(?<=[A-Za-z]{3}) [-–—]+ (?=[A-Za-z]{2})")
+_NAME_LIKE = re.compile(r"[A-Z]\w*")
+
+
+def _corrected(words: list[str], text: str) -> tuple[list[str], list[tuple[str, str]]]:
+    "`words` with slips of the pen put right, and those; no name is one."
+    names = {w.lower() for w in _NAME_LIKE.findall(text)}
+    slips = {w: meant(w) for w in words if w.isalpha() and w not in CANONICAL and w not in UNITS}
+    slips = {w: m for w, m in slips.items() if m and (w not in names or (w == words[0] and len(m) < 6))}
+    return [slips.get(w, w) for w in words], [(m, w) for w, m in slips.items()]
 
 
 def plain_words(
@@ -309,11 +334,12 @@ def plain_words(
         .replace("§", " section ")
     )
     cased = any(c.islower() for c in text) and any(c.isupper() for c in text)
-    text, code = _protected(text)
+    text, code = _protected(_DASH.sub(", ", text))
     text = _RANGE.sub(r"\1 to \2", _APART.sub(" ", dated(text)))
-    words = numbered([_spelt(w) for w in _cut(text, cased)])
+    words, slips = _corrected(_cut(text, cased), text) if cased else (_cut(text, cased), [])
+    words = numbered([_spelt(w) for w in words])
     while words and words[-1] in (".", ","):
         words.pop()
     line = _framed(" ".join(_without_chat(words)))
     line = _WEEKDAY.sub("", line)
-    return Plain(tuple(rephrased(line).split()), tuple(code), cased)
+    return Plain(tuple(rephrased(line).split()), tuple(code), tuple(slips), cased)

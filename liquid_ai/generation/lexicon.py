@@ -237,6 +237,8 @@ def verbs_of(
     if noun.endswith(_OF_ACTS):  # *taxation* is money, by WordNet, and still what is done when one taxes
         named |= lex.things.get(noun, frozenset())
     verbs = {v for v in named if "v" in lex.uses[v] and v[:3] == noun[:3]}
+    if noun in named | lex.things.get(noun, frozenset()) and 2 * used(noun, "v") >= used(noun, "n"):
+        verbs.add(noun)
     if not verbs:
         for before in _BEFORE:
             if noun.startswith(before) and len(noun) > len(before) + 5:
@@ -274,6 +276,17 @@ _QUALITIES |= {"strong": "strength", "fast": "speed", "quick": "speed"}
 
 # %% ../../nbs/generation/lexicon.ipynb #885a01cf
 _SHORT = _words("the which what where when does with have from this that there their your should would could")
+_GRAMMAR = _words("""
+a an the i you he she it we they me him her us them my your his its our their mine yours hers ours theirs
+myself yourself himself herself itself ourselves themselves this that these those who whom whose which what when
+where why how and or nor but if unless because although though while whereas since until till than as
+am is are was were be been being do does did done doing have has had having can could may might must shall
+should will would ought not no yes of at by for with without about against between among into onto through
+during before after above below to from up down in out on off over under again further then once here there
+all any anyone anybody anything anywhere both each every everyone everybody everything everywhere either neither
+someone somebody something somewhere nobody none nothing nowhere other another such so too very via per upon
+within along across toward towards behind beyond beside besides except despite whether however whatever whoever
+""")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -282,7 +295,7 @@ def is_word(
 ) -> bool:
     "Whether WordNet knows the word or what it is a form of."
     lex = lexicon()
-    if word in lex.senses or word in lex.others or word in _SHORT or word in _ALONE:
+    if word in lex.senses or word in lex.others or word in _GRAMMAR or word in _ALONE:
         return True
     for ending in _ENDINGS:
         if based(word, ending) or any(b in lex.others for b in _bases(word, ending) if word.endswith(ending)):
@@ -290,10 +303,19 @@ def is_word(
     return False
 
 
-def _common(word: str) -> bool:
-    "Whether a word or its base was met often enough to be meant."
-    bases = (word, *(b for b in (based(word, e) for e in ("s", "ed", "ing")) if b))
-    return len(word) > 4 and max(map(used, bases)) > 3
+def _often(word: str) -> int:
+    "How often a word was met in any form."
+    bases = (based(word, "s"), *(b for b in (based(word, "ed"), based(word, "ing")) if len(b) > 4))
+    return max(map(used, (word, *filter(None, bases))))
+
+
+def _slips(word: str) -> Iterator[tuple[set[str], int, int]]:
+    "What a slip may have made `word` of, the likeliest first; how long and how common that has to be."
+    cuts = [(word[:i], word[i:]) for i in range(1, len(word) + 1)]
+    yield {a[:-1] + b[0] + a[-1] + b[1:] for a, b in cuts if b}, 3, 3
+    yield {a + a[-1] + b for a, b in cuts} | {a + b[1:] for a, b in cuts if b[:1] == a[-1]}, 6, 3
+    yield {a + c + b for a, b in cuts for c in _LETTERS} | {a + b[1:] for a, b in cuts if b}, 6, 8
+    yield {a + c + b[1:] for a, b in cuts if b for c in _LETTERS}, 7, 12
 
 
 @functools.lru_cache(16384)
@@ -301,19 +323,10 @@ def meant(
     word: str,  # in small letters; no name, no code
 ) -> str:  # empty: it is a word, or nobody can tell
     "The common word that `word` is a slip of."
-    if not 3 <= len(word) <= 20 or not word.isascii() or not word.isalpha() or is_word(word):
+    if not 3 <= len(word) <= 20 or not (word.isascii() and word.isalpha()) or is_word(word):
         return ""
-    cuts = [(word[:i], word[i:]) for i in range(1, len(word) + 1)]
-    found = {a + b[1] + b[0] + b[2:] for a, b in cuts if len(b) > 1} | {word[1] + word[0] + word[2:]}
-    found |= {a + c + b for a, b in cuts for c in _LETTERS}
-    short = {w for w in found if w in _SHORT}
-    if len(word) > 3:
-        found |= {a + b[1:] for a, b in cuts if b} | {a + c + b[1:] for a, b in cuts if b for c in _LETTERS}
-    near = {w for w in found if w in _SHORT or _common(w)}
-    return (
-        next(iter(short))
-        if len(short) == 1 == len(near | short)
-        else next(iter(near), "")
-        if len(near) == 1
-        else ""
-    )
+    for found, long, often in _slips(word):
+        near = {w for w in found if w in _SHORT or (len(w) >= max(long, 4) and _often(w) > often)}
+        if near:
+            return near.pop() if len(near) == 1 else ""
+    return ""
