@@ -14,7 +14,7 @@ from itertools import product
 from .cache_entry import normalised
 from .guard_clauses import PREPOSITIONS, clause_of, in_pairs, parts, ways
 from .guard_text import UNITS, plain_words
-from .lexicon import same_meaning
+from .lexicon import same_meaning, verbs_of
 
 # %% ../../nbs/generation/guard.ipynb #31a8ba87
 _LONGEST = 500  # characters: what is longer agrees with itself only
@@ -79,12 +79,26 @@ def _same_people(one: tuple[str, ...], two: tuple[str, ...]) -> bool:
     return len(one) == len(two) and all(a == b or not a or not b for a, b in zip(one, two, strict=True))
 
 
+_INITIALS = re.compile(r"\b[A-Z]{3,6}\b")
+
+
+def _short(question: str, other: str) -> str:
+    "`question` with the words that the other one has only the initials of in that form."
+    for letters in dict.fromkeys(_INITIALS.findall(other)):
+        if letters not in question and letters != other.strip(" ?!."):
+            words = r"\w+(?: (?:of|and|for|the|in))*[ -]".join(letters)
+            question = re.sub(rf"\b{words}\w+", letters, question, flags=re.I)
+    return question
+
+
 def _stands(one: str, two: str, names: frozenset[str]) -> bool:
     "Whether a word may stand where another one stands."
     a, b = one.removesuffix("+ed"), two.removesuffix("+ed")
     if (a == one) != (b == two) or a in names or b in names:
         return False
     plain = all(w.replace("_", "").isalpha() and w.islower() and w not in _FIXED for w in (a, b))
+    if plain and a == one and (a in verbs_of(b) or b in verbs_of(a)):
+        return True
     return plain and same_meaning(a, b, "v" if a != one else "nvar")
 
 
@@ -113,7 +127,7 @@ def agree(
         return ""
     if max(len(asked), len(cached)) > _LONGEST:
         return "too long to compare"
-    a, b = _forms(asked), _forms(cached)
+    a, b = _forms(_short(asked, cached)), _forms(_short(cached, asked))
     if not a.words or not b.words:
         return "no words"
     if any(x[0] == y[0] and x != y for x in a.slips for y in b.slips):

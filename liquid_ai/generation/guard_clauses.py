@@ -42,7 +42,7 @@ in on at to from for of with without by into onto over under about through betwe
 above below via per than as near during within against across behind beside around along off out up
 down toward towards until like because_of by_default OVER UNDER ATLEAST ATMOST
 """)
-_ADVERBS = words_of("still already ever never always yet also")
+_ADVERBS = words_of("still already ever never always yet also usually normally typically generally")
 _EMPTY = words_of("there actually really basically simply please")
 _UNCHANGED = words_of(
     "run put cut set hit let shut read hurt split spread reset"
@@ -223,6 +223,18 @@ def in_pairs(words: list[str], code: tuple[str, ...]) -> list[str]:
     return words
 
 
+def _unmarked(words: list[str]) -> int:
+    "Where the question begins behind a front that no comma ends: *if it rains is the match off*; 0: nowhere."
+    opens, first = (set(_WH) | _AUX | {"do", "does", "did"}), words[:1]
+    clause = (
+        first and first[0] in _CONNECT and (first[0] not in _WH or {*words[1:2]} <= _SUBJECTS | _ARTICLES)
+    )
+    if not first or not (clause or first[0] in PREPOSITIONS):
+        return 0
+    found = [i for i, w in enumerate(words) if i and w in opens]
+    return found[0] if len(found) == 1 and 1 < found[0] < len(words) - 1 else 0
+
+
 def parts(words: list[str]) -> tuple[list[list[str]], list[str]]:
     "The clauses of a question, the main one first, and what stood in front of it as a mere phrase."
     front = []
@@ -231,6 +243,9 @@ def parts(words: list[str]) -> tuple[list[list[str]], list[str]]:
         if word == "," and words[i + 1] in opens and (words[0] in _CONNECT or words[0] in PREPOSITIONS):
             front, words = words[:i], words[i + 1 :]
             break
+    else:
+        if cut := _unmarked(words):
+            front, words = words[:cut], words[cut:]
     clauses = [[""]]
     for i, word in enumerate([*words, *(front if front and front[0] in _CONNECT else [])]):
         first = i == 0 or (i == len(words) and front)
@@ -417,11 +432,31 @@ def _path(words: tuple[str, ...]) -> tuple[str, ...]:
     return words
 
 
+_TIMES = words_of(
+    "night morning evening afternoon winter summer spring autumn weekend weekday monday tuesday wednesday thursday"
+    " friday saturday sunday january february march april june july august september october november december"
+)
+
+
+def _when_last(words: tuple[str, ...]) -> tuple[str, ...]:
+    "*At night in Bonn* as *in Bonn at night*: a time behind a place."
+    cuts = [i for i, w in enumerate(words) if w in PREPOSITIONS]
+    for one, two, end in zip(cuts, cuts[1:], [*cuts[2:], len(words)], strict=False):
+        a, b = words[one:two], words[two:end]
+        if {a[0], b[0]} <= {"in", "on", "at"} and _is_time(a) and not _is_time(b) and len(b) > 1:
+            return (*words[:one], *b, *a, *words[end:])
+    return words
+
+
+def _is_time(words: tuple[str, ...]) -> bool:
+    return any(w in _TIMES or w.startswith(("date:", "time:")) or w.isdigit() and len(w) == 4 for w in words)
+
+
 def _raw(clause: Clause) -> Clause:
     "A clause without `BE`, which is remembered: what it is and what it does are two questions."
     words = tuple(w for w in clause.words if w not in ("BE", "'s"))
     marks = (*clause.marks, "BE") if "BE" in clause.words else clause.marks
-    return replace(clause, words=_path(words), marks=marks)
+    return replace(clause, words=_when_last(_path(words)), marks=marks)
 
 
 def ways(clause: Clause) -> list[Clause]:

@@ -147,8 +147,11 @@ def dated(
 
 # %% ../../nbs/generation/guard_text.ipynb #f3aefef9
 _SHORT = (
-    (re.compile(r"\bwon't\b"), "will not"),
-    (re.compile(r"\b(?:can't|cannot)\b"), "can not"),
+    (re.compile(r"\bwon'?t\b"), "will not"),
+    (re.compile(r"\b(?:can'?t|cannot)\b"), "can not"),
+    (re.compile(r"\b(do|does|did|is|are|was|were|have|has|had|could|would|should|must|need)nt\b"), r"\1 not"),
+    (re.compile(r"\b(what|where|who|how|when|that|there)s\b"), r"\1 is"),
+    (re.compile(r"\bim\b"), "i am"),
     (re.compile(r"\bshan't\b"), "shall not"),
     (re.compile(r"n't\b"), " not"),
     (re.compile(r"\b(what|who|where|when|why|how|which|that|there|it|here|he|she)'s\b"), r"\1 is"),
@@ -168,6 +171,11 @@ _WORD = re.compile(
 _COMMAS = {";": ",", ":": ",", "(": ",", ")": ","}
 
 
+def _one_word(m: re.Match) -> str:
+    "*On-line* as *online*, but *check-in* as two words."
+    return m[1] + m[2] if is_word(m[1] + m[2]) else m[0]
+
+
 def _cut(text: str, cased: bool) -> list[str]:
     "The words of `text`, small, its sentences parted by `.`."
     if cased:
@@ -176,6 +184,7 @@ def _cut(text: str, cased: bool) -> list[str]:
     for pattern, long in _SHORT:
         text = pattern.sub(long, text)
     text = re.sub(r"\be-(?=mail)", "e", text)
+    text = re.sub(r"\b([^\W\d_]{2,})-([^\W\d_]{2,})\b", _one_word, text)
     text = re.sub(r"(?<=\w)-(?=[^\W\d])|(?<=[^\W\d])-(?=\d)", " ", text)
     found = []
     for word in _WORD.findall(text):
@@ -191,6 +200,8 @@ _FIGURE = re.compile(r"^\d+(?:,\d{3})+(?:\.\d+)?$|^\d+(?:\.\d+)*$")
 def _number(words: list[str], i: int) -> tuple[int | None, int]:
     "The value of the number words that begin at `i`, and where they end."
     total, part, j, said = 0, 0, i, False
+    if words[i] == "a" and words[i + 1 : i + 2] and words[i + 1] in SCALES:
+        part, said, j = 1, True, i + 1
     while j < len(words):
         word = words[j]
         tens = part % 100 in range(20, 100, 10) and NUMBERS.get(word, 10) < 10
@@ -217,7 +228,15 @@ def numbered(
     while i < len(words):
         word, after = words[i], words[i + 1] if i + 1 < len(words) else ""
         value, j = _number(words, i)
-        if value is not None:
+        if (
+            value is not None
+            and value % 10 == 0
+            and value % 100 > 10
+            and 0 < ORDINALS.get("".join(words[j : j + 1]), 0) < 10
+        ):
+            found.append(f"#{value + ORDINALS[words[j]]}")
+            i = j + 1
+        elif value is not None:
             half = words[j : j + 3] == ["and", "a", "half"]
             found.append(f"{value}.5" if half else str(value))
             i = j + 3 if half else j
@@ -226,8 +245,8 @@ def numbered(
             if after in ("st", "nd", "rd", "th"):
                 found.append(f"#{word}")
                 i += 2
-            elif after in ("k", "million", "thousand", "billion", "hundred") and word.isdigit():
-                found.append(str(int(word) * (1000 if after == "k" else SCALES[after])))
+            elif after in ("k", "million", "thousand", "billion", "hundred") and word.count(".") < 2:
+                found.append(f"{float(word) * SCALES.get(after, 1000):.10g}")
                 i += 2
             else:
                 found.append(word)
@@ -237,6 +256,12 @@ def numbered(
             i += 2
         elif word in ("v", "ver") and _FIGURE.match(after):
             found.append("version")
+            i += 1
+        elif word in UNITS and found[-1:] == ["per"]:
+            found.append(UNITS[word])
+            i += 1
+        elif word == "°":
+            found.append("degree")
             i += 1
         elif word in ORDINALS:
             found.append(f"#{ORDINALS[word]}")
@@ -256,7 +281,16 @@ _ATTACHED = "|".join(sorted((u for u in UNITS if u.isalpha()), key=len, reverse=
 _NAMES = "|".join(sorted(set(DAYS.values())))
 _WEEKDAY = re.compile(rf"(?<!\S)(?:{_NAMES}) (?:, )?(?:the )?(?=date:\d{{4}}-)")  # the date says it
 _RANGE = re.compile(r"(?<![\w.:-])(\d{1,4}) ?[-–] ?(\d{1,4})(?![\w.:-])")
+_ATTACHED += "|[KMGT]B|KG|KM|CM|MM|kWh?|KWH?|[KMG]?Hz|mL|W|V|L"
 _APART = re.compile(rf"(?<=\d)(?=(?:{_ATTACHED})\b|%)|(?<=\bv)(?=\d)")
+_SLASH = "|".join(sorted((u for u in UNITS if u.isalpha()), key=len, reverse=True))
+_TIDY = (
+    (re.compile(r"(?<=[A-Za-z]{3}) [-–—]+ (?=[A-Za-z]{2})"), ", "),  # a dash
+    (re.compile(rf"(?<![\w/])({_SLASH})/({_SLASH})(?![\w/])"), r"\1 per \2"),  # km/h
+    (re.compile(r"\b(Mr|Mrs|Ms|Dr|St|Prof|Jr|Sr|vs|approx|Inc|Ltd)\.(?= )"), r"\1"),
+    (re.compile(r"[\"“]([A-Z][a-z]+(?: [A-Za-z]+){0,5})[\"”]"), r"\1"),  # a title
+    (re.compile(r"^([^\"]*\d) ?\"(?=[^\"]*$)"), r"\1 inch"),
+)
 
 
 @functools.lru_cache(4096)
@@ -310,7 +344,6 @@ def _without_chat(words: list[str]) -> list[str]:
     return [w for i, s in enumerate(kept) for w in ([".", *s] if i else s)] or words
 
 
-_DASH = re.compile(r"(?<=[A-Za-z]{3}) [-–—]+ (?=[A-Za-z]{2})")
 _NAME_LIKE = re.compile(r"[A-Z]\w*")
 
 
@@ -334,7 +367,9 @@ def plain_words(
         .replace("§", " section ")
     )
     cased = any(c.islower() for c in text) and any(c.isupper() for c in text)
-    text, code = _protected(_DASH.sub(", ", text))
+    for pattern, new in _TIDY:
+        text = pattern.sub(new, text)
+    text, code = _protected(text)
     text = _RANGE.sub(r"\1 to \2", _APART.sub(" ", dated(text)))
     words, slips = _corrected(_cut(text, cased), text) if cased else (_cut(text, cased), [])
     words = numbered([_spelt(w) for w in words])
