@@ -168,7 +168,16 @@ _ANY = {"any": "no", "anything": "nothing", "anybody": "nobody", "anywhere": "no
 def _without_any(marks: list[str], kept: list[str]) -> tuple[list[str], list[str]]:
     "*Not … any* as *no*, and *does not have it* as *has no*."
     for i, word in enumerate(kept):
-        has = word == "have" and kept[i + 1 : i + 2] and kept[i + 1] not in _ANY and kept[i + 1].isalpha()
+        whole = not (_QUANTIFIERS - _OWN) & set(
+            kept[:i]
+        )  # *not every user has one* is not *every user has none*
+        has = (
+            whole
+            and word == "have"
+            and kept[i + 1 : i + 2]
+            and kept[i + 1] not in _ANY
+            and kept[i + 1].isalpha()
+        )
         if word in _ANY or (has and kept[i + 1] not in PREPOSITIONS | _QUANTIFIERS):
             marks.remove("not")
             return marks, [*kept[:i], *(("have", "no") if has else (_ANY[word],)), *kept[i + 1 :]]
@@ -294,6 +303,8 @@ def _active(clause: Clause) -> Iterator[Clause]:
                     if not head or head[0] not in _ADVERBIAL
                     else 2
                     if head[1:2] and head[1] in _DEGREE
+                    else 0
+                    if head[1:2] and head[1] in ("many", "much")
                     else 1
                 )
             head, subject = head[:n], head[n:]
@@ -369,6 +380,9 @@ def _named(w: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
                 yield (*w[:i], "_", verb, *w[i + 2 : end], *w[end + 1 :])
                 yield (*w[:i], *w[i + 2 : end], verb, *w[end + 1 :])
             yield (*w[:i], verb, *w[i + 2 :])
+            if i == 2 and w[0] in _ADVERBIAL and w[1] == "BE":  # when was the foundation of X
+                yield (w[0], "_", verb, *w[i + 2 :])
+                yield (w[0], *w[i + 2 :], verb)
             if i and w[i - 1] == "for":
                 yield (*w[: i - 1], "to", verb, *w[i + 2 :])
 

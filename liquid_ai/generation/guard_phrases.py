@@ -45,7 +45,7 @@ _SHORTER = {
 for _short, _long in _SHORTER.items():
     _POLITE = _POLITE.replace(_short, _long)
 _THANKS = "please|thanks|thank you|cheers|many thanks|thanks a lot|thank you very much|thanks in advance|thx"
-_THANKS += "|thank you in advance|if you do not mind|if i may ask|by the way|do you know|any idea|i wonder|kindly|or not"
+_THANKS += "|thank you in advance|if you do not mind|if i may ask|by the way|do you know|any idea|i wonder|kindly|or not|right|correct|is not it|is it not|does not it|are not they|do not they"
 POLITE = re.compile(
     rf"(?:{'|'.join(_POLITE.strip().splitlines())})(?: [,:.!-])*(?P<whether> (?:if|whether))?(?: |$)"
 )
@@ -85,12 +85,13 @@ what is the reason(?! (?:for|of|behind|to)) => why
 in (?:which|what) (?:place|places|location|part|parts) (?:of|in) => where in
 in (?:which|what) (?:place|places|location|locations) => where
 (?:what|which) (?:kind|type|sort)s? of => KIND
-how much does it cost (?:me |G )?to => what is the price of
+(?:how much|what) does it cost (?:me |G )?to => what is the price of
 how much (?:does|do) (.+?) cost => what is the price of \1
 how much did (.+?) cost => what was the price of \1
 how much money => how much
 for how long => how long
 until when|till when|how long until => until when
+(?:what|which) year(?= (?:is|are|was|were|did|does|do|will) )(?!.* in$) => in which year
 """
 
 # %% ../../nbs/generation/guard_phrases.ipynb #71fc8e36
@@ -104,7 +105,7 @@ is it (?:possible|permitted|allowed|ok|okay|all right|alright) (?:for me |for G 
 (?:is|are|be|am) (?:allowed|permitted|able) to => CAN
 (?:is|are|am) (.+?) unable to => CAN not \1
 (?:is|are|am|be) unable to => CAN not
-(?:is|are|am) (.+?) (?:obliged|required|compelled|forced) to => MUST \1
+(?:is|are|am) (?!it )(.+?) (?:obliged|required|compelled|forced) to => MUST \1
 (?:is|are|am|be) (?:obliged|required|compelled|forced) to => MUST
 (?:do|does) not (.+?) ?(?:have|need) to => not MUST \1
 (?:do|does) (.+?) not (?:have|need) to => not MUST \1
@@ -124,6 +125,8 @@ is it (?:advisable|recommended) for (.+?) to => SHOULD \1
 (?:do|does|did) (.+?) fail to => not \1
 (?:fail|fails) to => do not
 is ([a-z]+ing) (?:possible|permitted|allowed) => CAN _ \1
+is ([a-z]+ing) (.+?) (?:possible|permitted|allowed|ok|okay|all right|alright)$ => CAN _ \1 \2
+(is|was) it (?!MUST|CAN|SHOULD)([a-z]+) to (.+?)(?= (?:if|when|before|after|without|while|because) |$) => \1 \3 \2
 (which|what|how many|how much) (.+?) (?:is|are) (?:required|needed|necessary)(?= (?:for|to|in|if|at|on)|$) => \1 \2 do _ need
 (?:is|are) (.+?) (?:necessary|required|needed)(?= (?:for|to|in|when|if|at|on|,)|$) => do _ need \1
 (?:is|are)(?: a| an| the)? ([a-z]+) of (.+?) (?:possible|allowed|permitted) => CAN _ \1 of \2
@@ -297,7 +300,7 @@ at (?:noon|midday) => at time:12:00
 at midnight => at time:00:00
 twice => 2 times
 credit cards => creditcards
-no one => nobody
+no one|no 1 => nobody
 postgres => postgresql
 js => javascript
 k8s => kubernetes
@@ -320,6 +323,8 @@ one and the same => same
 as well as => and
 after or before => before or after
 for (?:the )?([a-z]+ing) of => to \1
+(?:for|of)(?= [a-z]{3,}ing (?:a|an|the|my) ) => to
+for(?= [a-z]{3,}ing(?: |$)) => to
 (?:the )?([a-z]+ing) of => \1
 well known => famous
 prior to|ahead of => before

