@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from .cache_entry import normalised
-from .guard_clauses import PREPOSITIONS, clause_of, in_pairs, parts, ways
+from .guard_clauses import PREPOSITIONS, clause_of, in_pairs, parts
+from .guard_forms import ways
 from .guard_text import UNITS, plain_words
 from .lexicon import same_meaning, verbs_of
 

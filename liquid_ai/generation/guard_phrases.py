@@ -126,7 +126,7 @@ is it (?:advisable|recommended) for (.+?) to => SHOULD \1
 (?:fail|fails) to => do not
 is ([a-z]+ing) (?:possible|permitted|allowed) => CAN _ \1
 is ([a-z]+ing) (.+?) (?:possible|permitted|allowed|ok|okay|all right|alright)$ => CAN _ \1 \2
-(is|was) it (?!MUST|CAN|SHOULD)([a-z]+) to (.+?)(?= (?:if|when|before|after|without|while|because) |$) => \1 \3 \2
+(is|was) ([a-z]{3,}ing) (.+?) (ADJ)$ => \1 it \4 to \2 \3
 (which|what|how many|how much) (.+?) (?:is|are) (?:required|needed|necessary)(?= (?:for|to|in|if|at|on)|$) => \1 \2 do _ need
 (?:is|are) (.+?) (?:necessary|required|needed)(?= (?:for|to|in|when|if|at|on|,)|$) => do _ need \1
 (?:is|are)(?: a| an| the)? ([a-z]+) of (.+?) (?:possible|allowed|permitted) => CAN _ \1 of \2
@@ -324,7 +324,7 @@ as well as => and
 after or before => before or after
 for (?:the )?([a-z]+ing) of => to \1
 (?:for|of)(?= [a-z]{3,}ing (?:a|an|the|my) ) => to
-for(?= [a-z]{3,}ing(?: |$)) => to
+for(?= [a-z]{3,}ing(?:$| (?!.* from ))) => to
 (?:the )?([a-z]+ing) of => \1
 well known => famous
 prior to|ahead of => before
@@ -360,10 +360,16 @@ def _needed(
     return tuple(frozenset(w for w in words if re.fullmatch("[a-z0-9]+", w)) for words in found)
 
 
+_ADJ = (
+    "(?:un)?(?:safe|healthy|wise|necessary)|(?:il)?legal|dangerous|harmful|forbidden|prohibited|banned|cheap"
+)
+_ADJ += "|expensive|easy|hard|difficult|worthwhile|allowed|permitted|useful|bad|good"
+
+
 def _phrases() -> Iterator[tuple[tuple[frozenset[str], ...], re.Pattern, str]]:
     for table in (_ASKING, _NAMES, _MORE_NAMES, _NEGATION, _MODAL, _VERBS, _NOUNS, _BOUNDS):
         for old, new in (line.split(" => ") for line in table.strip().splitlines()):
-            old = old.replace("G", "(?:i|you|we|one|1)")
+            old = old.replace("G", "(?:i|you|we|one|1)").replace("ADJ", _ADJ)
             yield _needed(old), re.compile(rf"(?<!\S)(?:{old})(?!\S)"), new
 
 

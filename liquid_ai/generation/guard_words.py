@@ -13,49 +13,43 @@ from .lexicon import based, used
 
 # %% ../../nbs/generation/guard_words.ipynb #5b213940
 _SYNONYMS = """
-biggest largest | bigger larger | tallest highest | taller higher | fastest quickest | faster quicker
-big large | quick fast rapid speedy | cheap inexpensive | costly expensive pricey | begin start commence
-close shut | buy purchase | allow permit let | forbid prohibit ban | change alter modify
+tallest highest | taller higher | fastest quickest | quick fast rapid speedy | costly expensive pricey
+begin start commence | close shut | allow permit let | forbid prohibit ban | change alter modify
 choose select pick | show display | use utilize employ | run execute | make create
 delete remove erase eliminate | repair fix mend | help assist | get obtain receive | keep store retain
 raise increase | lower reduce decrease | expire lapse | occur happen | reply respond answer | speak talk
-explain describe | examine inspect | verify check | stay remain | need require | provide supply | tall high
-undo revert | own possess | build construct | price cost | combine merge | collect gather | seek search
-find locate | hire recruit | stop halt | quit exit | postpone defer | depart leave | refuse reject decline
-approve authorize | revoke withdraw | beat defeat | injure hurt | car automobile | film movie
-flat apartment | lift elevator | holiday vacation | lorry truck | rubbish garbage trash | petrol gasoline
-doctor physician | lawyer attorney | company firm | salary wage | customer client | invoice bill
-illness sickness | medicine medication | nation country | child kid | symptom sign
-photo photograph picture | mother mum mom | father dad | bicycle bike | aeroplane airplane plane aircraft
-refrigerator fridge | influenza flu | examination exam | laboratory lab | university uni
-advertisement advert ad | department dept | government govt | telephone phone | television tv telly
-gymnasium gym | mathematics math maths | information info | administrator admin | configuration config
-repository repo | documentation doc | dictionary dict | string str | integer int | boolean bool
-hexadecimal hex | maximum max maximal | minimum min minimal | average avg | approximately approx roughly
-temperature temp | necessary mandatory compulsory obligatory required needed | correct accurate
-wrong incorrect | famous renowned | often frequently | usually normally typically generally
-everybody everyone | anybody anyone | nobody noone | somebody someone | immediately instantly
-amount quantity | vaccine vaccination jab | luggage baggage | sofa couch | trousers pants
-pavement sidewalk | journey trip | garden yard | cooker stove hob | tap faucet | diaper nappy
-pram stroller | biscuit cookie | postcode zipcode | motorway highway freeway | till until | upon on
-amongst among | whilst while | password passcode | email mail | message msg | directory folder | graph chart
+explain describe | examine inspect | verify check | stay remain | need require | provide supply
+tall high | undo revert | own possess | price cost | combine merge | collect gather | seek search
+find locate | hire recruit | stop halt | quit exit | depart leave | refuse reject decline
+approve authorize | revoke withdraw | beat defeat | injure hurt | flat apartment | lift elevator
+lorry truck | rubbish garbage trash | doctor physician | company firm | customer client | invoice bill
+medicine medication | nation country | child kid | symptom sign | photo photograph picture
+mother mum mom | father dad | bicycle bike | aeroplane airplane plane aircraft | refrigerator fridge
+examination exam | university uni | department dept | government govt | television tv telly
+gymnasium gym | administrator admin | configuration config | repository repo | documentation doc
+dictionary dict | string str | integer int | boolean bool | hexadecimal hex | maximum max maximal
+minimum min minimal | average avg | approximately approx roughly | temperature temp
+necessary mandatory compulsory obligatory required needed | correct accurate | wrong incorrect
+famous renowned | often frequently | usually normally typically generally | everybody everyone
+anybody anyone | nobody noone | amount quantity | vaccine vaccination jab | trousers pants
+pavement sidewalk | journey trip | garden yard | cooker stove hob | tap faucet | pram stroller
+biscuit cookie | postcode zipcode | motorway highway freeway | till until | upon on | amongst among
+whilst while | password passcode | email mail | message msg | directory folder | graph chart
 advantage benefit | drawback disadvantage downside | outcome result | purpose aim goal | reason cause
-typed typewritten | meant intended | via through | teenager adolescent | present gift | function func
-parameter param | reference ref | specification spec | environment env | database db | regex regexp
-attempt try | dispatch ship | notify inform | reside dwell | sew stitch | vanish disappear
-yearly annual annually | beginner novice | border frontier | cab taxi | candy sweet | pharmacy drugstore
-coworker colleague | earnings income | handbag purse | hazardous dangerous | ill sick | infant baby
-jumper sweater pullover | leaflet brochure pamphlet | midday noon | nearest closest | occupation profession
-parcel package | toilet loo lavatory restroom | rucksack backpack | underground subway metro
-windscreen windshield | spanner wrench | aubergine eggplant | courgette zucchini | coriander cilantro
-prawn shrimp | rocket arugula | odor smell | duvet comforter | faulty defective | cautious careful
-entire whole | essential vital | previous prior | rare uncommon | simple easy | simplest easiest
-sufficient enough adequate | suitable appropriate | vacant unoccupied | weird strange | additional extra
-boss manager | fasten attach | obey follow | loop iterate | shortest briefest | costliest dearest
-smallest littlest | earliest soonest | oldest eldest | strongest mightiest
-completely entirely fully totally | rapidly quickly swiftly | rarely seldom | perhaps maybe | nearly almost
-regularly routinely | signature autograph | tourist sightseer | inhabitant resident | synchronous sync
-asynchronous async | timetable schedule | kerb curb
+typed typewritten | meant intended | via through | present gift | function func | parameter param
+reference ref | environment env | database db | regex regexp | dispatch ship | notify inform
+reside dwell | yearly annual annually | beginner novice | border frontier | cab taxi | candy sweet
+coworker colleague | earnings income | hazardous dangerous | infant baby | jumper sweater pullover
+leaflet brochure pamphlet | nearest closest | occupation profession | parcel package
+toilet loo lavatory restroom | underground subway metro | spanner wrench | aubergine eggplant
+courgette zucchini | coriander cilantro | prawn shrimp | rocket arugula | odor smell | duvet comforter
+cautious careful | entire whole | essential vital | previous prior | rare uncommon | simple easy
+simplest easiest | sufficient enough adequate | suitable appropriate | vacant unoccupied | weird strange
+additional extra | boss manager | fasten attach | obey follow | loop iterate | shortest briefest
+costliest dearest | smallest littlest | earliest soonest | oldest eldest | strongest mightiest
+completely entirely fully totally | rapidly quickly swiftly | rarely seldom | perhaps maybe
+nearly almost | regularly routinely | signature autograph | tourist sightseer | inhabitant resident
+synchronous sync | asynchronous async | timetable schedule | kerb curb
 """
 
 GROUPS = tuple(tuple(g.split()) for g in re.split(r"[|\n]", _SYNONYMS) if len(g.split()) > 1)
