@@ -1,23 +1,32 @@
 """The lexicon finds words of one meaning, and lets no other word pass the guard, whatever is swapped."""
 
+import gzip
 import random
 import re
+import runpy
 from pathlib import Path
 
 import pytest
+import setuptools
+from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import liquid_ai.generation.lexicon as module
+from liquid_ai.core import StoreError
 from liquid_ai.generation.guard import agree
 from liquid_ai.generation.guard_words import CANONICAL, lemma
-from liquid_ai.generation.lexicon import lexicon, same_meaning, used, verbs_of
+from liquid_ai.generation.lexicon import lexicon, meant, same_meaning, used
+
+QUICK = settings(deadline=None, max_examples=200)
+DATA = ROOT / "liquid_ai" / "data"
 
 FILE = Path(__file__).parent / "data" / "lexicon_pairs.txt"
+_FRAMES = ["tell", "explain", "show", "list", "know", "like", "want", "wonder", "please", "quick", "question", "true"]  # what goes away
 LEX = lexicon()
 WORDS = sorted(LEX.senses)
 # swapped in, these change nothing that is asked, or make a word of another kind
-GRAMMAR = module._GRAMMAR
+GRAMMAR = module._GRAMMAR | set(_FRAMES)
 
 
 def blocks() -> list[tuple[str, list[str], list[str]]]:
@@ -56,17 +65,24 @@ def kin(one: str, two: str) -> bool:
     return CANONICAL.get(a, a) == CANONICAL.get(b, b) or same_meaning(a, b) or bool(senses(one) & senses(two))
 
 
+def nouns(one: str, two: str) -> bool:
+    "Whether two words are nouns, and nothing else more often: what is left is a question then."
+    uses = (LEX.uses.get(lemma(w), {}) for w in (one, two))
+    return all(u.get("n", 0) > sum(u.values()) / 2 for u in uses) and not kin(one, two)
+
+
 def swapped(question: str, rng: random.Random, many: int) -> list[tuple[str, str]]:
     "Look-alikes of a question: its kind and its text."
     words, made = question.rstrip("?").split(), []
-    content = [i for i, w in enumerate(words) if i and w.islower() and w.isalpha() and w not in GRAMMAR and used(w)]
+    plain = [w.islower() and w.isalpha() and w not in GRAMMAR and used(w) for w in words]
+    content = [i for i, w in enumerate(words) if i and plain[i]]
     for i in content:
         for other in rng.sample(sorted(near(words[i])), min(many, len(near(words[i])))):
             made.append(("near", words[:i] + [other] + words[i + 1 :]))
         other = rng.choice(WORDS)
         if "_" not in other and not kin(words[i], other):
             made.append(("unrelated", words[:i] + [other] + words[i + 1 :]))
-    for i, j in [(i, j) for i in content for j in content if i < j and not kin(words[i], words[j])]:
+    for i, j in [(i, j) for i in content for j in content if i + 1 < j and nouns(words[i], words[j])]:
         made.append(("order", [words[{i: j, j: i}.get(k, k)] for k in range(len(words))]))
     for i in content:
         made.append(("more", words[:i] + ["not"] + words[i:]))
@@ -90,3 +106,95 @@ def wrong(many: int, seed: int, every: int = 1) -> tuple[int, list[tuple[str, st
             if agree(text, other) == "":
                 found.append((kind, text, other))
     return tried, found
+
+
+def test_no_swapped_word_passes():
+    "Some thousands of look-alikes, made by rule: no paraphrase of ours agrees with any."
+    tried, found = wrong(many=4, seed=4, every=3)
+    assert tried > 1_000 and found == []
+
+
+@pytest.mark.slow
+def test_no_swapped_word_passes_in_many():
+    tried, found = wrong(many=20, seed=5)
+    assert tried > 8_000 and found == []
+
+
+def test_hand_written_look_alikes_are_refused():
+    told = [(q, other) for q, _, different in blocks() for other in different if agree(q, other) == ""]
+    assert told == []
+
+
+def test_paraphrases_are_found():
+    "Every second block was tuned on, the others were looked at once: both halves find more than half."
+    for half in (blocks()[0::2], blocks()[1::2]):
+        hits = [agree(q, other) == "" for q, same, _ in half for other in same]
+        assert sum(hits) > 0.6 * len(hits)
+
+
+@QUICK
+@given(st.sampled_from(WORDS), st.sampled_from(WORDS))
+def test_meaning_has_no_direction(one, two):
+    assert same_meaning(one, two) == same_meaning(two, one) and same_meaning(one, one)
+
+
+@QUICK
+@given(st.sampled_from(sorted(LEX.members)))
+def test_members_of_a_sense_are_seldom_opposites(sense):
+    for one in LEX.members[sense]:
+        for other in LEX.antonyms.get(one, ()):
+            assert not same_meaning(one, other)
+
+
+@pytest.mark.parametrize(
+    "pair",
+    """
+    list tuple | list array | class object | file folder | method function | argument parameter | director manager
+    begin end | import export | buy sell | lend borrow | cat dog | apple fruit | minute second | first last | mercury
+    quicksilver | average median | deposit withdrawal | hypothermia hyperthermia | get become | profit wage
+    """.replace("\n", " ").split(" | "),
+)
+def test_what_never_means_the_same(pair):
+    one, two = pair.split()
+    assert not same_meaning(one, two)
+
+
+def test_a_slip_is_a_common_word_with_one_letter_wrong():
+    assert [meant(w) for w in ("expresion", "wihte", "teh", "recieve")] == [
+        "expression",
+        "white",
+        "the",
+        "receive",
+    ]
+    assert [meant(w) for w in ("numpy", "hyperthermia", "ileum", "sulfite", "prednisone", "kubelet")] == [
+        ""
+    ] * 6
+    assert agree("How do I open the libary?", "How do I open the library?") == ""
+    assert agree("Is Libary open?", "Is Library open?")  # a name is no slip
+
+
+@pytest.mark.parametrize("damaged", [b"", b"no gzip", gzip.compress(b"[]"), gzip.compress(b'{"words": {}}')])
+def test_a_damaged_lexicon_is_told(damaged, monkeypatch, tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "lexicon.json.gz").write_bytes(damaged)
+    monkeypatch.setattr(module, "files", lambda package: tmp_path)
+    with pytest.raises(StoreError, match="damaged or missing"):
+        lexicon.__wrapped__()
+
+
+def test_the_licence_goes_with_the_data(asked_setup):
+    assert "WordNet 3.0 Copyright 2006 by Princeton University" in (DATA / "WORDNET_LICENSE").read_text(
+        "ascii"
+    )
+    inside = [p for pattern in asked_setup["package_data"]["liquid_ai"] for p in DATA.parent.glob(pattern)]
+    assert {DATA / "WORDNET_LICENSE", DATA / "lexicon.json.gz"} <= set(inside)
+
+
+@pytest.fixture
+def asked_setup(monkeypatch):
+    "What setup.py hands to setuptools."
+    told = []
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(setuptools, "setup", lambda **given: told.append(given))
+    runpy.run_path(str(ROOT / "setup.py"))
+    return told[0]

@@ -18,7 +18,8 @@ from pathlib import Path
 
 PARTS = {"n": "noun", "v": "verb", "a": "adj", "r": "adv"}
 TARGET = Path(__file__).resolve().parent.parent / "liquid_ai" / "data" / "lexicon.json.gz"
-WORD = re.compile(r"[a-z]{2,24}(?:_(?:up|out|off|in|on|over|away|back|down|through|for|at|of|with|into|together|apart|forward))?")
+PARTICLES = "up|out|off|in|on|over|away|back|down|through|for|at|of|with|into|together|apart|forward"
+WORD = re.compile(rf"[a-z]{{2,24}}(?:_(?:{PARTICLES}))?")
 SENSES = 5  # of a word and part of speech at most
 ACTS = {"04", "11", "19", "22", "26"}  # files of acts, events, phenomena, processes and states: lexnames(5WN)
 PERSON = "18"
@@ -100,10 +101,7 @@ def build(folder: Path) -> dict:
                 if sign == "+" and (at[0], to[0]) == ("n", "v"):
                     sign = "act" if file in ACTS else "person" if file == PERSON else "thing"
                 pairs[sign] |= {
-                    (number[x], number[y])
-                    for x in ones
-                    for y in twos
-                    if x in number and y in number
+                    (number[x], number[y]) for x in ones for y in twos if x in number and y in number
                 }
     up = [next((order.get(t, -1) for s, t, *_ in nets[at][1] if s in ("@", "&")), -1) for at in sorted(ids)]
     irregular = {}

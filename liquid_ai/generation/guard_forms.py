@@ -197,8 +197,9 @@ def _path(words: tuple[str, ...]) -> tuple[str, ...]:
 
 
 _TIMES = words_of(
-    "night morning evening afternoon winter summer spring autumn weekend weekday monday tuesday wednesday thursday"
-    " friday saturday sunday january february march april june july august september october november december"
+    "night morning evening afternoon winter summer spring autumn weekend weekday monday tuesday wednesday"
+    " thursday friday saturday sunday january february march april june july august september october"
+    " november december"
 )
 
 

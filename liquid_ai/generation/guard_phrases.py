@@ -11,33 +11,35 @@ from collections.abc import Iterator
 
 # %% ../../nbs/generation/guard_phrases.ipynb #2d26c175
 _POLITE = r"""
-(?:hi|hello|hey|greetings|good (?:morning|evening|day|afternoon))(?: there| everyone| everybody| all| team| folks)?
-(?:sorry|apologies|excuse me|pardon me)(?: (?:to|for) (?:bother|trouble|disturb|ask|bothering|asking)(?: you)?)?Q
+(?:hi|hello|hey|greetings|good (?:morning|evening|day|afternoon))(?: (?:there|everyone|all|team|folks))?
+(?:sorry|apologies|excuse me|pardon me)(?: (?:to|for) (?:bother|trouble|disturb|ask)(?:ing)?(?: you)?)?Q
 (?:can|could|would|will) youQ(?= (?:show|tell|explain|teach|walk|guide|give|list|describe|name) )
 (?:explain|describe)(?: to)?(?: me)?(?= (?:how|why|when|where|what|which|who) )
 (?:is it (?:true|correct|right|known) that|i need (?:your |some )?help)Q
 (?:i have|here is|i got|just) (?:a|one|another) (?:quick|short|small|simple)? ?question(?: about this| for you)?
-(?:a |one |my |another )?(?:quick|short|small|simple|stupid|silly)? ?question(?: for you)?(?= [,:.-])
+(?:a |one |my |another )?(?:quick|short|small|simple|silly)? ?question(?: for you)?(?= [,:.-])
 (?:quick|one|short|simple) question|just (?:checking|wondering|asking|curious)|out of (?:curiosity|interest)
 (?:can|could|would|will|might) (?:you|anyone|anybody|someone|somebody)Q ASKMEQ
 (?:would|do) you mind (?:telling|explaining to|showing|letting) me(?: know)?Q
-QASKMEQ(?= (?:if|whether|what|which|who|when|where|why|how) )
-(?:do|does|would) (?:you|anyone|anybody|someone|somebody)(?: here)?Q(?: have any idea| know| remember| recall)
+QASKMEQ(?= OPENS )
+(?:do|does|would) (?:you|anyone|anybody|someone|somebody)Q(?: have any idea| know| remember| recall)
 (?:any|do you have any) idea|do you think(?: that)?|does anyone have an idea
 (?:may|can|could|might) i Q(?:ask|know)(?: you)?|let me ask(?: you)?|i (?:just )?(?:wonder|ask)
-i (?:was|am|have been|keep)Q (?:wondering|curious|interested|unsure|not sure|uncertain)(?: to know| about)?
+i (?:was|am|have been|keep)Q (?:wondering|curious|interested|unsure|not sure)(?: to know| about)?
 i (?:would|should|want|need|wish|am|was|must|do|have)Q (?:like |love |hoping |keen |eager |not )?(?:to )?LEARN
 i am (?:trying|looking|hoping) to LEARN
-(?:(?:can|could|would) youQ )?(?:help|assist) meQ(?: to)? LEARN(?= (?:if|whether|what|which|who|when|where|why|how) )
-(?:is it (?:the case|so) that|(?:do you have |is there )?any (?:information|info|news) (?:on|about)(?= (?:when|if|how|whether) ))
+(?:(?:can|could|would) youQ )?(?:help|assist) meQ(?: to)? LEARN(?= OPENS )
+is it (?:the case|so) that
+(?:do you have |is there )?any (?:information|info|news) (?:on|about)(?= (?:when|if|how|whether) )
 (?:it would be|would be) (?:great|nice|good|helpful|kind|useful) (?:to know|if you could tell me|to learn)
-i would (?:be (?:glad|grateful|happy|thankful|interested)|appreciate it) (?:if you (?:could|would) ASKME|to know)
+i would (?:be (?:glad|grateful|happy|interested)|appreciate it) (?:if you (?:could|would) ASKME|to know)
 (?:what i (?:want|need|would like) to know is|(?:my|the) question is)
 please|kindly|thanks|thank you|by the way|well|so
 """
 _SHORTER = {
     "QASK": "(?:please |kindly )?ASK",
-    "Q": "(?: please| kindly| maybe| perhaps| possibly| just| only| really| also| very| again| but| here| happen to| ,)*",
+    "OPENS": "(?:if|whether|what|which|who|when|where|why|how)",
+    "Q": "(?: (?:please|kindly|maybe|perhaps|possibly|just|only|really|also|very|again|but|here|happen to|,))*",
     "ASK": "(?:tell|advise|inform|explain to|remind|clarify|say|show|let|explain|confirm|enlighten)",
     "ME": "(?: me| us)?(?: know)?",
     "LEARN": "(?:know|find out|ask|learn|hear|understand|work out|figure out|see|be told)(?: from you)?",
@@ -127,7 +129,7 @@ is it (?:advisable|recommended) for (.+?) to => SHOULD \1
 is ([a-z]+ing) (?:possible|permitted|allowed) => CAN _ \1
 is ([a-z]+ing) (.+?) (?:possible|permitted|allowed|ok|okay|all right|alright)$ => CAN _ \1 \2
 (is|was) ([a-z]{3,}ing) (.+?) (ADJ)$ => \1 it \4 to \2 \3
-(which|what|how many|how much) (.+?) (?:is|are) (?:required|needed|necessary)(?= (?:for|to|in|if|at|on)|$) => \1 \2 do _ need
+(which|what|how many|how much) (.+?) (?:is|are) NEEDED(?= (?:for|to|in|if|at|on)|$) => \1 \2 do _ need
 (?:is|are) (.+?) (?:necessary|required|needed)(?= (?:for|to|in|when|if|at|on|,)|$) => do _ need \1
 (?:is|are)(?: a| an| the)? ([a-z]+) of (.+?) (?:possible|allowed|permitted) => CAN _ \1 of \2
 """
@@ -369,7 +371,11 @@ _ADJ += "|expensive|easy|hard|difficult|worthwhile|allowed|permitted|useful|bad|
 def _phrases() -> Iterator[tuple[tuple[frozenset[str], ...], re.Pattern, str]]:
     for table in (_ASKING, _NAMES, _MORE_NAMES, _NEGATION, _MODAL, _VERBS, _NOUNS, _BOUNDS):
         for old, new in (line.split(" => ") for line in table.strip().splitlines()):
-            old = old.replace("G", "(?:i|you|we|one|1)").replace("ADJ", _ADJ)
+            old = (
+                old.replace("G", "(?:i|you|we|one|1)")
+                .replace("ADJ", _ADJ)
+                .replace("NEEDED", "(?:required|needed|necessary)")
+            )
             yield _needed(old), re.compile(rf"(?<!\S)(?:{old})(?!\S)"), new
 
 

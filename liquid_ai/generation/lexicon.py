@@ -278,14 +278,15 @@ _QUALITIES |= {"strong": "strength", "fast": "speed", "quick": "speed"}
 _SHORT = _words("the which what where when does with have from this that there their your should would could")
 _GRAMMAR = _words("""
 a an the i you he she it we they me him her us them my your his its our their mine yours hers ours theirs
-myself yourself himself herself itself ourselves themselves this that these those who whom whose which what when
-where why how and or nor but if unless because although though while whereas since until till than as
-am is are was were be been being do does did done doing have has had having can could may might must shall
-should will would ought not no yes of at by for with without about against between among into onto through
-during before after above below to from up down in out on off over under again further then once here there
-all any anyone anybody anything anywhere both each every everyone everybody everything everywhere either neither
-someone somebody something somewhere nobody none nothing nowhere other another such so too very via per upon
-within along across toward towards behind beyond beside besides except despite whether however whatever whoever
+myself yourself himself herself itself ourselves themselves this that these those who whom whose which
+what when where why how and or nor but if unless because although though while whereas since until till
+than as am is are was were be been being do does did done doing have has had having can could may might
+must shall should will would ought not no yes of at by for with without about against between among into
+onto through during before after above below to from up down in out on off over under again further then
+once here there all any anyone anybody anything anywhere both each every everyone everybody everything
+everywhere either neither someone somebody something somewhere nobody none nothing nowhere other another
+such so too very via per upon within along across toward towards behind beyond beside besides except
+despite whether however whatever whoever
 """)
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
