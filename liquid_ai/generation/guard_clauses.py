@@ -15,7 +15,7 @@ from .lexicon import used
 _ARTICLES = words_of("a an the")
 _BE = words_of("am is are be being was were been")
 _MODALS = {"can": "CAN", "may": "CAN", "CAN": "CAN", "must": "MUST", "MUST": "MUST"}
-_MODALS |= {"should": "SHOULD", "ought": "SHOULD"}
+_MODALS |= {"SHOULD": "SHOULD", "should": "SHOULD", "ought": "SHOULD"}
 _MODALS |= {"will": "WILL", "shall": "WILL", "would": "WOULD", "could": "COULD", "might": "MIGHT"}
 _AUX = _BE | set(_MODALS) | words_of("do does did has have had")
 WH = {w: w for w in words_of("which who whose when where why how HOW KIND")} | {"what": "which"}
@@ -155,6 +155,10 @@ def clause_of(link: str, words: list[str], code: tuple[str, ...]) -> Clause:
         marks[marks.index("yet")] = "already"
     if "no" in kept:
         marks, kept = _not_of(marks, kept)
+    if "BE" in kept and "not" not in marks and not _QUANTIFIERS & set(kept):
+        plain = [_unless(w) for w in kept]
+        if sum(a != b for a, b in zip(plain, kept, strict=True)) == 1:
+            marks, kept = [*marks, "not"], plain
     return Clause(link, tuple(kept), ordered(marks), tuple(subjects))
 
 # %% ../../nbs/generation/guard_clauses.ipynb #2a533172
@@ -178,6 +182,13 @@ def _without_any(marks: list[str], kept: list[str]) -> tuple[list[str], list[str
             marks.remove("not")
             return marks, [*kept[:i], *(("have", "no") if has else (_ANY[word],)), *kept[i + 1 :]]
     return marks, kept
+
+
+def _unless(word: str) -> str:
+    "*Uninsured* as *insured*, where no verb *uninsure* says otherwise; any other word as it is."
+    base = word.removesuffix("+ed")
+    bare = word.endswith("+ed") and base.startswith("un") and not used(base, "v") and used(base[2:], "v")
+    return word[2:] if bare else word
 
 
 def _not_of(marks: list[str], kept: list[str]) -> tuple[list[str], list[str]]:
@@ -233,7 +244,9 @@ def in_pairs(words: list[str], code: tuple[str, ...]) -> list[str]:
 def _unmarked(words: list[str]) -> int:
     "Where the question begins behind a front that no comma ends: *if it rains is the match off*; 0: nowhere."
     opens, first = (set(WH) | _AUX | {"do", "does", "did"}), words[:1]
-    clause = first and first[0] in _CONNECT and (first[0] not in WH or {*words[1:2]} <= _SUBJECTS | _ARTICLES)
+    clause = (
+        first and first[0] in _CONNECT and first[0] not in WH and first[0] not in ("what", ".", ",", "that")
+    )
     if not first or not (clause or first[0] in PREPOSITIONS):
         return 0
     found = [i for i, w in enumerate(words) if i and w in opens]

@@ -117,6 +117,7 @@ did (.+?) have to => did MUST \1
 (?:have|has|need|needs|got) to => MUST
 had to => did MUST
 is it (?:impossible|not possible|not allowed|not permitted) (?:for me |for G )?to => CAN not _
+is it (?:necessary|mandatory|compulsory|obligatory|required) (?:for me |for G )?to have => do _ need
 is it (?:necessary|mandatory|compulsory|obligatory|required) (?:for me |for G )?to => MUST _
 is it (?:necessary|mandatory|compulsory|obligatory|required) for (.+?) to => MUST \1
 is it (?:possible|permitted|allowed) for (.+?) to => CAN \1
@@ -129,6 +130,9 @@ is it (?:advisable|recommended) for (.+?) to => SHOULD \1
 is ([a-z]+ing) (?:possible|permitted|allowed) => CAN _ \1
 is ([a-z]+ing) (.+?) (?:possible|permitted|allowed|ok|okay|all right|alright)$ => CAN _ \1 \2
 (is|was) ([a-z]{3,}ing) (.+?) (ADJ)$ => \1 it \4 to \2 \3
+(is|was)(?: the)? ([a-z]{4,} of .+?) (ADJ)$ => \1 it \3 to \2
+(?:has|have) (.+?) got => do \1 have
+(have|has|need|offer|contain|include) any => \1
 (which|what|how many|how much) (.+?) (?:is|are) NEEDED(?= (?:for|to|in|if|at|on)|$) => \1 \2 do _ need
 (?:is|are) (.+?) (?:necessary|required|needed)(?= (?:for|to|in|when|if|at|on|,)|$) => do _ need \1
 (?:is|are)(?: a| an| the)? ([a-z]+) of (.+?) (?:possible|allowed|permitted) => CAN _ \1 of \2
@@ -175,7 +179,7 @@ who (?:is|was) the builder of => who built
 who (?:is|was) the designer of => who designed
 (?:get|gets) (lost|paid|sent|sold|made|broken|stolen|hurt|caught|held|kept|built|told|found|left) => be \1
 (?:which|what) ([a-z]+(?: [a-z]+)?) (?:do|does) (.+?) have$ => what is the \1 of \2
-(?:what|which) is the (opening|closing|starting|departing|boarding) (?:time|date|hour) (?:of|for) => when do \1
+(?:what|which) is the (WHEN) (?:time|date) (?:of|for) (.+?)(?= (?:in|on|at|during) |$) => when do \2 \1
 (do|did) people(?= (?!in|on|under|over|with|who|from|of|at|aged)[a-z]) => \1 _
 (?:do|does) (.+?) need ([a-z]+)ing(?= |$) => MUST \1 be \2ed
 (what happens|what will happen) when => \1 if
@@ -207,7 +211,9 @@ what (is|was) the length of => how long \1
 what (is|was) the age of => how old \1
 what (is|was) the weight of => how heavy \1
 how much (?:does|do) (.+?) weigh => how heavy is \1
+how high (is|are|was)(?= .*(?:rate|price|fee|cost|fine|tax|salary|rent|temperature|charge|deposit)) => what \1
 how high(?= (?:is|are|was) ) => how tall
+how (?:quickly|rapidly|swiftly) => how fast
 (?:what is the|what) duration of => how long is
 how long does it take (?:me |G )?to => how long is
 how long did it take (?:me |G )?to => how long was
@@ -374,6 +380,7 @@ def _phrases() -> Iterator[tuple[tuple[frozenset[str], ...], re.Pattern, str]]:
             old = (
                 old.replace("G", "(?:i|you|we|one|1)")
                 .replace("ADJ", _ADJ)
+                .replace("WHEN", "opening|closing|starting|ending|boarding")
                 .replace("NEEDED", "(?:required|needed|necessary)")
             )
             yield _needed(old), re.compile(rf"(?<!\S)(?:{old})(?!\S)"), new
