@@ -15,7 +15,7 @@ from .cache_entry import normalised
 from .guard_clauses import PREPOSITIONS, clause_of, in_pairs, parts
 from .guard_forms import ways
 from .guard_text import UNITS, plain_words
-from .lexicon import same_meaning, verbs_of
+from .lexicon import same_meaning, used, verbs_of
 
 # %% ../../nbs/generation/guard.ipynb #31a8ba87
 _LONGEST = 500  # characters: what is longer agrees with itself only
@@ -92,15 +92,32 @@ def _short(question: str, other: str) -> str:
     return question
 
 
+@functools.lru_cache(65536)
 def _stands(one: str, two: str, names: frozenset[str]) -> bool:
     "Whether a word may stand where another one stands."
     a, b = one.removesuffix("+ed"), two.removesuffix("+ed")
     if (a == one) != (b == two) or a in names or b in names:
         return False
     plain = all(w.replace("_", "").isalpha() and w.islower() and w not in _FIXED for w in (a, b))
-    if plain and a == one and (a in verbs_of(b) or b in verbs_of(a)):
-        return True
+    if (
+        plain
+        and a == one
+        and any(v in verbs_of(n) and used(v, "v") > used(v, "n") for v, n in ((a, b), (b, a)))
+    ):
+        return True  # *cooking* and *cook*, but not *statement* and *state*, which may be a country
     return plain and same_meaning(a, b, "v" if a != one else "nvar")
+
+
+def _near(form: tuple, other: tuple, names: frozenset[str]) -> bool:
+    "Whether forms of one shape differ by few words only, each of which may stand for the other."
+    changed = 0
+    for (_, here, _), (_, there, _) in zip(form, other, strict=True):
+        for one, two in zip(here, there, strict=True):
+            if one != two:
+                changed += 1
+                if changed > _CHANGED or not _stands(one, two, names):
+                    return False
+    return True
 
 
 def _alike(one: dict, two: dict, names: frozenset[str]) -> bool:
@@ -110,9 +127,7 @@ def _alike(one: dict, two: dict, names: frozenset[str]) -> bool:
         shapes.setdefault(tuple((link, len(words), marks) for link, words, marks in form), []).append(form)
     for form in one:
         for other in shapes.get(tuple((link, len(words), marks) for link, words, marks in form), ()):
-            pairs = [p for x, y in zip(form, other, strict=True) for p in zip(x[1], y[1], strict=True)]
-            changed = [(x, y) for x, y in pairs if x != y]
-            if len(changed) <= _CHANGED and all(_stands(x, y, names) for x, y in changed):
+            if _near(form, other, names):
                 people = ((x, y) for x in one[form] for y in two[other])
                 if any(_same_people(x, y) for x, y in people):
                     return True

@@ -12,7 +12,7 @@ from itertools import product
 
 from .guard_clauses import PREPOSITIONS, WH, Clause, ordered
 from .guard_words import CANONICAL, words_of
-from .lexicon import does, lexicon, quality, verbs_of
+from .lexicon import does, lexicon, quality, used, verbs_of
 
 # %% ../../nbs/generation/guard_forms.ipynb #5cfd2da5
 _PARTICLES = words_of("up out over off on back away down in")
@@ -129,7 +129,10 @@ def _named(w: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
                 end = w.index("occur", i)
                 yield (*w[:i], "_", verb, *w[i + 2 : end], *w[end + 1 :])
                 yield (*w[:i], *w[i + 2 : end], verb, *w[end + 1 :])
-            yield (*w[:i], verb, *w[i + 2 :])
+            if (
+                w[i - 1] in ("_", "to") or verb == word or used(verb, "v") > used(verb, "n")
+            ):  # *state* is mostly a noun
+                yield (*w[:i], verb, *w[i + 2 :])
             if i == 2 and w[0] in _ADVERBIAL and w[1] == "BE":  # when was the foundation of X
                 yield (w[0], "_", verb, *w[i + 2 :])
                 yield (w[0], *w[i + 2 :], verb)

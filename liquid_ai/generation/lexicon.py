@@ -168,7 +168,8 @@ plant works | argument controversy | bundle package | dictatorship tyranny | cre
 partner spouse | kingdom realm | experiment experimentation | approve sanction | castle palace
 resign vacate | war warfare | earthquake quake | district territory | dwell live | country commonwealth
 locality neighborhood | ailment complaint | crimson red | lavender lilac | curtain drapery
-arrest apprehend | recommend urge | significant substantial | fail neglect | expel oust | withdraw retreat | withdraw recede | enroll recruit
+recommend urge | significant substantial | fail neglect
+arrest apprehend | expel oust | withdraw retreat | withdraw recede | enroll recruit
 """
 _APART = {frozenset(pair.split()) for line in _PAIRS.splitlines() for pair in line.split(" | ")}
 # of the uses of either word, at the least, in the sense that they share; or of the one and of the other
