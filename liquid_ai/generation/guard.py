@@ -107,7 +107,7 @@ def _stands(one: str, two: str, names: frozenset[str]) -> bool:
         return True  # *cooking* and *cook*, but not *statement* and *state*, which may be a country
     return plain and same_meaning(a, b, "v" if a != one else "nvar")
 
-
+# %% ../../nbs/generation/guard.ipynb #c4ddaecb
 def _near(form: tuple, other: tuple, names: frozenset[str]) -> bool:
     "Whether forms of one shape differ by few words only, each of which may stand for the other."
     changed = 0

@@ -146,6 +146,12 @@ def clause_of(link: str, words: list[str], code: tuple[str, ...]) -> Clause:
         else:
             plain = not word.isalpha() or word in PREPOSITIONS or word.isupper()
             kept.append(word if plain else lemma(word))
+    return _settled(Clause(link, tuple(kept), tuple(marks), tuple(subjects)))
+
+# %% ../../nbs/generation/guard_clauses.ipynb #a7c1d2e4
+def _settled(clause: Clause) -> Clause:
+    "A clause with its marks in order and its negation where it belongs."
+    link, kept, marks = clause.link, list(clause.words), list(clause.marks)
     if link in ("when", "after") and "PERFECT" in marks:  # once it has rained: after it rained, when it rains
         marks.remove("PERFECT")
         kept = [w.removesuffix("+ed") for w in kept]
@@ -159,7 +165,7 @@ def clause_of(link: str, words: list[str], code: tuple[str, ...]) -> Clause:
         plain = [_unless(w) for w in kept]
         if sum(a != b for a, b in zip(plain, kept, strict=True)) == 1:
             marks, kept = [*marks, "not"], plain
-    return Clause(link, tuple(kept), ordered(marks), tuple(subjects))
+    return Clause(link, tuple(kept), ordered(marks), clause.subjects)
 
 # %% ../../nbs/generation/guard_clauses.ipynb #2a533172
 _ANY = {"any": "no", "anything": "nothing", "anybody": "nobody", "anywhere": "nowhere"}
@@ -240,7 +246,7 @@ def in_pairs(words: list[str], code: tuple[str, ...]) -> list[str]:
             words[start:end] = [*two, words[i], *words[i + 1 : begin], *one]
     return words
 
-
+# %% ../../nbs/generation/guard_clauses.ipynb #06a955cc
 def _unmarked(words: list[str]) -> int:
     "Where the question begins behind a front that no comma ends: *if it rains is the match off*; 0: nowhere."
     opens, first = (set(WH) | _AUX | {"do", "does", "did"}), words[:1]

@@ -139,7 +139,7 @@ def _named(w: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
             if i and w[i - 1] == "for":
                 yield (*w[: i - 1], "to", verb, *w[i + 2 :])
 
-
+# %% ../../nbs/generation/guard_forms.ipynb #7735e20d
 def _joined(w: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     "A verb and its particle as one word: *put it in*, *put in a kitchen*."
     known = lexicon().senses

@@ -346,7 +346,7 @@ def _without_chat(words: list[str]) -> list[str]:
 
 _NAME_LIKE = re.compile(r"[A-Z]\w*")
 
-
+# %% ../../nbs/generation/guard_text.ipynb #b6863dbd
 def _corrected(words: list[str], text: str) -> tuple[list[str], list[tuple[str, str]]]:
     "`words` with slips of the pen put right, and those; no name is one."
     names = {w.lower() for w in _NAME_LIKE.findall(text)}
