@@ -16,7 +16,7 @@ import liquid_ai.generation.lexicon as module
 from liquid_ai.core import StoreError
 from liquid_ai.generation.guard import agree
 from liquid_ai.generation.guard_words import CANONICAL, lemma
-from liquid_ai.generation.lexicon import lexicon, meant, same_meaning, used, verbs_of
+from liquid_ai.generation.lexicon import known_words, meant, same_meaning, used, verbs_of
 
 QUICK = settings(deadline=None, max_examples=200)
 DATA = ROOT / "liquid_ai" / "data"
@@ -26,7 +26,7 @@ FILE = Path(__file__).parent / "data" / "lexicon_pairs.txt"
 _FRAMES = {"tell", "explain", "show", "list", "know", "like", "want", "wonder", "please", "question", "true"}
 _FRAMES |= {"quick", "help"}
 GRAMMAR = module._GRAMMAR | _FRAMES
-LEX = lexicon()
+LEX = known_words()
 WORDS = sorted(LEX.senses)
 # swapped in, these change nothing that is asked, or make a word of another kind
 
@@ -200,7 +200,7 @@ def test_a_damaged_lexicon_is_told(damaged, monkeypatch, tmp_path):
     (tmp_path / "data" / "lexicon.json.gz").write_bytes(damaged)
     monkeypatch.setattr(module, "files", lambda package: tmp_path)
     with pytest.raises(StoreError, match="damaged or missing"):
-        lexicon.__wrapped__()
+        known_words.__wrapped__()
 
 
 def test_the_licence_goes_with_the_data(asked_setup):

@@ -12,7 +12,7 @@ from itertools import product
 
 from .guard_clauses import PREPOSITIONS, WH, Clause, ordered
 from .guard_words import CANONICAL, words_of
-from .lexicon import does, lexicon, quality, used, verbs_of
+from .lexicon import does, known_words, quality, used, verbs_of
 
 # %% ../../nbs/generation/guard_forms.ipynb #5cfd2da5
 _PARTICLES = words_of("up out over off on back away down in")
@@ -142,7 +142,7 @@ def _named(w: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
 # %% ../../nbs/generation/guard_forms.ipynb #7735e20d
 def _joined(w: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     "A verb and its particle as one word: *put it in*, *put in a kitchen*."
-    known = lexicon().senses
+    known = known_words().senses
     for i, word in enumerate(w[:-1]):
         base = word.removesuffix("+ed")
         mark = word[len(base) :]
