@@ -31,7 +31,7 @@ setup(
     license="Apache-2.0",
     keywords=settings["keywords"],
     packages=find_packages(include=["liquid_ai*"]),
-    package_data={"liquid_ai": ["data/*.jsonl", "data/*.md", "py.typed"]},
+    package_data={"liquid_ai": ["data/*.jsonl", "data/*.json.gz", "data/*.md", "data/*_LICENSE", "py.typed"]},
     python_requires=f">={settings['min_python']}",
     install_requires=requirements("requirements"),
     extras_require=extras,

@@ -12,12 +12,15 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from .cache_entry import normalised
-from .guard_clauses import clause_of, in_pairs, parts, ways
+from .guard_clauses import PREPOSITIONS, clause_of, in_pairs, parts
+from .guard_forms import ways
 from .guard_text import UNITS, plain_words
+from .lexicon import same_meaning, used, verbs_of
 
 # %% ../../nbs/generation/guard.ipynb #31a8ba87
 _LONGEST = 500  # characters: what is longer agrees with itself only
 _FORMS = 96
+_CHANGED = 3  # words that the lexicon may answer for
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +31,18 @@ class Forms:
     words: tuple[str, ...]
     marks: tuple[str, ...]
     cased: bool
+    slips: tuple[tuple[str, str], ...]  # what is meant, what was written
+    names: frozenset[str]  # words with a capital inside a sentence: they stand for themselves only
 
 # %% ../../nbs/generation/guard.ipynb #68bd10e3
+_CAPITAL = re.compile(r"(?<![.?!:\"'“(] )(?<!^)\b[A-Z]\w*")
+
+
+def _names(question: str) -> frozenset[str]:
+    found = {w.lower() for w in _CAPITAL.findall(question)}
+    return frozenset(found | {w.removesuffix("s") for w in found})
+
+
 @functools.lru_cache(maxsize=4096)
 def _forms(question: str) -> Forms:
     made = plain_words(question)
@@ -49,9 +62,13 @@ def _forms(question: str) -> Forms:
         key = tuple((c.link, c.words, c.marks) for c in form if c.words or c.marks)
         forms.setdefault(key, []).append(tuple(s for c in form for s in c.subjects))
     words = tuple(w for c in clauses for w in (c.link, *c.words) if w not in ("", "BE", "'s"))
-    return Forms(forms, words, tuple(m for c in clauses for m in c.marks), made.cased)
+    marks = tuple(m for c in clauses for m in c.marks)
+    return Forms(forms, words, marks, made.cased, made.slips, _names(question))
 
 # %% ../../nbs/generation/guard.ipynb #e2ee0dd9
+_FIXED = PREPOSITIONS | frozenset(UNITS.values())
+
+
 def _folded(value):
     "Code in small letters, but for what is one letter or two."
     if isinstance(value, tuple):
@@ -63,6 +80,60 @@ def _same_people(one: tuple[str, ...], two: tuple[str, ...]) -> bool:
     return len(one) == len(two) and all(a == b or not a or not b for a, b in zip(one, two, strict=True))
 
 
+_INITIALS = re.compile(r"\b[A-Z]{3,6}\b")
+
+
+def _short(question: str, other: str) -> str:
+    "`question` with the words that the other one has only the initials of in that form."
+    for letters in dict.fromkeys(_INITIALS.findall(other)):
+        if letters not in question and letters != other.strip(" ?!."):
+            words = r"\w+(?: (?:of|and|for|the|in))*[ -]".join(letters)
+            question = re.sub(rf"\b{words}\w+", letters, question, flags=re.I)
+    return question
+
+
+@functools.lru_cache(65536)
+def _stands(one: str, two: str, names: frozenset[str]) -> bool:
+    "Whether a word may stand where another one stands."
+    a, b = one.removesuffix("+ed"), two.removesuffix("+ed")
+    if (a == one) != (b == two) or a in names or b in names:
+        return False
+    plain = all(w.replace("_", "").isalpha() and w.islower() and w not in _FIXED for w in (a, b))
+    if (
+        plain
+        and a == one
+        and any(v in verbs_of(n) and used(v, "v") > used(v, "n") for v, n in ((a, b), (b, a)))
+    ):
+        return True  # *cooking* and *cook*, but not *statement* and *state*, which may be a country
+    return plain and same_meaning(a, b, "v" if a != one else "nvar")
+
+# %% ../../nbs/generation/guard.ipynb #c4ddaecb
+def _near(form: tuple, other: tuple, names: frozenset[str]) -> bool:
+    "Whether forms of one shape differ by few words only, each of which may stand for the other."
+    changed = 0
+    for (_, here, _), (_, there, _) in zip(form, other, strict=True):
+        for one, two in zip(here, there, strict=True):
+            if one != two:
+                changed += 1
+                if changed > _CHANGED or not _stands(one, two, names):
+                    return False
+    return True
+
+
+def _alike(one: dict, two: dict, names: frozenset[str]) -> bool:
+    "Whether two questions have forms that differ by words of one meaning, each in its place."
+    shapes = {}
+    for form in two:
+        shapes.setdefault(tuple((link, len(words), marks) for link, words, marks in form), []).append(form)
+    for form in one:
+        for other in shapes.get(tuple((link, len(words), marks) for link, words, marks in form), ()):
+            if _near(form, other, names):
+                people = ((x, y) for x in one[form] for y in two[other])
+                if any(_same_people(x, y) for x, y in people):
+                    return True
+    return False
+
+
 def agree(
     asked: str,
     cached: str,  # its answer is at hand
@@ -72,16 +143,20 @@ def agree(
         return ""
     if max(len(asked), len(cached)) > _LONGEST:
         return "too long to compare"
-    a, b = _forms(asked), _forms(cached)
+    a, b = _forms(_short(asked, cached)), _forms(_short(cached, asked))
     if not a.words or not b.words:
         return "no words"
+    if any(x[0] == y[0] and x != y for x in a.slips for y in b.slips):
+        return "two words that are none"
     one, two = a.forms, b.forms
     if not (a.cased and b.cased):
         one, two = ({_folded(k): v for k, v in f.items()} for f in (one, two))
     shared = one.keys() & two.keys()
     if any(_same_people(x, y) for key in shared for x in one[key] for y in two[key]):
         return ""
-    return "who acts" if shared else _reason(a, b)
+    if shared:
+        return "who acts"
+    return "" if _alike(one, two, a.names | b.names) else _reason(a, b)
 
 # %% ../../nbs/generation/guard.ipynb #0ce7345d
 _KINDS = (

@@ -11,25 +11,46 @@ from collections.abc import Iterator
 
 # %% ../../nbs/generation/guard_phrases.ipynb #2d26c175
 _POLITE = r"""
-(?:hi|hello|hey|good morning|good evening)(?: there| everyone| all| team)?
-(?:sorry|apologies|excuse me|pardon me)(?: to (?:bother|trouble|disturb) you)?(?: again)?(?: ,)?(?: but)?
-(?:can|could|would|will) you(?: please| kindly| maybe)?(?= (?:show|tell|explain|teach|walk|guide) )
-(?:can|could|would|will) you(?: please| kindly| maybe)?(?= (?:give|list|describe|name) )
-(?:explain|describe)(?= (?:how|why|when|where|what|which|who) )
-is it true that|i need help ,?|i have a (?:quick |short )?question(?: about this)?|do you think(?: that)?
-(?:quick|one|short|simple) question|just (?:checking|wondering|asking)|out of (?:curiosity|interest)
-(?:can|could|would|will) you (?:please |kindly |maybe )?(?:tell|explain to|advise|inform) me(?: please)?
-(?:can|could|would|will) you (?:please |kindly |maybe )?(?:clarify|let me know|say)
-(?:tell me|let me know|remind me|inform me)(?: please)?
-(?:do|does|would) (?:anyone|anybody|somebody|someone|you)(?: here)?(?: happen to)? know
-any idea|do you have any idea
-(?:may|can|could|might) i (?:please )?ask(?: you)?|is it correct that|i (?:just )?wonder
-i (?:was|am|have been) (?:just |only )?(?:wondering|curious|interested|unsure|not sure)(?: to know)?
-i (?:would|should|want|need|wish) (?:really |just )?(?:like |love )?to (?:know|find out|ask|learn|hear)
-i am (?:trying|looking) to (?:find out|understand|work out|figure out)
-please|kindly|thanks|thank you|by the way
+(?:hi|hello|hey|greetings|good (?:morning|evening|day|afternoon))(?: (?:there|everyone|all|team|folks))?
+(?:sorry|apologies|excuse me|pardon me)(?: (?:to|for) (?:bother|trouble|disturb|ask)(?:ing)?(?: you)?)?Q
+(?:can|could|would|will) youQ(?= (?:show|tell|explain|teach|walk|guide|give|list|describe|name) )
+(?:explain|describe)(?: to)?(?: me)?(?= (?:how|why|when|where|what|which|who) )
+(?:is it (?:true|correct|right|known) that|i need (?:your |some )?help)Q
+(?:i have|here is|just) (?:a|one|another) (?:quick|short|small|simple)? ?question(?: about this| for you)?
+(?:a |one |my |another )?(?:quick|short|small|simple|silly)? ?question(?: for you)?(?= [,:.-])
+(?:quick|one|short|simple) question|just (?:checking|wondering|asking|curious)|out of (?:curiosity|interest)
+(?:can|could|would|will|might) (?:you|anyone|anybody|someone|somebody)Q ASKMEQ
+(?:would|do) you mind (?:telling|explaining to|showing|letting) me(?: know)?Q
+QASKMEQ(?= OPENS )
+(?:do|does|would) (?:you|anyone|anybody|someone|somebody)Q(?: have any idea| know| remember| recall)
+(?:any|do you have any) idea|do you think(?: that)?|does anyone have an idea
+(?:may|can|could|might) i Q(?:ask|know)(?: you)?|let me ask(?: you)?|i (?:just )?(?:wonder|ask)
+i (?:was|am|have been|keep)Q (?:wondering|curious|interested|unsure|not sure)(?: to know| about)?
+i (?:would|should|want|need|wish|am|was|must|do|have)Q (?:like |love |hoping |keen |eager |not )?(?:to )?LEARN
+i am (?:trying|looking|hoping) to LEARN
+(?:(?:can|could|would) youQ )?(?:help|assist) meQ(?: to)? LEARN(?= OPENS )
+is it (?:the case|so) that
+(?:do you have |is there )?any (?:information|info|news) (?:on|about)(?= OPENS )
+(?:it would be|would be) (?:great|nice|good|helpful|kind|useful) (?:to know|if you could tell me|to learn)
+i would (?:be (?:glad|grateful|happy)|appreciate it) (?:if you (?:could|would) ASKME|to know)
+(?:what i (?:want|need|would like) to know is|(?:my|the) question is)
+please|kindly|thanks|thank you|by the way|well|so
 """
-_THANKS = "please|thanks|thank you|cheers|many thanks|thanks a lot|thank you very much|thanks in advance|thx"
+_SHORTER = {
+    "QASK": "(?:please |kindly )?ASK",
+    "OPENS": "(?:if|whether|what|which|who|when|where|why|how)",
+    "Q": "(?: (?:please|kindly|maybe|perhaps|possibly|just|only|really|also|very|again|but|here|,))*",
+    "ASK": "(?:tell|advise|inform|explain to|remind|clarify|say|show|let|explain|confirm|enlighten)",
+    "ME": "(?: me| us)?(?: know)?",
+    "LEARN": "(?:know|find out|ask|learn|hear|understand|work out|figure out|see|be told)(?: from you)?",
+}
+for _short, _long in _SHORTER.items():
+    _POLITE = _POLITE.replace(_short, _long)
+_THANKS = (
+    "please|kindly|thanks(?: a lot| in advance)?|thank you(?: very much| in advance)?|cheers|many thanks|thx"
+)
+_THANKS += "|if you do not mind|if i may ask|by the way|do you know|any idea|i wonder|right|correct|or not"
+_THANKS += "|(?:is not|is|does not) it|(?:are|do) not they"
 POLITE = re.compile(
     rf"(?:{'|'.join(_POLITE.strip().splitlines())})(?: [,:.!-])*(?P<whether> (?:if|whether))?(?: |$)"
 )
@@ -41,10 +62,11 @@ _ASKING = r"""
 (?:what|which)(?: are the)? steps (?:to|for|do G take to) => HOW
 (?:i (?:need|want|would like) )?(?:instructions|directions|a guide) (?:for|to|on)(?= [a-z]+ing) => HOW
 (?:walk|talk|guide) me through(?: how to)? => HOW
-(?:show|tell|teach|explain|describe)(?: to)?(?: me)? how to => HOW
+(?:show|tell|teach|explain|describe)(?: to)?(?: me)? (?:how|the (?:right )?way|what to do) to => HOW
 (?:show|tell|teach|explain|describe)(?: to)?(?: me)? how (?:do|can|could) (G) => HOW \1
 (?:show|tell|teach|explain|describe)(?: to)?(?: me)? how (G) (?:can|could|do) => HOW \1
 how (?:do|does|can|could|would|might|may) (G)(?: go about)? => HOW \1
+could (i|we|one)(?! have) => can \1
 how (G) (?:can|could|do|may|might) => HOW \1
 i (?:do|would) not know how to|i (?:need|want|would like) to know how to|i would like to => HOW
 (?:help me|assist me)(?: to)? => HOW
@@ -54,19 +76,27 @@ what (?:do|must|should) G (?:do|need) (?:if G want )?to => HOW
 (?:what is|what was|what are) the (?:reason|reasons) (?:that|why|for which)|how come|why is it that => why
 for (?:what|which) reason => why
 (?:give|tell|show) me(?= the | all ) => what is
-(?:list|name)(?: me)? the => which
-give me a list of(?: the)? => which
+(?:list|name)(?: me)? the => what is
+give me a list of(?: the)? => what is
+what number of => how many
+what is the (?:total )?number of (.+?)(?= in | on | at | per ) => how many \1 are
+how many ([a-z]+) (?:do|does) (?:a|an|the) (.+?) have$ => how many \1 are in \2
+how (?:do|does) ([a-z]+ing) (.+?) (?:work|function|go)$ => HOW \1 \2
+i (?:want|need|would like|am trying|wish|have) to (.+?) [.,] HOW i do (?:that|this|it|so) => HOW \1
+(what|how|when|where|why|who|which) (?:exactly|precisely) => \1
+(?:exactly|precisely) (what|how|when|where|why|who|which) => \1
 (?:at )?(?:what|which) time(?= (?:is|are|was|were|does|do|did|will|can|should|must)) => when
 what is the reason(?! (?:for|of|behind|to)) => why
 in (?:which|what) (?:place|places|location|part|parts) (?:of|in) => where in
 in (?:which|what) (?:place|places|location|locations) => where
 (?:what|which) (?:kind|type|sort)s? of => KIND
-how much does it cost (?:me |G )?to => what is the price of
+(?:how much|what) does it cost (?:me |G )?to => what is the price of
 how much (?:does|do) (.+?) cost => what is the price of \1
 how much did (.+?) cost => what was the price of \1
 how much money => how much
 for how long => how long
 until when|till when|how long until => until when
+(?:what|which) year(?= (?:is|are|was|were|did|does|do|will) )(?!.* in$) => in which year
 """
 
 # %% ../../nbs/generation/guard_phrases.ipynb #71fc8e36
@@ -80,7 +110,7 @@ is it (?:possible|permitted|allowed|ok|okay|all right|alright) (?:for me |for G 
 (?:is|are|be|am) (?:allowed|permitted|able) to => CAN
 (?:is|are|am) (.+?) unable to => CAN not \1
 (?:is|are|am|be) unable to => CAN not
-(?:is|are|am) (.+?) (?:obliged|required|compelled|forced) to => MUST \1
+(?:is|are|am) (?!it )(.+?) (?:obliged|required|compelled|forced) to => MUST \1
 (?:is|are|am|be) (?:obliged|required|compelled|forced) to => MUST
 (?:do|does) not (.+?) ?(?:have|need) to => not MUST \1
 (?:do|does) (.+?) not (?:have|need) to => not MUST \1
@@ -90,15 +120,25 @@ did (.+?) have to => did MUST \1
 (?:have|has|need|needs|got) to => MUST
 had to => did MUST
 is it (?:impossible|not possible|not allowed|not permitted) (?:for me |for G )?to => CAN not _
-is it (?:necessary|mandatory|compulsory) (?:for me |for G )?to => MUST _
+is it (?:necessary|mandatory|compulsory|obligatory|required) (?:for me |for G )?to have => do _ need
+is it (?:necessary|mandatory|compulsory|obligatory|required) (?:for me |for G )?to => MUST _
+is it (?:necessary|mandatory|compulsory|obligatory|required) for (.+?) to => MUST \1
+is it (?:possible|permitted|allowed) for (.+?) to => CAN \1
+is it (?:advisable|recommended|a good idea) (?:for me |for G )?to => SHOULD _
+is it (?:advisable|recommended) for (.+?) to => SHOULD \1
 (?:is|are|am) (.+?) going to(?= [a-z]+) => will \1
 (?:is|are|am) (?:going|about) to => will
 (?:do|does|did) (.+?) fail to => not \1
 (?:fail|fails) to => do not
 is ([a-z]+ing) (?:possible|permitted|allowed) => CAN _ \1
-(which|what) (.+?) (?:is|are) (?:required|needed)(?= (?:for|to|in|if|at|on)|$) => \1 \2 do _ need
+is ([a-z]+ing) (.+?) (?:possible|permitted|allowed|ok|okay|all right)$ => CAN _ \1 \2
+(is|was) ([a-z]{3,}ing) (.+?) (ADJ)$ => \1 it \4 to \2 \3
+(is|was)(?: the)? ([a-z]{4,} of .+?) (ADJ)$ => \1 it \3 to \2
+(?:has|have) (.+?) got => do \1 have
+(have|has|need|offer|contain|include) any => \1
+(which|what|how many|how much) (.+?) (?:is|are) NEEDED(?= (?:for|to|in|if|at|on)|$) => \1 \2 do _ need
 (?:is|are) (.+?) (?:necessary|required|needed)(?= (?:for|to|in|when|if|at|on|,)|$) => do _ need \1
-(?:is|are) (?:a|an|the) ([a-z]+) of (.+?) (?:possible|allowed|permitted) => CAN _ \1 \2
+(?:is|are)(?: a| an| the)? ([a-z]+) of (.+?) (?:possible|allowed|permitted) => CAN _ \1 of \2
 """
 
 # %% ../../nbs/generation/guard_phrases.ipynb #c5cab536
@@ -110,6 +150,8 @@ if there (?:is|are) not (?:a|an|any) => without
 (?:do|does) not have (?:a|an|any) => have no
 without(?= [a-z]+ing(?: |$)) => if _ do not
 no longer => not any more
+([a-z]{4,}) (?:who|that) (?:(?:do|does) not have(?: a| an| any)?|(?:have|has) no) => \1 without
+if ([a-z]+) (?:have|has) no => if \1 do not have
 (?:stop|keep) (.+?) from => prevent \1 from
 not (?:a single|any|one single) => no
 never (.+?) anything => not \1 anything
@@ -139,7 +181,8 @@ what is meant by => what is the meaning of
 who (?:is|was) the builder of => who built
 who (?:is|was) the designer of => who designed
 (?:get|gets) (lost|paid|sent|sold|made|broken|stolen|hurt|caught|held|kept|built|told|found|left) => be \1
-(?:which|what) ([a-z]+) (?:do|does) (.+?) have$ => what is the \1 of \2
+(?:which|what) ([a-z]+(?: [a-z]+)?) (?:do|does) (.+?) have$ => what is the \1 of \2
+(?:what|which) is the (WHEN) (?:time|date) (?:of|for) (.+?)(?= (?:in|on|at|during) |$) => when do \2 \1
 (do|did) people(?= (?!in|on|under|over|with|who|from|of|at|aged)[a-z]) => \1 _
 (?:do|does) (.+?) need ([a-z]+)ing(?= |$) => MUST \1 be \2ed
 (what happens|what will happen) when => \1 if
@@ -171,7 +214,9 @@ what (is|was) the length of => how long \1
 what (is|was) the age of => how old \1
 what (is|was) the weight of => how heavy \1
 how much (?:does|do) (.+?) weigh => how heavy is \1
+how high (is|are|was)(?= .*(?:rate|price|fee|cost|fine|tax|salary|rent|temperature|charge|deposit)) => what \1
 how high(?= (?:is|are|was) ) => how tall
+how (?:quickly|rapidly|swiftly) => how fast
 (?:what is the|what) duration of => how long is
 how long does it take (?:me |G )?to => how long is
 how long did it take (?:me |G )?to => how long was
@@ -208,7 +253,6 @@ artificial intelligence => ai
 (?:work|working) from home => wfh
 human resources => hr
 chief executive officer|chief executive => ceo
-chief financial officer => cfo
 managing director => md
 2 factor (?:authentication|login|auth|sign in|verification) => 2fa
 knock out|knockout => ko
@@ -216,26 +260,16 @@ personal computer => pc
 date of birth => dob
 operating systems? => os
 air conditioning => aircon
-frequently asked questions => faq
+frequently asked questions? => faq
 floating point(?: number)? => float
 (?:mobile|cell) phone|smartphone|cellphone => mobile
-credit card => creditcard
+credit (cards?) => credit\1
 per cent => percent
 as soon as possible => asap
 paid time off => pto
 identity card|identification card => idcard
-virtual private network => vpn
-application programming interface => api
 (?:graphical )?user interface => ui
-central processing unit => cpu
-graphics processing unit => gpu
-random access memory => ram
-global positioning system => gps
 automated teller machine|cash machine|cashpoint => atm
-value added tax => vat
-frequently asked question => faq
-non disclosure agreement => nda
-new york city => nyc
 """
 
 # %% ../../nbs/generation/guard_phrases.ipynb #f042b906
@@ -249,16 +283,20 @@ research and development => r&d
 terms and conditions => t&c
 bed and breakfast|b&b => bnb
 do it yourself => diy
-body mass index => bmi
 general practitioner => gp
-chief technology officer => cto
-gross domestic product => gdp
-world war ii|wwii|ww2 => world war 2
-world war i|wwi|ww1 => world war 1
-(?:sq|square) m(?:eters?)?|sqm => m2
-square (?:kilometers?|km) => km2
-credit cards => creditcards
-no one => nobody
+wwii|ww2|world war ii => world war 2
+wwi|ww1|world war i => world war 1
+sqm => m2
+(?:sq|square) (m|km|cm|mm|ft|mi|yd|inch) => \g<1>2
+cubic (m|km|cm|mm|ft|inch) => \g<1>3
+km per h|kmh => kph
+mi per h => mph
+wi fi => wifi
+id card => idcard
+at (?:noon|midday) => at time:12:00
+at midnight => at time:00:00
+twice => 2 times
+no one|no 1 => nobody
 postgres => postgresql
 js => javascript
 k8s => kubernetes
@@ -281,6 +319,8 @@ one and the same => same
 as well as => and
 after or before => before or after
 for (?:the )?([a-z]+ing) of => to \1
+(?:for|of)(?= [a-z]{3,}ing (?:a|an|the|my) ) => to
+for(?= [a-z]{3,}ing(?:$| (?!.* from ))) => to
 (?:the )?([a-z]+ing) of => \1
 well known => famous
 prior to|ahead of => before
@@ -316,10 +356,21 @@ def _needed(
     return tuple(frozenset(w for w in words if re.fullmatch("[a-z0-9]+", w)) for words in found)
 
 
+_ADJ = (
+    "(?:un)?(?:safe|healthy|wise|necessary)|(?:il)?legal|dangerous|harmful|forbidden|prohibited|banned|cheap"
+)
+_ADJ += "|expensive|easy|hard|difficult|worthwhile|allowed|permitted|useful|bad|good"
+
+
 def _phrases() -> Iterator[tuple[tuple[frozenset[str], ...], re.Pattern, str]]:
     for table in (_ASKING, _NAMES, _MORE_NAMES, _NEGATION, _MODAL, _VERBS, _NOUNS, _BOUNDS):
         for old, new in (line.split(" => ") for line in table.strip().splitlines()):
-            old = old.replace("G", "(?:i|you|we|one|1)")
+            old = (
+                old.replace("G", "(?:i|you|we|one|1)")
+                .replace("ADJ", _ADJ)
+                .replace("WHEN", "opening|closing|starting|ending|boarding")
+                .replace("NEEDED", "(?:required|needed|necessary)")
+            )
             yield _needed(old), re.compile(rf"(?<!\S)(?:{old})(?!\S)"), new
 
 

@@ -12,7 +12,8 @@ import unicodedata
 from dataclasses import dataclass
 
 from .guard_phrases import POLITE, THANKS, rephrased
-from .guard_words import SPELLING, WORDS, words_of
+from .guard_words import CANONICAL, SPELLING, WORDS, words_of
+from .lexicon import is_word, meant
 
 # %% ../../nbs/generation/guard_text.ipynb #303b730b
 _ONES = (
@@ -73,6 +74,9 @@ class Plain:
 
     words: tuple[str, ...]  # in order; `,` where a comma was; `§0` where code was
     code: tuple[str, ...]  # what stood there
+    slips: tuple[
+        tuple[str, str], ...
+    ]  # words that were taken for slips of the pen: what is meant, what was written
     cased: bool  # whether small and large letters are told apart at all
 
 
@@ -143,8 +147,11 @@ def dated(
 
 # %% ../../nbs/generation/guard_text.ipynb #f3aefef9
 _SHORT = (
-    (re.compile(r"\bwon't\b"), "will not"),
-    (re.compile(r"\b(?:can't|cannot)\b"), "can not"),
+    (re.compile(r"\bwon'?t\b"), "will not"),
+    (re.compile(r"\b(?:can'?t|cannot)\b"), "can not"),
+    (re.compile(r"\b(do|does|did|is|are|was|were|have|has|had|could|would|should|must|need)nt\b"), r"\1 not"),
+    (re.compile(r"\b(what|where|who|how|when|that|there)s\b"), r"\1 is"),
+    (re.compile(r"\bim\b"), "i am"),
     (re.compile(r"\bshan't\b"), "shall not"),
     (re.compile(r"n't\b"), " not"),
     (re.compile(r"\b(what|who|where|when|why|how|which|that|there|it|here|he|she)'s\b"), r"\1 is"),
@@ -164,6 +171,11 @@ _WORD = re.compile(
 _COMMAS = {";": ",", ":": ",", "(": ",", ")": ","}
 
 
+def _one_word(m: re.Match) -> str:
+    "*On-line* as *online*, but *check-in* as two words."
+    return m[1] + m[2] if len(m[2]) > 4 and is_word(m[1] + m[2]) or m[0] == "on-line" else m[0]
+
+
 def _cut(text: str, cased: bool) -> list[str]:
     "The words of `text`, small, its sentences parted by `.`."
     if cased:
@@ -172,6 +184,7 @@ def _cut(text: str, cased: bool) -> list[str]:
     for pattern, long in _SHORT:
         text = pattern.sub(long, text)
     text = re.sub(r"\be-(?=mail)", "e", text)
+    text = re.sub(r"\b([^\W\d_]{2,})-([^\W\d_]{2,})\b", _one_word, text)
     text = re.sub(r"(?<=\w)-(?=[^\W\d])|(?<=[^\W\d])-(?=\d)", " ", text)
     found = []
     for word in _WORD.findall(text):
@@ -187,6 +200,8 @@ _FIGURE = re.compile(r"^\d+(?:,\d{3})+(?:\.\d+)?$|^\d+(?:\.\d+)*$")
 def _number(words: list[str], i: int) -> tuple[int | None, int]:
     "The value of the number words that begin at `i`, and where they end."
     total, part, j, said = 0, 0, i, False
+    if words[i] == "a" and words[i + 1 : i + 2] and words[i + 1] in SCALES:
+        part, said, j = 1, True, i + 1
     while j < len(words):
         word = words[j]
         tens = part % 100 in range(20, 100, 10) and NUMBERS.get(word, 10) < 10
@@ -213,7 +228,15 @@ def numbered(
     while i < len(words):
         word, after = words[i], words[i + 1] if i + 1 < len(words) else ""
         value, j = _number(words, i)
-        if value is not None:
+        if (
+            value is not None
+            and value % 10 == 0
+            and value % 100 > 10
+            and 0 < ORDINALS.get("".join(words[j : j + 1]), 0) < 10
+        ):
+            found.append(f"#{value + ORDINALS[words[j]]}")
+            i = j + 1
+        elif value is not None:
             half = words[j : j + 3] == ["and", "a", "half"]
             found.append(f"{value}.5" if half else str(value))
             i = j + 3 if half else j
@@ -222,8 +245,8 @@ def numbered(
             if after in ("st", "nd", "rd", "th"):
                 found.append(f"#{word}")
                 i += 2
-            elif after in ("k", "million", "thousand", "billion", "hundred") and word.isdigit():
-                found.append(str(int(word) * (1000 if after == "k" else SCALES[after])))
+            elif after in ("k", "million", "thousand", "billion", "hundred") and word.count(".") < 2:
+                found.append(f"{float(word) * SCALES.get(after, 1000):.10g}")
                 i += 2
             else:
                 found.append(word)
@@ -233,6 +256,12 @@ def numbered(
             i += 2
         elif word in ("v", "ver") and _FIGURE.match(after):
             found.append("version")
+            i += 1
+        elif (word in UNITS or word == "second") and found[-1:] == ["per"]:
+            found.append(UNITS.get(word, "s"))
+            i += 1
+        elif word == "°":
+            found.append("degree")
             i += 1
         elif word in ORDINALS:
             found.append(f"#{ORDINALS[word]}")
@@ -252,14 +281,25 @@ _ATTACHED = "|".join(sorted((u for u in UNITS if u.isalpha()), key=len, reverse=
 _NAMES = "|".join(sorted(set(DAYS.values())))
 _WEEKDAY = re.compile(rf"(?<!\S)(?:{_NAMES}) (?:, )?(?:the )?(?=date:\d{{4}}-)")  # the date says it
 _RANGE = re.compile(r"(?<![\w.:-])(\d{1,4}) ?[-–] ?(\d{1,4})(?![\w.:-])")
+_ATTACHED += "|[KMGT]B|KG|KM|CM|MM|kWh?|KWH?|[KMG]?Hz|mL|W|V|L"
 _APART = re.compile(rf"(?<=\d)(?=(?:{_ATTACHED})\b|%)|(?<=\bv)(?=\d)")
+_SLASH = "|".join(sorted((u for u in UNITS if u.isalpha()), key=len, reverse=True))
+_TIDY = (
+    (re.compile(r"(?<=[A-Za-z]{3}) [-–—]+ (?=[A-Za-z]{2})"), ", "),  # a dash
+    (re.compile(rf"(?<![\w/])({_SLASH})/({_SLASH})(?![\w/])"), r"\1 per \2"),  # km/h
+    (re.compile(r"\b(Mr|Mrs|Ms|Dr|St|Prof|Jr|Sr|vs|approx|Inc|Ltd)\.(?= )"), r"\1"),
+    (re.compile(r"[\"“]([A-Z][a-z]+(?: [A-Za-z]+){0,5})[\"”]"), r"\1"),  # a title
+    (re.compile(r"^([^\"]*\d) ?\"(?=[^\"]*$)"), r"\1 inch"),
+)
 
 
 @functools.lru_cache(4096)
 def _spelt(word: str) -> str:
     word = WORDS.get(word, DAYS.get(word, word))
     for pattern, new in SPELLING:
-        word = pattern.sub(new, word)
+        other = pattern.sub(new, word)
+        if other != word and is_word(other):  # *organise*, but not *rise*
+            word = other
     return word
 
 
@@ -283,6 +323,9 @@ sorry i am is this it a an the to have never done tried used before here thanks 
 much in advance for your any my first time help would appreciate great nice day hope , please hello
 hi hey good morning bother question quick simple stupid silly be really not sure about that with me
 """)
+_NEW = re.compile(
+    r"i am (?:quite |very |still |completely |absolutely )?(?:new|a beginner|a newbie)\b[a-z ]{0,20}"
+)
 _CHATTY = words_of("sorry thanks thank hello hi hey good please hope apologies")
 
 
@@ -293,8 +336,23 @@ def _without_chat(words: list[str]) -> list[str]:
         if word == ".":
             sentences.append(words[start:i])
             start = i + 1
-    kept = [s for s in sentences if s and not (s[0] in _CHATTY and _CHAT.issuperset(s))]
+    kept = [
+        s
+        for s in sentences
+        if s and not (s[0] in _CHATTY and _CHAT.issuperset(s) or _NEW.fullmatch(" ".join(s)))
+    ]
     return [w for i, s in enumerate(kept) for w in ([".", *s] if i else s)] or words
+
+
+_NAME_LIKE = re.compile(r"[A-Z]\w*")
+
+# %% ../../nbs/generation/guard_text.ipynb #b6863dbd
+def _corrected(words: list[str], text: str) -> tuple[list[str], list[tuple[str, str]]]:
+    "`words` with slips of the pen put right, and those; no name is one."
+    names = {w.lower() for w in _NAME_LIKE.findall(text)}
+    slips = {w: meant(w) for w in words if w.isalpha() and w not in CANONICAL and w not in UNITS}
+    slips = {w: m for w, m in slips.items() if m and (w not in names or (w == words[0] and len(m) < 6))}
+    return [slips.get(w, w) for w in words], [(m, w) for w, m in slips.items()]
 
 
 def plain_words(
@@ -309,11 +367,14 @@ def plain_words(
         .replace("§", " section ")
     )
     cased = any(c.islower() for c in text) and any(c.isupper() for c in text)
+    for pattern, new in _TIDY:
+        text = pattern.sub(new, text)
     text, code = _protected(text)
     text = _RANGE.sub(r"\1 to \2", _APART.sub(" ", dated(text)))
-    words = numbered([_spelt(w) for w in _cut(text, cased)])
+    words, slips = _corrected(_cut(text, cased), text) if cased else (_cut(text, cased), [])
+    words = numbered([_spelt(w) for w in words])
     while words and words[-1] in (".", ","):
         words.pop()
     line = _framed(" ".join(_without_chat(words)))
     line = _WEEKDAY.sub("", line)
-    return Plain(tuple(rephrased(line).split()), tuple(code), cased)
+    return Plain(tuple(rephrased(line).split()), tuple(code), tuple(slips), cased)
