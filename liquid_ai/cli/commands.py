@@ -30,7 +30,7 @@ from liquid_ai.cli.options import (
 )
 from .options import StoreFolder, TopK, Where, open_store, parse_where, settings_for
 from .say import Outcome, fail, failure, inert, on_terminal, say, short_path, shorten
-from ..core import Answer, Hits, InputError, LiquidError, StreamEvent, cache_dir
+from ..core import Answer, Hits, LiquidError, StreamEvent, cache_dir
 
 if TYPE_CHECKING:
     from liquid_ai.generation.conversation import Conversation

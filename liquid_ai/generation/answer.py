@@ -8,7 +8,7 @@ __all__ = ['REFUSAL', 'check_version', 'write_answer', 'verify_citations']
 # %% ../../nbs/generation/answer.ipynb #c945833b
 import functools
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,8 +26,9 @@ from liquid_ai.core import (
     pick_device,
 )
 from .cite import Checked, Evidence, check, claims, confidence, find_evidence, quotation
+from .data import from_data
 from .entail import load_entailment
-from .layout import trusted
+from .layout import screened, set_aside
 from .packaged import PACKAGED
 from .prompt import PROMPT_VERSION, build_prompt
 from .transformers_model import transformers_print
@@ -69,7 +70,7 @@ def write_answer(
 ) -> Iterator[StreamEvent]:  # tokens, then the checked answer
     "Generate, check and cite. Raises: `StoreError` where a citation is not in its document."
     with watch("evidence"):
-        evidence = trusted(find_evidence(question, hits, encoder, snapshot.sparse))
+        evidence, aside = screened(find_evidence(question, hits, encoder, snapshot.sparse))
         sure = confidence(evidence)
     versions = {"index": str(snapshot.generation), "encoder": encoder.fingerprint}
     versions |= {"prompt": PROMPT_VERSION, "check": check_version(settings)}
@@ -78,7 +79,7 @@ def write_answer(
     )
     if sure < settings.min_confidence:
         reason = f"nothing retrieved answers it: confidence {sure:.2f} is below {settings.min_confidence:.2f}"
-        yield _finished(replace(answer, reason=reason, versions=versions), watch)
+        yield _finished(replace(answer, reason=_told(reason, aside), versions=versions), watch)
         return
     with watch("load"):
         model, judge = load_when_needed(), _judge(settings)
@@ -93,14 +94,20 @@ def write_answer(
             else:
                 yield StreamEvent("token", piece)
     with watch("check"):
-        found = claims(written.text, written.finished)
+        found = [(from_data(text), cited) for text, cited in claims(written.text, written.finished)]
         known = evidence, prompt.passages, encoder, snapshot.sparse, settings.min_support
         how = {"question": question, "unsupported": settings.unsupported, "entailment": judge}
         checked = check(found, *known, **how)
         answer = _sure(_decide(answer, checked, evidence), settings.min_answer_confidence)
+        answer = replace(answer, reason=_told(answer.reason, aside))
         verify_citations(answer, snapshot)
     versions |= {"model": model.name, "weights": model.fingerprint}
     yield _finished(replace(answer, usage=written.usage, versions=versions), watch)
+
+
+def _told(reason: str, aside: Sequence[Evidence]) -> str:
+    "`reason`, and which sentences were set aside since they speak to the model."
+    return "; ".join(filter(None, (reason, set_aside(aside))))
 
 
 def _finished(answer: Answer, watch: Stopwatch) -> StreamEvent:
