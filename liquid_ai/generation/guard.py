@@ -107,6 +107,16 @@ def _stands(one: str, two: str, names: frozenset[str]) -> bool:
         return True  # *cooking* and *cook*, but not *statement* and *state*, which may be a country
     return plain and same_meaning(a, b, "v" if a != one else "nvar")
 
+# %% ../../nbs/generation/guard.ipynb #8d3e9655
+_NAMED = re.compile(r"(?<=[\w,;:)’'] )((?:the )?)([A-Z][\w-]*)", re.ASCII)
+_MONTH = re.compile(r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*", re.I)
+
+
+def _called(question: str) -> frozenset[str]:
+    "The words with a capital inside a question, with their article: dates and *I* left out."
+    found = (the + name for the, name in _NAMED.findall(question) if not _MONTH.fullmatch(name))
+    return frozenset(name.lower() for name in found if name != "I")
+
 # %% ../../nbs/generation/guard.ipynb #c4ddaecb
 def _near(form: tuple, other: tuple, names: frozenset[str]) -> bool:
     "Whether forms of one shape differ by few words only, each of which may stand for the other."
@@ -143,6 +153,8 @@ def agree(
         return ""
     if max(len(asked), len(cached)) > _LONGEST:
         return "too long to compare"
+    if (here := _called(asked)) and (there := _called(cached)) and here != there:
+        return f"names: {', '.join(sorted(here ^ there))}"
     a, b = _forms(_short(asked, cached)), _forms(_short(cached, asked))
     if not a.words or not b.words:
         return "no words"
