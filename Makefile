@@ -16,7 +16,7 @@ test: .venv/.dev models ## everything that CI checks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/nbdev_test --n_workers 2 --timing
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slow: .venv/.dev models ## the tests that take minutes, which `test` leaves out
 	$(BIN)/python -m pytest -m slow || [ $$? -eq 5 ] # 5: no test is marked
