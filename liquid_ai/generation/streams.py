@@ -89,10 +89,10 @@ class Writer:
         self._from, self._read = self._read, len(self._ids)
         return text[len(before) :]
 
-    def generation(self, prompt_tokens: int, ended: bool) -> Generation:
-        "The whole; `ended` says whether the model came to its own end."
+    def generation(self, prompt_tokens: int, ended: bool, fingerprint: str = "") -> Generation:
+        "The whole; `ended` says whether the model came to its own end, `fingerprint` which model it was."
         usage = Usage(prompt_tokens, len(self._ids))
-        return Generation("".join(self.pieces), usage, ended or self.stopped)
+        return Generation("".join(self.pieces), usage, ended or self.stopped, fingerprint)
 
 # %% ../../nbs/generation/streams.ipynb #23516788
 def stream_from(

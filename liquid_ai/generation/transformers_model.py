@@ -331,10 +331,11 @@ def _work(
             return go and not writer.stopped
 
         with my_turn(model._lock, push), quiet_transformers():
+            mark = model.fingerprint  # now: before and after, another adapter may be in use
             cache = model._prefixes.begin(_open(model), ids, fixed)
             decode(model._model, ids, max_tokens, model._ends, take, cache, model.lookup)
         push(writer.end())
-        return writer.generation(len(ids), ended)
+        return writer.generation(len(ids), ended, mark)
 
     return work
 
@@ -353,6 +354,7 @@ def _batch(
     for ids in prompts:
         check_context(model.name, model.context, len(ids), max_tokens, stop)
     writers, ended = [_writer(model, stop) for _ in prompts], [False] * len(prompts)
+    marks = [""] * len(prompts)
     order = sorted(range(len(prompts)), key=lambda n: len(prompts[n]))
     for start in range(0, len(order), _ROWS):
         rows = order[start : start + _ROWS]
@@ -364,7 +366,10 @@ def _batch(
             return not writers[rows[row]].stopped
 
         with my_turn(model._lock, lambda text: True), quiet_transformers():
+            for n in rows:
+                marks[n] = model.fingerprint
             decode_batch(_open(model), [prompts[n] for n in rows], max_tokens, model._ends, take)
     for writer in writers:
         writer.end()
-    return [w.generation(len(ids), e) for w, ids, e in zip(writers, prompts, ended, strict=True)]
+    made = zip(writers, prompts, ended, marks, strict=True)
+    return [w.generation(len(ids), e, mark) for w, ids, e, mark in made]
