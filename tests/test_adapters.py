@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import warnings
 
 import pytest
 import torch
@@ -17,7 +18,7 @@ from transformers import AutoModelForCausalLM
 
 from liquid_ai import RAG, Document
 from liquid_ai.core import Device, InputError, ModelError, Settings
-from liquid_ai.generation.models import load_model, model_fingerprint
+from liquid_ai.generation.models import load_model, model_fingerprint, writer_fingerprint
 from liquid_ai.generation.transformers_model import TransformersModel, random_lfm2
 
 CPU = Device("cpu", "float32", "a test")
@@ -221,6 +222,25 @@ def test_an_adapter_from_the_settings(folders, tmp_path):
     assert load_model(settings).fingerprint == model_fingerprint(settings)
     with pytest.raises(ModelError, match="no adapter_config.json"):
         load_model(Settings(generator=plain.generator, device="cpu", adapter=str(tmp_path)))
+
+
+def test_new_files_do_not_take_adapters_attached_by_hand(folders, tmp_path):
+    settings = Settings(generator=str(random_lfm2(tmp_path / "model")), device="cpu")
+    model = load_model(settings)
+    model.attach("law", folders / "law")
+    model.use("law")
+    mark = model.fingerprint
+    random_lfm2(tmp_path / "model", seed=1)
+    assert writer_fingerprint(settings) == mark
+    with pytest.warns(RuntimeWarning, match="law.*: close it, or detach"):
+        assert load_model(settings) is model and model.adapter == "law"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # it says so once
+        assert load_model(settings) is model and writer_fingerprint(settings) == mark
+    model.use(None)
+    model.detach("law")
+    assert writer_fingerprint(settings) == model_fingerprint(settings) == load_model(settings).fingerprint
+    assert load_model(settings) is not model
 
 
 def test_an_adapter_on_four_bits(folders):

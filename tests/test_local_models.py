@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import weakref
 from dataclasses import replace
 
 import pytest
@@ -42,6 +43,7 @@ def lfm2(tiny):
 @pytest.fixture
 def nothing_loaded(monkeypatch):
     monkeypatch.setattr(models, "_loaded", {})
+    monkeypatch.setattr(models, "_alive", weakref.WeakValueDictionary())
     models._chosen.cache_clear()
     yield
     models._chosen.cache_clear()
@@ -241,6 +243,20 @@ def test_the_fingerprint_is_known_before_the_model_is_loaded(tmp_path, nothing_l
     assert model_fingerprint(settings_of(folder)) not in seen
     again = load_model(settings_of(folder))
     assert again is not model and again.fingerprint == model_fingerprint(settings_of(folder))
+
+
+def test_a_model_in_use_is_found_though_others_were_loaded(tiny, nothing_loaded):
+    held = load_model(settings_of(tiny))
+    for threads in (1, 2):
+        load_model(settings_of(tiny, threads=threads))
+    assert len(models._loaded) == models._KEPT and load_model(settings_of(tiny)) is held
+    once = weakref.ref(load_model(settings_of(tiny, threads=2)))  # used last but one, and held by nobody
+    load_model(settings_of(tiny, threads=3))
+    assert load_model(settings_of(tiny, threads=2)) is once()
+    for threads in (3, 4):
+        load_model(settings_of(tiny, threads=threads))
+    gc.collect()
+    assert once() is None and load_model(settings_of(tiny)) is held
 
 
 @pytest.mark.parametrize("kind", ["int8", "nf4"])

@@ -11,6 +11,8 @@ import functools
 import importlib.util
 import os
 import threading
+import warnings
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -137,9 +139,9 @@ def model_fingerprint(
     "The fingerprint that `load_model(settings)` has, without loading it. Raises: `ModelError`, `InputError`."
     _checked(settings)
     if settings.server:
-        held = _loaded.get(_key(settings))
-        if held is not None and not _is_closed(held[1]):
-            return held[1].fingerprint
+        model = _find(_key(settings))
+        if model is not None:
+            return model.fingerprint
         return digest("server", server_root(settings.server), settings.generator)
     name, folder, _, device = _plan(settings)
     if device is None:
@@ -161,7 +163,53 @@ def _pulled_for_torch() -> Path:
 
 # %% ../../nbs/generation/models.ipynb #8215fae2
 _KEPT = 2  # models that stay loaded though nobody holds them
-_loaded: dict[tuple, tuple[str, LanguageModel]] = {}  # by settings: fingerprint, model
+_loaded: dict[tuple, LanguageModel] = {}  # by settings; last used last
+_alive: weakref.WeakValueDictionary[tuple, LanguageModel] = weakref.WeakValueDictionary()  # held by anybody
+_states: weakref.WeakKeyDictionary[LanguageModel, str] = weakref.WeakKeyDictionary()  # of their files
+_table = threading.Lock()  # of the three
+
+
+def _find(key: tuple) -> LanguageModel | None:
+    "The open model of these settings, if anybody holds it."
+    with _table:
+        model = _loaded.get(key) or _alive.get(key)
+    return None if model is None or _is_closed(model) else model
+
+
+def _keep(key: tuple, model: LanguageModel, state: str) -> None:
+    "Note that it was used. The longest unused is let go of, and found again while anybody holds it."
+    with _table:
+        _loaded.pop(key, None)
+        _loaded[key] = _alive[key] = model
+        _states.setdefault(model, state)
+        for old in list(_loaded)[:-_KEPT]:
+            del _loaded[old]
+
+
+def _is_closed(model: LanguageModel) -> bool:
+    return not is_open(model._client.wire) if isinstance(model, ServerModel) else model.closed
+
+# %% ../../nbs/generation/models.ipynb #1f087be3
+_told: weakref.WeakKeyDictionary[LanguageModel, str] = weakref.WeakKeyDictionary()  # state they stayed behind
+
+
+def _by_hand(model: LanguageModel) -> tuple[str, ...]:
+    "Adapters that loading it again would lose."
+    return model.by_hand if isinstance(model, TransformersModel) else ()
+
+
+def _stays(model: LanguageModel, state: str) -> bool:
+    "Whether it is what these files hold, or stays as it is for its adapters."
+    if _states[model] == state:
+        return True
+    if (names := _by_hand(model)) and _told.get(model) != state:
+        _told[model] = state
+        told = f"the files of {model.name} have changed; it keeps its weights: adapters were attached"
+        advice = f"({', '.join(names)}): close it, or detach those attached by hand, to load the new files"
+        warnings.warn(f"{told} {advice}", RuntimeWarning, stacklevel=3)
+    return bool(names)
+
+# %% ../../nbs/generation/models.ipynb #2de4a06b
 _locks: dict[tuple, threading.Lock] = {}  # by settings: a server that hangs holds up nobody else's model
 
 
@@ -172,13 +220,14 @@ def load_model(
     _checked(settings)
     key = _key(settings)
     with _locks.setdefault(key, threading.Lock()):
-        held = _loaded.get(key)
-        if held is None or _is_closed(held[1]) or held[0] != _state(settings):
-            _loaded.pop(key, None)
-            held = _loaded[key] = (_state(settings), _load(settings))
-            for old in list(_loaded)[:-_KEPT]:
-                _loaded.pop(old, None)
-    return held[1]
+        model, state = _find(key), _state(settings)
+        if model is None or not _stays(model, state):
+            with _table:
+                _loaded.pop(key, None)  # before the next one takes memory
+            model = None
+            model = _load(settings)
+        _keep(key, model, state)
+    return model
 
 
 def _state(settings: Settings) -> str:
@@ -193,19 +242,8 @@ def _load(settings: Settings) -> LanguageModel:
     name, folder, why, device = _plan(settings)
     if device is None:
         return OpenVINOModel(pull_packaged(), name, settings.threads, why)
-    return TransformersModel(
-        folder or packaged_torch_folder(),
-        name,
-        device,
-        why,
-        settings.threads,
-        settings.quantization,
-        settings.adapter,
-    )
-
-
-def _is_closed(model: LanguageModel) -> bool:
-    return not is_open(model._client.wire) if isinstance(model, ServerModel) else model.closed
+    shape = settings.threads, settings.quantization, settings.adapter
+    return TransformersModel(folder or packaged_torch_folder(), name, device, why, *shape)
 
 # %% ../../nbs/generation/models.ipynb #5be488b5
 _stamped: dict[
@@ -218,17 +256,17 @@ def writer_fingerprint(
 ) -> str:
     "The fingerprint of what would write now: the loaded model with its adapter, or what will be loaded."
     key = _key(settings)
-    held = _loaded.get(key)
-    if held is None or _is_closed(held[1]):
+    model = _find(key)
+    if model is None:
         return model_fingerprint(settings)
     state, files, stamps = _stamped.get(key, ("", (), ()))
-    if state != held[0] or _stamps(files) != stamps:
+    if state != _states[model] or _stamps(files) != stamps:
         files = _files(settings)
         stamps = _stamps(files)  # before the state is read: what changes in between is seen the next time
-        if _state(settings) != held[0]:
-            return model_fingerprint(settings)
-        _stamped[key] = held[0], files, stamps
-    return held[1].fingerprint
+        if (state := _state(settings)) != _states[model]:
+            return model.fingerprint if _by_hand(model) else state
+        _stamped[key] = state, files, stamps
+    return model.fingerprint
 
 
 def _files(settings: Settings) -> tuple[str, ...]:

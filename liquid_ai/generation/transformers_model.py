@@ -197,6 +197,11 @@ class _Swaps:
         "The name of the adapter in use."
         return self._used
 
+    @property
+    def by_hand(self) -> tuple[str, ...]:
+        "Names of the adapters that were attached since it was loaded."
+        return tuple(name for name in self._adapters.copy() if name != self._own)
+
     def attach(self, name: str, folder: str | Path) -> None:
         "Read a LoRA adapter, to be used by `name`. Raises: `ModelError` where it does not fit this model."
         with my_turn(self._lock, lambda text: True):
@@ -248,11 +253,12 @@ class TransformersModel(_Calls, _Swaps):
         self._tokenizer, self._model = _load(folder, device, quantization)
         ends = self._model.generation_config.eos_token_id
         self._ends = frozenset(ends if isinstance(ends, list) else [ends])
-        self._prefixes, self._adapters, self._used = Prefixes(), {}, None
+        self._prefixes, self._adapters, self._used, self._own = Prefixes(), {}, None, None
         if adapter:
             called = Path(adapter).name.replace(".", "-") or "adapter"  # peft takes no dot in a name
             self.attach(called, adapter)
             self.use(called)
+            self._own = called
 
     @property
     def fingerprint(self) -> str:
