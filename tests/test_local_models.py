@@ -18,6 +18,7 @@ from liquid_ai.core import Device, Generation, InputError, ModelError, Settings
 from liquid_ai.generation.models import load_model, model_fingerprint
 from liquid_ai.generation.openvino_model import OpenVINOModel, cpu_options
 from liquid_ai.generation.packaged import PACKAGED, pull_packaged
+from liquid_ai.generation.streams import Left, my_turn
 from liquid_ai.generation.transformers_model import TransformersModel, random_lfm2
 
 CPU = Device("cpu", "float32", "a test")
@@ -63,6 +64,11 @@ def test_lfm2_keeps_its_contract(lfm2):
     [
         ([], (), "no message"),
         ([{"role": "user"}], (), "a role and a content"),
+        ("Hello", (), "give a list of messages"),
+        (None, (), "give a list of messages"),
+        (ASK[0], (), "give a list of messages"),
+        (["Hello"], (), "a message is a mapping"),
+        ([{"role": "user", "content": None}], (), "both text"),
         ([{"role": "user", "content": "\ud800"}], (), "lone surrogate"),
         (ASK, ("",), "none of them empty"),
         (ASK, "stop", "sequence of texts"),
@@ -73,6 +79,17 @@ def test_what_cannot_be_asked_is_refused(request, which, messages, stop, told):
     for call in (model.generate, model.stream, lambda m, n, stop, model=model: model.batch([m], n, stop)):
         with pytest.raises(InputError, match=told):
             call(messages, 8, stop=stop)
+
+
+@pytest.mark.parametrize("which", ["packaged", "lfm2"])
+@pytest.mark.parametrize(
+    "tokens, told",
+    [(0, "whole number"), (2.5, "whole number"), (None, "whole number"), (True, "whole number")]
+    + [(float("nan"), "whole number"), (10**6, "Settings.answer_tokens")],
+)
+def test_a_length_that_cannot_be_is_refused(request, which, tokens, told):
+    with pytest.raises(InputError, match=told):
+        request.getfixturevalue(which).generate(ASK, tokens)
 
 
 def test_a_stop_string_ends_each_row_of_a_batch_by_itself(lfm2):
@@ -120,17 +137,25 @@ def test_after_close_a_model_says_so(tiny):
 
 
 def test_who_waits_for_his_turn_may_leave(lfm2):
-    stream, before = lfm2.stream(ASK, 8), threading.active_count()
+    asked, left = threading.Event(), []
+
+    def push(text):
+        asked.set()
+        return False
+
+    def wait():
+        try:
+            with my_turn(lfm2._lock, push):
+                left.append("had its turn")
+        except Left:
+            left.append("left")
+
     with lfm2._lock:  # another generation under way
-        left = threading.Timer(0.2, lambda: None)
-        puller = threading.Thread(target=lambda: next(stream, None), daemon=True)
-        puller.start()
-        left.start()
-        left.join()
-        assert puller.is_alive()
-    puller.join(30)
-    stream.close()
-    assert threading.active_count() <= before
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        assert asked.wait(30)  # while it waits, it asks whether anybody still reads
+        waiting.join(30)
+    assert left == ["left"]
     assert isinstance(lfm2.generate(ASK, 8), Generation)
 
 
@@ -291,9 +316,10 @@ def test_settings_that_contradict_themselves(changes, told):
             ask(Settings(**changes))
 
 
-def test_openvino_runs_no_adapter(tmp_path):
-    with pytest.raises(ModelError, match="without adapter"):
-        load_model(Settings(generator="packaged", runtime="openvino", quantization="nf4"))
+@pytest.mark.parametrize("changes", [{"adapter": "law"}, {"quantization": "nf4"}, {"device": "cuda"}])
+def test_openvino_runs_no_adapter(changes):
+    with pytest.raises(ModelError, match="on the CPU, without adapter"):
+        load_model(Settings(generator="packaged", runtime="openvino", **changes))
 
 
 def test_a_server_is_loaded_with_the_key_of_the_environment(monkeypatch, nothing_loaded):
