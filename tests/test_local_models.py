@@ -5,21 +5,26 @@ import os
 import subprocess
 import sys
 import threading
+import warnings
 import weakref
 from dataclasses import replace
 
 import pytest
 from model_contract import ASK, OTHERS, check_contract
 from openai_server import Server
+from transformers.utils import logging
 
 import liquid_ai.generation.models as models
 import liquid_ai.generation.openvino_model as openvino_model
+import liquid_ai.generation.transformers_model as transformers_model
+import liquid_ai.indexing.assets as assets
 from liquid_ai.core import Device, Generation, InputError, ModelError, Settings
 from liquid_ai.generation.models import load_model, model_fingerprint
 from liquid_ai.generation.openvino_model import OpenVINOModel, cpu_options
 from liquid_ai.generation.packaged import PACKAGED, pull_packaged
 from liquid_ai.generation.streams import Left, my_turn
 from liquid_ai.generation.transformers_model import TransformersModel, random_lfm2
+from liquid_ai.indexing.assets import quiet_transformers
 
 CPU = Device("cpu", "float32", "a test")
 
@@ -282,6 +287,40 @@ def test_a_model_in_use_is_found_though_others_were_loaded(tiny, nothing_loaded)
         load_model(settings_of(tiny, threads=threads))
     gc.collect()
     assert once() is None and load_model(settings_of(tiny)) is held
+
+
+def test_an_answer_mutes_nobody(lfm2, monkeypatch):
+    def now():
+        return list(warnings.filters), logging.get_verbosity(), logging.is_progress_bar_enabled()
+
+    seen, outside = [], now()
+    for name in ("decode", "decode_batch"):
+        real = getattr(transformers_model, name)
+        monkeypatch.setattr(transformers_model, name, lambda *a, real=real: (seen.append(now()), real(*a)))
+    lfm2.generate(ASK, 3)
+    lfm2.batch([ASK], 3)
+    assert seen == [outside, outside]
+
+
+def test_only_one_at_a_time_mutes_transformers():
+    free = []
+    with quiet_transformers(), quiet_transformers():
+        other = threading.Thread(target=lambda: free.append(assets._quiet.acquire(blocking=False)))
+        other.start()
+        other.join()
+    assert free == [False]
+
+
+def test_transformers_says_nothing_once_a_model_is_loaded(tiny):
+    code = (
+        "from pathlib import Path; from liquid_ai.generation.transformers_model import *\n"
+        "from liquid_ai.core import Device\n"
+        f"model = TransformersModel(Path({str(tiny)!r}), 'tiny', Device('cpu', 'float32', 'a test'))\n"
+        "model.generate([{'role': 'user', 'content': 'Hi'}], 5)\n"
+        "model.batch([[{'role': 'user', 'content': 'Hi'}]], 5)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("kind", ["int8", "nf4"])

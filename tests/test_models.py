@@ -11,6 +11,7 @@ from liquid_ai.core import Device, InputError, ModelError, Settings
 from liquid_ai.generation.models import choose_model, chosen_name, load_model
 from liquid_ai.generation.openvino_model import OpenVINOModel
 from liquid_ai.generation.packaged import PACKAGED, packaged_torch_folder, pull_packaged
+from liquid_ai.generation.prompt import build_prompt
 from liquid_ai.generation.transformers_model import TransformersModel, random_lfm2
 
 
@@ -215,3 +216,8 @@ def test_without_openvino_torch_takes_over(monkeypatch):
 def test_the_manifest_names_what_is_there():
     manifest = json.loads((pull_packaged() / "manifest.json").read_text())
     assert set(manifest) == {"model.gguf"}
+
+
+def test_an_answer_longer_than_the_model_reads_is_refused_by_its_setting():
+    with pytest.raises(InputError, match="Settings.answer_tokens .* 991,808 tokens more"):
+        build_prompt("When does it open?", [], 400, lambda messages: 9, 8_192 - 10**6)

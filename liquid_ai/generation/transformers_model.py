@@ -22,7 +22,7 @@ from liquid_ai.generation.adapters import (
     import_bitsandbytes,
     using_adapter,
 )
-from .greedy import Prefixes, decode, decode_batch
+from .greedy import Prefixes, decode, decode_batch, new_cache, read
 from liquid_ai.generation.streams import (
     Left,
     Writer,
@@ -192,16 +192,20 @@ def _load(folder: Path, device: Device, quantization: str) -> tuple[Any, Any]:
                 local_files_only=True,
                 **how,
             )
+            for module in model.modules():
+                if type(module).__name__ == "Linear4bit":
+                    module.support_avx512bf16_for_cpu = False
+            model = (model if how else model.to(device.name)).eval()
+            cache = new_cache(model, record=False)
+            for _ in range(2):  # transformers tells of missing kernels once, in the first steps
+                read(model, cache, [0])
     except ModelError:
         raise
     except Exception as e:
         raise ModelError(
             f"{folder} cannot be loaded: {type(e).__name__}: {str(e)[:300]}; fetch the model again"
         ) from e
-    for module in model.modules():
-        if type(module).__name__ == "Linear4bit":
-            module.support_avx512bf16_for_cpu = False
-    return tokenizer, (model if how else model.to(device.name)).eval()
+    return tokenizer, model
 
 # %% ../../nbs/generation/transformers_model.ipynb #2ea1b1f7
 class _Calls:
@@ -379,7 +383,7 @@ def _work(
             ended = new[-1] in model._ends
             return go and not writer.stopped
 
-        with my_turn(model._lock, push), quiet_transformers():
+        with my_turn(model._lock, push):
             mark = model.fingerprint  # now: before and after, another adapter may be in use
             cache = model._prefixes.begin(_open(model), ids, fixed)
             decode(model._model, ids, max_tokens, model._ends, take, cache, model.lookup)
@@ -414,7 +418,7 @@ def _batch(
             ended[rows[row]] = token in model._ends
             return not writers[rows[row]].stopped
 
-        with my_turn(model._lock, lambda text: True), quiet_transformers():
+        with my_turn(model._lock, lambda text: True):
             for n in rows:
                 marks[n] = model.fingerprint
             decode_batch(_open(model), [prompts[n] for n in rows], max_tokens, model._ends, take)
