@@ -77,7 +77,7 @@ def missing_weights(folder: Path) -> list[str]:
         names |= set(shards.values())
     return sorted(name for name in names if not (folder / Path(name).name).is_file())  # or a link to nothing
 
-
+# %% ../../nbs/generation/transformers_model.ipynb #142845d2
 def transformers_print(
     folder: Path,
     name: str,
@@ -163,7 +163,7 @@ def _quantization(kind: str, device: Device) -> dict[str, Any]:
     how = {"load_in_4bit": True, **four} if kind == "nf4" else {"load_in_8bit": True}
     return {"quantization_config": BitsAndBytesConfig(**how), "device_map": {"": device.name}}
 
-
+# %% ../../nbs/generation/transformers_model.ipynb #8d127cb3
 def _ends(folder: Path, tokenizer: Any, model: Any) -> frozenset[int]:
     "Tokens that end an answer. Raises: `ModelError` where none is named, and no answer would end."
     ends = model.generation_config.eos_token_id
