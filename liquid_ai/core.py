@@ -665,6 +665,7 @@ class Generation:
     text: str
     usage: Usage = field(default_factory=Usage)
     finished: bool = True  # False: cut at the token limit
+    fingerprint: str = field(default="", compare=False, repr=False)  # the model's as it wrote; empty: unsaid
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import warnings
 
 import pytest
 import torch
@@ -15,8 +16,9 @@ from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
+from liquid_ai import RAG, Document
 from liquid_ai.core import Device, InputError, ModelError, Settings
-from liquid_ai.generation.models import load_model, model_fingerprint
+from liquid_ai.generation.models import load_model, model_fingerprint, writer_fingerprint
 from liquid_ai.generation.transformers_model import TransformersModel, random_lfm2
 
 CPU = Device("cpu", "float32", "a test")
@@ -68,6 +70,41 @@ def test_adapters_are_swapped_by_name(folders, model):
     model.attach("law", folders / "tax")  # the name is free again
     model.use("law")
     assert (model.generate(ASK, 12), model.fingerprint) == (said["tax"], prints["tax"])
+
+
+def test_a_generation_names_the_adapter_that_wrote_it(folders, model):
+    model.attach("law", folders / "law")
+    prints = {None: model.fingerprint}
+    model.use("law")
+    prints["law"] = model.fingerprint
+    for name, wanted in prints.items():
+        model.use(name)
+        stream = model.stream(ASK, 12)
+        next(stream)  # the generation is under way, or over
+        whole, rows = model.generate(ASK, 8), model.batch(OTHERS, 8)
+        model.use(None)
+        assert [g.fingerprint for g in (list(stream)[-1], whole, *rows)] == [wanted] * (2 + len(rows))
+
+
+def test_an_answer_names_the_adapter_that_wrote_it(folders, tmp_path, monkeypatch):
+    real = TransformersModel.stream
+
+    def swapped(self, *args):
+        self.use("law")  # as another thread may, between the key of a kept answer and the generation
+        yield from real(self, *args)
+        self.use(None)
+
+    chosen = Settings(generator=str(folders / "tiny-lfm2"), device="cpu", answer_tokens=8)
+    with RAG.open(tmp_path / "store", chosen) as rag:
+        rag.ingest([Document.of("Grey herons eat fish, frogs and small mammals.", "birds")], progress=False)
+        rag.model.attach("law", folders / "law")
+        with monkeypatch.context() as patch:
+            patch.setattr(TransformersModel, "stream", swapped)
+            other = rag.ask("What do grey herons eat?")
+        after = rag.ask("What do grey herons eat?")
+        assert other.versions["weights"] != after.versions["weights"] == rag.model.fingerprint
+        assert after.cache.kind == "miss"
+        rag.model.detach("law")
 
 
 def test_what_peft_itself_says_is_said(folders, model):
@@ -185,6 +222,25 @@ def test_an_adapter_from_the_settings(folders, tmp_path):
     assert load_model(settings).fingerprint == model_fingerprint(settings)
     with pytest.raises(ModelError, match="no adapter_config.json"):
         load_model(Settings(generator=plain.generator, device="cpu", adapter=str(tmp_path)))
+
+
+def test_new_files_do_not_take_adapters_attached_by_hand(folders, tmp_path):
+    settings = Settings(generator=str(random_lfm2(tmp_path / "model")), device="cpu")
+    model = load_model(settings)
+    model.attach("law", folders / "law")
+    model.use("law")
+    mark = model.fingerprint
+    random_lfm2(tmp_path / "model", seed=1)
+    assert writer_fingerprint(settings) == mark
+    with pytest.warns(RuntimeWarning, match="law.*: close it, or detach"):
+        assert load_model(settings) is model and model.adapter == "law"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # it says so once
+        assert load_model(settings) is model and writer_fingerprint(settings) == mark
+    model.use(None)
+    model.detach("law")
+    assert writer_fingerprint(settings) == model_fingerprint(settings) == load_model(settings).fingerprint
+    assert load_model(settings) is not model
 
 
 def test_an_adapter_on_four_bits(folders):

@@ -140,7 +140,8 @@ def test_an_answer_of_another_model_than_the_key_names_is_not_kept(made, monkeyp
 
         def stream(self, *args, **rest):
             self.fingerprint = "adapted"
-            return real.stream(*args, **rest)
+            for piece in real.stream(*args, **rest):
+                yield piece if isinstance(piece, str) else replace(piece, fingerprint=self.fingerprint)
 
     model = Renamed()
     monkeypatch.setattr(type(rag), "model", property(lambda _: model))

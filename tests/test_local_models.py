@@ -5,19 +5,26 @@ import os
 import subprocess
 import sys
 import threading
+import warnings
+import weakref
 from dataclasses import replace
 
 import pytest
 from model_contract import ASK, OTHERS, check_contract
 from openai_server import Server
+from transformers.utils import logging
 
 import liquid_ai.generation.models as models
 import liquid_ai.generation.openvino_model as openvino_model
+import liquid_ai.generation.transformers_model as transformers_model
+import liquid_ai.indexing.assets as assets
 from liquid_ai.core import Device, Generation, InputError, ModelError, Settings
 from liquid_ai.generation.models import load_model, model_fingerprint
 from liquid_ai.generation.openvino_model import OpenVINOModel, cpu_options
 from liquid_ai.generation.packaged import PACKAGED, pull_packaged
+from liquid_ai.generation.streams import Left, my_turn
 from liquid_ai.generation.transformers_model import TransformersModel, random_lfm2
+from liquid_ai.indexing.assets import quiet_transformers
 
 CPU = Device("cpu", "float32", "a test")
 
@@ -42,6 +49,7 @@ def lfm2(tiny):
 @pytest.fixture
 def nothing_loaded(monkeypatch):
     monkeypatch.setattr(models, "_loaded", {})
+    monkeypatch.setattr(models, "_alive", weakref.WeakValueDictionary())
     models._chosen.cache_clear()
     yield
     models._chosen.cache_clear()
@@ -61,6 +69,11 @@ def test_lfm2_keeps_its_contract(lfm2):
     [
         ([], (), "no message"),
         ([{"role": "user"}], (), "a role and a content"),
+        ("Hello", (), "give a list of messages"),
+        (None, (), "give a list of messages"),
+        (ASK[0], (), "give a list of messages"),
+        (["Hello"], (), "a message is a mapping"),
+        ([{"role": "user", "content": None}], (), "both text"),
         ([{"role": "user", "content": "\ud800"}], (), "lone surrogate"),
         (ASK, ("",), "none of them empty"),
         (ASK, "stop", "sequence of texts"),
@@ -71,6 +84,17 @@ def test_what_cannot_be_asked_is_refused(request, which, messages, stop, told):
     for call in (model.generate, model.stream, lambda m, n, stop, model=model: model.batch([m], n, stop)):
         with pytest.raises(InputError, match=told):
             call(messages, 8, stop=stop)
+
+
+@pytest.mark.parametrize("which", ["packaged", "lfm2"])
+@pytest.mark.parametrize(
+    "tokens, told",
+    [(0, "whole number"), (2.5, "whole number"), (None, "whole number"), (True, "whole number")]
+    + [(float("nan"), "whole number"), (10**6, "Settings.answer_tokens")],
+)
+def test_a_length_that_cannot_be_is_refused(request, which, tokens, told):
+    with pytest.raises(InputError, match=told):
+        request.getfixturevalue(which).generate(ASK, tokens)
 
 
 def test_a_stop_string_ends_each_row_of_a_batch_by_itself(lfm2):
@@ -118,17 +142,25 @@ def test_after_close_a_model_says_so(tiny):
 
 
 def test_who_waits_for_his_turn_may_leave(lfm2):
-    stream, before = lfm2.stream(ASK, 8), threading.active_count()
+    asked, left = threading.Event(), []
+
+    def push(text):
+        asked.set()
+        return False
+
+    def wait():
+        try:
+            with my_turn(lfm2._lock, push):
+                left.append("had its turn")
+        except Left:
+            left.append("left")
+
     with lfm2._lock:  # another generation under way
-        left = threading.Timer(0.2, lambda: None)
-        puller = threading.Thread(target=lambda: next(stream, None), daemon=True)
-        puller.start()
-        left.start()
-        left.join()
-        assert puller.is_alive()
-    puller.join(30)
-    stream.close()
-    assert threading.active_count() <= before
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        assert asked.wait(30)  # while it waits, it asks whether anybody still reads
+        waiting.join(30)
+    assert left == ["left"]
     assert isinstance(lfm2.generate(ASK, 8), Generation)
 
 
@@ -243,6 +275,54 @@ def test_the_fingerprint_is_known_before_the_model_is_loaded(tmp_path, nothing_l
     assert again is not model and again.fingerprint == model_fingerprint(settings_of(folder))
 
 
+def test_a_model_in_use_is_found_though_others_were_loaded(tiny, nothing_loaded):
+    held = load_model(settings_of(tiny))
+    for threads in (1, 2):
+        load_model(settings_of(tiny, threads=threads))
+    assert len(models._loaded) == models._KEPT and load_model(settings_of(tiny)) is held
+    once = weakref.ref(load_model(settings_of(tiny, threads=2)))  # used last but one, and held by nobody
+    load_model(settings_of(tiny, threads=3))
+    assert load_model(settings_of(tiny, threads=2)) is once()
+    for threads in (3, 4):
+        load_model(settings_of(tiny, threads=threads))
+    gc.collect()
+    assert once() is None and load_model(settings_of(tiny)) is held
+
+
+def test_an_answer_mutes_nobody(lfm2, monkeypatch):
+    def now():
+        return list(warnings.filters), logging.get_verbosity(), logging.is_progress_bar_enabled()
+
+    seen, outside = [], now()
+    for name in ("decode", "decode_batch"):
+        real = getattr(transformers_model, name)
+        monkeypatch.setattr(transformers_model, name, lambda *a, real=real: (seen.append(now()), real(*a)))
+    lfm2.generate(ASK, 3)
+    lfm2.batch([ASK], 3)
+    assert seen == [outside, outside]
+
+
+def test_only_one_at_a_time_mutes_transformers():
+    free = []
+    with quiet_transformers(), quiet_transformers():
+        other = threading.Thread(target=lambda: free.append(assets._quiet.acquire(blocking=False)))
+        other.start()
+        other.join()
+    assert free == [False]
+
+
+def test_transformers_says_nothing_once_a_model_is_loaded(tiny):
+    code = (
+        "from pathlib import Path; from liquid_ai.generation.transformers_model import *\n"
+        "from liquid_ai.core import Device\n"
+        f"model = TransformersModel(Path({str(tiny)!r}), 'tiny', Device('cpu', 'float32', 'a test'))\n"
+        "model.generate([{'role': 'user', 'content': 'Hi'}], 5)\n"
+        "model.batch([[{'role': 'user', 'content': 'Hi'}]], 5)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("kind", ["int8", "nf4"])
 def test_a_quantised_model_answers(tiny, lfm2, kind):
     model = TransformersModel(tiny, "tiny-lfm2", CPU, quantization=kind)
@@ -275,9 +355,10 @@ def test_settings_that_contradict_themselves(changes, told):
             ask(Settings(**changes))
 
 
-def test_openvino_runs_no_adapter(tmp_path):
-    with pytest.raises(ModelError, match="without adapter"):
-        load_model(Settings(generator="packaged", runtime="openvino", quantization="nf4"))
+@pytest.mark.parametrize("changes", [{"adapter": "law"}, {"quantization": "nf4"}, {"device": "cuda"}])
+def test_openvino_runs_no_adapter(changes):
+    with pytest.raises(ModelError, match="on the CPU, without adapter"):
+        load_model(Settings(generator="packaged", runtime="openvino", **changes))
 
 
 def test_a_server_is_loaded_with_the_key_of_the_environment(monkeypatch, nothing_loaded):

@@ -8,9 +8,10 @@ import pytest
 import liquid_ai.generation.models as models
 import liquid_ai.generation.packaged as packaged
 from liquid_ai.core import Device, InputError, ModelError, Settings
-from liquid_ai.generation.models import choose_model, load_model
+from liquid_ai.generation.models import choose_model, chosen_name, load_model
 from liquid_ai.generation.openvino_model import OpenVINOModel
 from liquid_ai.generation.packaged import PACKAGED, packaged_torch_folder, pull_packaged
+from liquid_ai.generation.prompt import build_prompt
 from liquid_ai.generation.transformers_model import TransformersModel, random_lfm2
 
 
@@ -51,6 +52,32 @@ def test_auto_takes_a_downloaded_lfm2_that_fits(tmp_path, monkeypatch, lfm2):
     assert name == PACKAGED and "fits" in why
 
 
+INFINITY = float("inf")
+
+
+def linked_to_nothing(name):
+    def spoil(folder):
+        (folder / name).unlink()
+        (folder / name).symlink_to(folder / "gone")
+
+    return spoil
+
+
+def configured(*names, **changes):
+    def spoil(folder):
+        for name in names or ["config.json"]:
+            config = json.loads((folder / name).read_text())
+            (folder / name).write_text(json.dumps(config | changes))
+
+    return spoil
+
+
+def without_end():
+    return configured(
+        "config.json", "generation_config.json", "tokenizer_config.json", eos_token_id=None, eos_token=None
+    )
+
+
 @pytest.mark.parametrize(
     "spoil, reason",
     [
@@ -72,6 +99,24 @@ def test_auto_takes_a_downloaded_lfm2_that_fits(tmp_path, monkeypatch, lfm2):
         ),
         (lambda f: (f / "model.safetensors").write_bytes(b"\0" * 100), "cannot be loaded"),
         (lambda f: (f / "chat_template.jinja").unlink(), "chat template"),
+        (
+            lambda f: (f / "model.safetensors").rename(f / "model-00001-of-00002.safetensors"),
+            "model.safetensors.index.json is missing",
+        ),
+        (
+            lambda f: (f / "model.safetensors.index.json").write_text(
+                '{"weight_map": {"a": "b.safetensors"}}'
+            ),
+            "b.safetensors is missing",
+        ),
+        (lambda f: (f / "model.safetensors.index.json").write_text('{"weight_map": [1]}'), "names no files"),
+        (linked_to_nothing("model.safetensors"), "model.safetensors is missing"),
+        (linked_to_nothing("config.json"), "no config.json"),
+        *(
+            (configured(max_position_embeddings=n), "max_position_embeddings")
+            for n in ("lots", INFINITY, -5, [1])
+        ),
+        (without_end(), "no eos_token"),
     ],
 )
 def test_a_bad_model_folder_is_refused(tmp_path, spoil, reason):
@@ -79,6 +124,59 @@ def test_a_bad_model_folder_is_refused(tmp_path, spoil, reason):
     spoil(folder)
     with pytest.raises(ModelError, match=reason):
         TransformersModel(folder, "bad", Device("cpu", "float32", "a test"))
+    with pytest.raises(ModelError):
+        load_model(Settings(generator=str(folder), device="cpu"))
+
+
+def test_a_model_without_an_end_of_its_own_takes_its_tokenizers(tmp_path, lfm2):
+    folder = random_lfm2(tmp_path / "model")
+    configured("config.json", "generation_config.json", eos_token_id=None)(folder)
+    cpu, ask = Device("cpu", "float32", "a test"), [{"role": "user", "content": "Hi"}]
+    assert TransformersModel(folder, "a", cpu).generate(ask, 99) == TransformersModel(
+        lfm2, "b", cpu
+    ).generate(ask, 99)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda f: (f / "model.safetensors.index.json").write_text('{"weight_map": {"a": "b.safetensors"}}'),
+        lambda f: (f / "config.json").write_text("[1]"),
+        lambda f: (f / "config.json").write_text("{"),
+        linked_to_nothing("model.safetensors"),
+        lambda f: (f / "tokenizer_config.json").unlink(),
+    ],
+)
+def test_auto_passes_over_what_is_half_downloaded(tmp_path, monkeypatch, lfm2, spoil):
+    half = random_lfm2(tmp_path / "half")
+    spoil(half)
+    hub_with(tmp_path / "hub", monkeypatch, **{"LFM2-9B": half})
+    assert choose_model(Settings())[0] == PACKAGED
+    hub_with(tmp_path / "hub", monkeypatch, **{"LFM2-350M": lfm2})
+    assert choose_model(Settings())[0] == "LiquidAI/LFM2-350M"
+
+
+def test_the_chosen_name_stays_after_loading_took_the_memory(tmp_path, monkeypatch, lfm2):
+    hub_with(tmp_path, monkeypatch, **{"LFM2-350M": lfm2})
+    models._chosen.cache_clear()
+    assert chosen_name(Settings(device="cpu")) == "LiquidAI/LFM2-350M"
+    monkeypatch.setattr(models, "free_memory", lambda device: 1_000)
+    assert chosen_name(Settings(device="cpu")) == "LiquidAI/LFM2-350M"
+    models._chosen.cache_clear()
+    assert chosen_name(Settings(device="cpu")) == PACKAGED == chosen_name(Settings(generator="Packaged"))
+    models._chosen.cache_clear()
+    assert chosen_name(Settings(server="http://localhost:9/v1", generator="theirs")) == "theirs"
+
+
+def test_the_device_counts_for_the_packaged_model_too(monkeypatch):
+    with pytest.raises(InputError, match="device 'tpu' is unknown"):
+        load_model(Settings(generator="packaged", device="tpu"))
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(InputError, match="'cuda' was asked for"):
+        load_model(Settings(generator="packaged", device="cuda"))
+    assert load_model(Settings(generator="Packaged", device="cpu")) is load_model(
+        Settings(generator="packaged", device="cpu")
+    )
 
 
 def test_a_pickled_model_is_refused(tmp_path):
@@ -118,3 +216,8 @@ def test_without_openvino_torch_takes_over(monkeypatch):
 def test_the_manifest_names_what_is_there():
     manifest = json.loads((pull_packaged() / "manifest.json").read_text())
     assert set(manifest) == {"model.gguf"}
+
+
+def test_an_answer_longer_than_the_model_reads_is_refused_by_its_setting():
+    with pytest.raises(InputError, match="Settings.answer_tokens .* 991,808 tokens more"):
+        build_prompt("When does it open?", [], 400, lambda messages: 9, 8_192 - 10**6)

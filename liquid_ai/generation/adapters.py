@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core import InputError, ModelError, digest, file_sha256
+from .streams import file_state
 from ..indexing.assets import quiet_transformers, read_json
 
 # %% ../../nbs/generation/adapters.ipynb #25bf1eb3
@@ -27,12 +28,11 @@ def adapter_print(
     states = []
     for name in (_CONFIG, _WEIGHTS):
         try:
-            stat = (folder / name).stat()
+            states.append(file_state(folder / name))
         except OSError:
             pickled = name == _WEIGHTS and (folder / "adapter_model.bin").exists()
             why = "its weights are pickled (adapter_model.bin, refused)" if pickled else f"it has no {name}"
             raise ModelError(f"{folder} is no LoRA adapter in safetensors: {why}") from None
-        states.append((stat.st_size, stat.st_mtime_ns))
     return _hashed(str(folder), tuple(states))
 
 

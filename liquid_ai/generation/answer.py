@@ -101,7 +101,7 @@ def write_answer(
         answer = _sure(_decide(answer, checked, evidence), settings.min_answer_confidence)
         answer = replace(answer, reason=_told(answer.reason, aside))
         verify_citations(answer, snapshot)
-    versions |= {"model": model.name, "weights": model.fingerprint}
+    versions |= {"model": model.name, "weights": written.fingerprint or model.fingerprint}
     yield _finished(replace(answer, usage=written.usage, versions=versions), watch)
 
 

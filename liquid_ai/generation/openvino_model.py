@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core import Generation, ModelError, Settings, cpu_has_bf16, digest, thread_count
-from .streams import Writer, check_context, check_messages
+from .streams import Writer, check_context, check_messages, file_state
 from ..indexing.assets import import_openvino, read_json
 
 # %% ../../nbs/generation/openvino_model.ipynb #99011920
@@ -51,8 +51,7 @@ def openvino_print(
 ) -> str:
     "The fingerprint of the model in `folder` as it runs here, without loading it."
     manifest = json.dumps(read_json(folder / "manifest.json"), sort_keys=True)
-    stat = (folder / "model.gguf").stat() if (folder / "model.gguf").exists() else None
-    file = (stat.st_size, stat.st_mtime_ns) if stat else ()
+    file = file_state(folder / "model.gguf") if (folder / "model.gguf").exists() else ()
     options = {k: v for k, v in cpu_options(threads).items() if k != "INFERENCE_NUM_THREADS"}
     options |= {"prefix_cache": prefix_cache}
     return digest(name, manifest, repr(file), "openvino", _version(), json.dumps(options, sort_keys=True))

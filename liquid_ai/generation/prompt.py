@@ -87,6 +87,11 @@ def build_prompt(
 ) -> Prompt:
     "Messages that ask `question` of the best passages. Raises: `InputError` where none fits."
     check_budget(budget)
+    if isinstance(room, Integral) and room < 1:
+        raise InputError(
+            f"Settings.answer_tokens takes the model's whole context and {-room:,} tokens more, "
+            "so that no prompt fits: lower it"
+        )
     asked = fold(as_data(question))
     bare = count(_messages(asked, (), chosen))
     if not isinstance(room, Integral) or room - bare < layout.SMALLEST:

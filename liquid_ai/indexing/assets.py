@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -89,22 +90,26 @@ def import_openvino():
     return openvino
 
 
+_quiet = threading.RLock()  # what is muted is the process's: two at once would leave it muted
+
+
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    "Context: transformers loads a model without progress bars and warnings that a user can do nothing about."
+    "Context, one at a time: transformers loads a model without progress bars and warnings nobody can heed."
     from transformers.utils import logging
 
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()
+    with _quiet:
+        level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                yield
+        finally:
+            logging.set_verbosity(level)
+            if bars:
+                logging.enable_progress_bar()
 
 
 def gpu_visible() -> bool:
