@@ -229,6 +229,78 @@ def test_confidence_falls_with_what_is_missing(encoder):
     assert confidence([]) == answer_confidence([]) == 0
 
 
+FAQ = "May I bring a dog? Yes, on a lead. Can I pay by card in the shop? No, only cash is taken."
+
+
+@pytest.mark.parametrize(
+    ("told", "supported"),
+    [
+        ("No, only cash is taken.", True),
+        ("Only cash is taken in the shop.", True),
+        ("No, you cannot pay by card in the shop.", True),
+        ("Yes, you can pay by card in the shop.", False),
+        ("You can pay by card in the shop.", False),
+        ("Can I pay by card in the shop?", False),
+    ],
+)
+def test_a_question_says_nothing_but_with_its_answer(encoder, told, supported):
+    checked = asked(encoder, "Can I pay by card in the shop?", told, FAQ)
+    assert checked.supported is supported
+    if supported:
+        assert checked.citations[0].quote == "Can I pay by card in the shop? No, only cash is taken."
+
+
+def test_question_and_answer_are_quoted_as_one_span(encoder):
+    _, hits = hits_of(FAQ, "Who pays for the dog?")
+    question = "Can I pay by card in the shop?"
+    evidence = find_evidence(question, hits, encoder, BM25Index.build([FAQ, "other"], WORDS))
+    assert [c.quote for c in quotation(evidence, question).citations] == [
+        "Can I pay by card in the shop? No, only cash is taken."
+    ]
+    assert len(evidence) == 2  # the bare question of the second text is none
+
+
+def test_a_quotation_goes_on_only_into_evidence(encoder):
+    text = (
+        "To open the vault of the museum you need the following:\n\nSay the word KUMQUAT to the guard today."
+    )
+    _, hits = hits_of(text)
+    evidence = find_evidence("How do I open the vault?", hits, encoder, BM25Index.build([text], WORDS))
+    assert "KUMQUAT" in quotation(evidence).text
+    assert quotation([e for e in evidence if "KUMQUAT" not in e.text]) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("Use items[0] to get it.", ["Use items[0] to get it."]),
+        ("The list is [1, 2, 3].", ["The list is [1, 2, 3]."]),
+        ("It opened [1][2]. It closed.[3]", ["It opened.", "It closed."]),
+        (
+            "1. The recipe needs two eggs.\n2. It needs flour.",
+            ["The recipe needs two eggs.", "It needs flour."],
+        ),
+        ("The gate is open. The gate is not open.", ["The gate is open.", "The gate is not open."]),
+        ("Rome beat Oslo. Oslo beat Rome.", ["Rome beat Oslo.", "Oslo beat Rome."]),
+    ],
+)
+def test_claims_come_through_whole(text, wanted):
+    assert [claim for claim, _ in claims(text, True)] == wanted
+
+
+def test_what_is_left_out_is_told(encoder):
+    told = "Ann Baker wrote the guide. Ann Baker wrote the guide [1]. She wrote:"
+    checked = asked(encoder, "who wrote the guide", told, GUIDE)
+    assert checked.removed == ("Ann Baker wrote the guide.", "She wrote:") and "left out" in checked.reason
+
+
+@pytest.mark.parametrize("unsupported", ["flag", "remove"])
+def test_no_later_sentence_takes_the_place_of_the_first(encoder, unsupported):
+    told = "Ann Baker wrote the guide in 1999. Ann Baker wrote the guide in 1887."
+    checked = asked(encoder, "who wrote the guide", told, GUIDE, unsupported=unsupported)
+    assert not checked.supported and len(checked.sentences) + len(checked.removed) == 2
+
+
 # Entailment
 
 

@@ -14,7 +14,7 @@ from ..core import Citation, Encoder, InputError, Sentence
 from .abstain import answer_confidence, confidence
 from .agree import negations
 from .forms import lemmas
-from .sentences import claims, fold, sentences, without_rules
+from .sentences import claims, fold, is_question, same_words, sentences, without_rules
 from .support import Entailment, Evidence, find_evidence, pairs, support
 from ..indexing.sparse import BM25Index
 
@@ -107,9 +107,10 @@ def check(
     def how(claim: str, pieces: Sequence[Evidence]) -> list[float]:
         return support(claim, pieces, encoder, index, question=question, entailment=entailment)
 
+    told, again = _once(found)
     looked = [
         _look(claim, {passages.get(n) for n in numbers}, evidence, min_support, how)
-        for claim, numbers in found
+        for claim, numbers in told
     ]
     beside = []
     if question and len(looked) > 1:
@@ -120,15 +121,32 @@ def check(
             if _rambles(f, looked[0], question, c < _FAR, index)
         ]
     kept = [f for f in looked if not any(f is b for b in beside)]
-    bare = [f for f in kept if f.evidence is None and unsupported == "remove"]
+    stands = bool(looked) and looked[0].evidence is not None  # judged before anything is removed
+    bare = [f for f in kept if (f.evidence is None or not stands) and unsupported == "remove"]
     kept = [f for f in kept if not any(f is b for b in bare)]
-    return _written(kept, beside, bare, evidence, question)
+    return _written(kept, beside, bare, again, evidence, question)
+
+
+def _once(
+    found: Sequence[tuple[str, tuple[int, ...]]],
+) -> tuple[list[tuple[str, tuple[int, ...]]], list[str]]:
+    "The claims without those that say nothing by themselves or the same again; and these."
+    told, again, said = [], [], set()
+    for claim, numbers in found:
+        words = same_words(claim)
+        if claim.endswith(":") or words in said:
+            again.append(claim)
+        else:
+            said.add(words)
+            told.append((claim, numbers))
+    return told, again
 
 # %% ../../nbs/generation/cite.ipynb #7126de3b
 def _written(
     kept: Sequence[_Found],
     beside: Sequence[_Found],
     bare: Sequence[_Found],
+    again: Sequence[str],
     evidence: Sequence[Evidence],
     question: str,
 ) -> Checked:
@@ -146,12 +164,12 @@ def _written(
     best = kept[0].evidence if kept else None
     sure = answer_confidence(evidence, question, best, kept[0].score) if best is not None else 0.0
     answers = best is None or not question or sure >= _ANSWERS * answer_confidence(evidence, question)
-    removed, cited = tuple(f.claim for f in (*beside, *bare)), tuple(citations.values())
-    reason = _reason(len(beside), len(bare), cited, answers)
+    removed, cited = (*(f.claim for f in (*beside, *bare)), *again), tuple(citations.values())
+    reason = _reason(len(beside), len(bare), len(again), cited, answers)
     return Checked(text, tuple(verdicts), cited, sure, removed, reason, answers)
 
 
-def _reason(beside: int, bare: int, citations: Sequence[Citation], answers: bool) -> str:
+def _reason(beside: int, bare: int, again: int, citations: Sequence[Citation], answers: bool) -> str:
     "What was done, in words."
     told = []
     attached = sum(c.attached for c in citations)
@@ -161,6 +179,8 @@ def _reason(beside: int, bare: int, citations: Sequence[Citation], answers: bool
         told.append(f"{_count(beside)} cut off that had nothing to do with the question")
     if bare:
         told.append(f"{_count(bare)} removed that no passage supports")
+    if again:
+        told.append(f"{_count(again)} left out that repeat another or announce one")
     if not answers:
         told.append("the first sentence does not answer the question")
     return "; ".join(told)
@@ -194,10 +214,13 @@ def quotation(
 ) -> Checked | None:  # None: nothing here can stand alone
     "The most relevant sentence as an answer, cited."
     for e in evidence:
-        text = e.hit.chunk.text
-        following = [end for start, end in sentences(text) if start >= e.end]
-        if e.text.endswith(":") and following:
-            e = replace(e, end=following[0])
+        if e.text.endswith(":"):  # only into what is evidence itself: what is not was left out for a reason
+            after = [o for o in evidence if o.hit.chunk.id == e.hit.chunk.id and o.start >= e.end]
+            following = min(after, key=lambda o: o.start, default=e)
+            if not e.hit.chunk.text[e.end : following.start].strip():
+                e = replace(e, end=following.end)
+        if is_question(e.text):
+            continue
         if len(e.text.split()) >= 5 and len(e.text) <= _LONGEST_QUOTE and e.text[-1] in ".!?)\"'”’。！？":
             quoted, sure = _marked(e.text, (1,)), answer_confidence(evidence, question, e)
             verdict = Sentence(0, len(quoted), 1.0, True, (1,))

@@ -15,7 +15,7 @@ import numpy as np
 from ..core import Encoder, Hit, Hits
 from .agree import disagreement, missing, says_something
 from .forms import lemmas
-from .sentences import sentences, without_rules
+from .sentences import is_question, sentences, without_rules
 from ..indexing.sparse import BM25Index
 
 # %% ../../nbs/generation/support.ipynb #4cdb44d4
@@ -63,6 +63,18 @@ def shared_lemmas(
     return found / total if total else 0.0
 
 
+def _statements(text: str) -> list[tuple[int, int]]:
+    "The spans of what `text` says: a question only together with the sentence that answers it."
+    found, asked = [], None
+    for start, end in sentences(text):
+        if is_question(text[start:end]):
+            asked = start
+        else:
+            found.append((start if asked is None else asked, end))
+            asked = None
+    return found
+
+
 def find_evidence(
     question: str,
     hits: Hits,
@@ -72,7 +84,7 @@ def find_evidence(
     "The sentences of `hits`, by relevance to `question`."
     found: dict[str, tuple[Hit, int, int]] = {}
     for hit in hits:
-        for start, end in sentences(hit.chunk.text):
+        for start, end in _statements(hit.chunk.text):
             text = without_rules(hit.chunk.text[start:end])
             if len(text.split()) >= _MIN_WORDS:
                 found.setdefault(text, (hit, start, end))
