@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from time import process_time
 
 import numpy as np
 import pytest
@@ -10,9 +11,10 @@ from hypothesis import strategies as st
 
 from liquid_ai.core import Document, Hit, Hits, InputError, ModelError, Settings, chunk_document, to_json
 from liquid_ai.generation.abstain import answer_confidence, lacks_what_is_asked
-from liquid_ai.generation.agree import disagreement, says_something
+from liquid_ai.generation.agree import disagreement, negations, says_something
 from liquid_ai.generation.cite import check, claims, confidence, find_evidence, fold, quotation, sentences
 from liquid_ai.generation.entail import load_entailment
+from liquid_ai.generation.quantities import quantities
 from liquid_ai.generation.support import pairs, support
 from liquid_ai.indexing.embed import load_encoder
 from liquid_ai.indexing.sparse import BM25Index
@@ -299,6 +301,36 @@ def test_no_later_sentence_takes_the_place_of_the_first(encoder, unsupported):
     told = "Ann Baker wrote the guide in 1999. Ann Baker wrote the guide in 1887."
     checked = asked(encoder, "who wrote the guide", told, GUIDE, unsupported=unsupported)
     assert not checked.supported and len(checked.sentences) + len(checked.removed) == 2
+
+
+@pytest.mark.parametrize("unit", ["1,", "not cat ", "The cat eats 5 fish. ", "[1] ", "from 1 to 2 ", "a"])
+def test_long_texts_take_time_in_proportion(unit):
+    text = (unit * 100_000)[:100_000]
+    readers = (
+        lambda: claims(text, True),
+        lambda: sentences(text),
+        lambda: quantities(text),
+        lambda: negations(text, WORDS),
+        lambda: disagreement(text, text, WORDS),
+        lambda: disagreement("The cat eats 5 fish and is not red.", text, WORDS),
+    )
+    for read in readers:
+        start = process_time()  # of this process: whatever else runs
+        read()
+        assert process_time() - start < 5  # what grows with the square takes a minute
+
+
+@pytest.mark.parametrize("bar", [0.0, 0.2, 0.4, 0.65])
+def test_a_veto_holds_whatever_the_threshold_is(encoder, bar):
+    told = "The museum never opened in 1923."
+    assert not asked(encoder, "When did the museum open?", told, BIRDS, min_support=bar).supported
+
+
+def test_attached_does_not_depend_on_the_order_of_claims(encoder):
+    told = ["Ann Baker wrote the first guide to the valley in 1887.", "Ann Baker wrote the first guide [1]."]
+    for order in (told, told[::-1]):
+        checked = asked(encoder, "Who wrote the guide?", " ".join(order), GUIDE)
+        assert [c.attached for c in checked.citations] == [False]
 
 
 # Entailment

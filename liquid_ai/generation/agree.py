@@ -37,12 +37,15 @@ _NAME = re.compile(  # under_score, camelCase, CamelCase, ABC, call(), and a cap
 )
 
 
+_AHEAD = 80  # characters in which three lemmas stand
+
+
 def negations(
     text: str,
     words: Words,  # splits text into stems
 ) -> list[list[str]]:
     "For each negation in `text` the next three lemmas that carry meaning: what is denied comes first."
-    after = [lemmas(text[m.end() :], words)[:3] for m in _NEGATION.finditer(text)]
+    after = [lemmas(text[m.end() : m.end() + _AHEAD], words)[:3] for m in _NEGATION.finditer(text)]
     return [denied for denied in after if denied]
 
 
@@ -264,6 +267,9 @@ def says_something(claim: str, words: Words) -> bool:
     return sum(not t.small for t in said) > 1 and any(t.verb or t.text.lower() in LIGHT for t in said)
 
 
+_LONGEST_CLAIM, _LONGEST_PASSAGE = 2_000, 10_000  # characters
+
+
 def disagreement(
     claim: str,
     passage: str,
@@ -271,6 +277,8 @@ def disagreement(
     about: str = "",  # title and headings of the passage: names may stand there
 ) -> str:
     "Why `passage` cannot support `claim` however similar they are; empty where nothing speaks against it."
+    if len(claim) > _LONGEST_CLAIM or len(passage) > _LONGEST_PASSAGE:
+        return "too long to be compared"
     asked, passage = split_question(passage)
     if is_question(claim) or (asked and not passage):
         return "a question says nothing"

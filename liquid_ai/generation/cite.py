@@ -73,7 +73,7 @@ def _look(
         return scores[i] >= min_support, pieces[i].hit.chunk.id in cited, worth
 
     best = max(range(len(scores)), key=fit)
-    e = pieces[best] if scores[best] >= min_support else None
+    e = pieces[best] if scores[best] >= max(min_support, 1e-6) else None  # nothing supports at zero
     return _Found(claim, scores[best], e, pieces[best].hit.chunk.id not in cited)
 
 # %% ../../nbs/generation/cite.ipynb #51d2cc2b
@@ -105,7 +105,8 @@ def check(
         raise InputError(f"unsupported={unsupported!r} is unknown; use flag or remove")
 
     def how(claim: str, pieces: Sequence[Evidence]) -> list[float]:
-        return support(claim, pieces, encoder, index, question=question, entailment=entailment)
+        options = {"question": question, "entailment": entailment, "vetoed": min(0.45, min_support / 2)}
+        return support(claim, pieces, encoder, index, **options)
 
     told, again = _once(found)
     looked = [
@@ -151,12 +152,12 @@ def _written(
     question: str,
 ) -> Checked:
     "The text of the claims that are kept, with a mark for each citation."
-    text, verdicts, citations = "", [], {}
+    text, verdicts, citations, own = "", [], {}, {_span(f.evidence) for f in kept if not f.attached}
     for f in kept:
         marks = ()
         if f.evidence is not None:
-            key = (f.evidence.hit.chunk.id, f.evidence.start, f.evidence.end)
-            citations.setdefault(key, citation(len(citations) + 1, f.evidence, f.attached))
+            key = _span(f.evidence)
+            citations.setdefault(key, citation(len(citations) + 1, f.evidence, key not in own))
             marks = (citations[key].number,)
         start = len(text) + bool(text)
         text += (" " if text else "") + _marked(f.claim, marks)
@@ -167,6 +168,10 @@ def _written(
     removed, cited = (*(f.claim for f in (*beside, *bare)), *again), tuple(citations.values())
     reason = _reason(len(beside), len(bare), len(again), cited, answers)
     return Checked(text, tuple(verdicts), cited, sure, removed, reason, answers)
+
+
+def _span(e: Evidence | None) -> tuple[str, int, int] | None:
+    return e and (e.hit.chunk.id, e.start, e.end)
 
 
 def _reason(beside: int, bare: int, again: int, citations: Sequence[Citation], answers: bool) -> str:

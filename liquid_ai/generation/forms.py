@@ -108,9 +108,20 @@ MARKERS = word_set(
 )
 
 # %% ../../nbs/generation/forms.ipynb #ee45dc53
-@functools.lru_cache(maxsize=1_024)
 def tokens(text: str, words: Words) -> tuple[Token, ...]:
     "The words of `text`, number words as digits."
+    return (_kept if len(text) <= _SHORT else _tokens)(text, words)
+
+
+_SHORT = 2_000  # characters: longer texts are not kept
+
+
+@functools.lru_cache(maxsize=1_024)
+def _kept(text: str, words: Words) -> tuple[Token, ...]:
+    return _tokens(text, words)
+
+
+def _tokens(text: str, words: Words) -> tuple[Token, ...]:
     text = re.sub(r"['’]s\b", "", in_digits(text))
     base, forms, _ = tables(words)
     found, end = [], 0

@@ -60,10 +60,12 @@ def _value(words: Sequence[str]) -> list[tuple[int, bool]]:
 
 def _digits(match: re.Match) -> str:
     words = [w for w in re.split(r"[\s-]+", match[0].lower()) if w != "and"]
-    rest = match.string[match.end() :]
+    rest = match.string[match.end() : match.end() + 20]
     if (words == ["one"] and _NO_COUNT.match(rest)) or (words[0] in _SCALES and len(words) > 1):
         return match[0]
-    if words in (["first"], ["second"]) and not _OTHER.search(match.string[: match.start()]):
+    if words in (["first"], ["second"]) and not _OTHER.search(
+        match.string[max(0, match.start() - 12) : match.start()]
+    ):
         return match[0]
     if len(words) == 1 and words[0] in _SCALES:
         return match[0]
@@ -212,13 +214,16 @@ def _measured(m: re.Match, text: str) -> tuple[Quantity, int]:
         unit, factor, offset, end = "K", 5 / 9, -160 / 9, f.end()
     elif c := _CELSIUS.match(text, end):
         unit, end = "K", c.end()
-    elif not unit and (found := names.match(text, end) or names.match(text.lower(), end)):
+    elif not unit and (found := names.match(text, end) or names.match(text[end : end + 24].lower())):
         unit, factor = units.get(found[1]) or (("%", 1.0) if found[1].startswith("per") else ("$", 0.01))
-        end = found.end()
+        end = found.end() + (0 if found.string is text else end)
     return Quantity(text[m.start() : end].strip(), number, number * factor + offset, unit), end
 
 
-@functools.lru_cache(maxsize=1_024)
+_BEFORE = re.compile(r"\b([A-Z]\w*)[ \xa0]$")  # a capitalised word
+
+
+@functools.lru_cache(maxsize=256)
 def quantities(text: str) -> tuple[Quantity, ...]:
     "What is counted, measured and dated in `text`, in its order."
     text = _SQUARE.sub(_squared, in_digits(text))
@@ -227,7 +232,7 @@ def quantities(text: str) -> tuple[Quantity, ...]:
         kind, at = next(k for k in _KINDS if m[k] is not None), m.end()
         if kind == "number":
             item, at = _measured(m, text)
-            before = re.search(r"\b([A-Z]\w*)[ \xa0]$", text[: m.start()])
+            before = _BEFORE.search(text[max(0, m.start() - 40) : m.start()])
             if before and item.unit == "" and before[1].lower() not in _NO_NAMES:
                 item = replace(item, follows=before[1].lower())
             if found and found[-1].unit in ("", item.unit) and _is_range(text, last, m.start(), found[-1]):

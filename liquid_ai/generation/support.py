@@ -123,7 +123,7 @@ def pairs(
     return found
 
 # %% ../../nbs/generation/support.ipynb #40bde2b4
-_VETOED = 0.45  # the most that a vetoed claim can score
+_VETOED = 0.45
 _JUDGED = 4  # passages that an entailment model reads for one claim
 
 Entailment = Callable[[list[tuple[str, str]]], list[float]]  # (passage, claim) → 0 to 1
@@ -137,6 +137,7 @@ def support(
     *,
     question: str = "",  # what the claim answers
     entailment: Entailment | None = None,  # judges the nearest passages instead of the measure
+    vetoed: float = _VETOED,  # the most that a vetoed claim can score
 ) -> list[float]:  # for each evidence, 0 to 1
     "How far each evidence supports `claim`: mean of cosine and shared words, unless vetoed."
     if not evidence:
@@ -148,15 +149,15 @@ def support(
         for e, cosine in zip(evidence, cosines.tolist(), strict=True)
     ]
     scores = [
-        min(s, _VETOED) if disagreement(claim, e.text, index.words, e.about) else s
+        min(s, vetoed) if disagreement(claim, e.text, index.words, e.about) else s
         for e, s in zip(evidence, likeness, strict=True)
     ]
     if entailment is None:
         return scores
-    scores = [min(s, _VETOED) for s in scores]
+    scores = [min(s, vetoed) for s in scores]
     nearest = sorted(range(len(scores)), key=lambda i: -likeness[i])[:_JUDGED]
     judged = entailment([(evidence[i].text, whole) for i in nearest])
     for i, p in zip(nearest, judged, strict=True):
         lacks = missing(claim, evidence[i].text, index.words, evidence[i].about)
-        scores[i] = min(p, _VETOED) if lacks else p
+        scores[i] = min(p, vetoed) if lacks else p
     return scores
