@@ -20,6 +20,13 @@ from liquid_ai.generation.forms import (
     tokens,
     word_set,
 )
+from .bindings import elsewhere, led_elsewhere, opposed_in_clause, turned_round
+from liquid_ai.generation.operators import (
+    condition_dropped,
+    operator_lost_or_added,
+    other_time,
+    prefix_on_one_side,
+)
 from .quantities import MONTHS, not_held
 from .sentences import is_question, sentences
 from ..indexing.words import Words
@@ -298,6 +305,10 @@ def disagreement(
         return f"{reply[1]!r} and what follows it disagree"
     if _negated_on_one_side(told, passage, words):
         return "negated on one side only"
+    if condition_dropped(told, passage, words):
+        return "the passage sets a condition"
+    if other_time(told, passage):
+        return "one speaks of the future, the other of the past"
     for find, said in _RULES.items():
         if word := find(told, passage, words):
             return said.format(word)
@@ -305,6 +316,12 @@ def disagreement(
 
 
 _RULES = {
+    operator_lost_or_added: "one says {!r} and the other does not",
+    prefix_on_one_side: "the passage says the opposite of {!r}",
+    elsewhere: "the passage says {} of something else",
+    opposed_in_clause: "the passage says the opposite of {!r} there",
+    turned_round: "what stands around {!r} is exchanged",
+    led_elsewhere: "the passage says {!r} of something else",
     _opposed: "the passage says the opposite of {!r}",
     _swapped: "the roles around {!r} are exchanged",
     _untied: "the passage does not say that it is {!r}",

@@ -45,7 +45,7 @@ smaller, greater lesser, higher lower, longer shorter, older younger, older newe
 earlier later, better worse, stronger weaker, hotter colder, warmer cooler, heavier lighter, nearer
 farther, most least, most fewest, largest smallest, highest lowest, longest shortest, oldest youngest,
 oldest newest, first last, best worst, maximum minimum, upper lower, above below, before after, always
-never, always sometimes, all none, all some, every some, both neither, enable disable, accept reject,
+never, all none, both neither, enable disable, accept reject,
 allow forbid, create destroy, add remove, attack defend, north south, east west, northern southern,
 eastern western, left right, male female, man woman, men women, boy girl, mother father, true false,
 public private, early late, hot cold, success failure, succeed fail, support oppose, import export,
