@@ -361,6 +361,29 @@ def test_attached_does_not_depend_on_the_order_of_claims(encoder):
         assert [c.attached for c in checked.citations] == [False]
 
 
+@pytest.mark.parametrize(
+    ("question", "told", "texts", "supported"),
+    [
+        (
+            "When did the museum open?",
+            "It opened in 1923.",
+            ("The bakery opened in 1923.", "The museum is red."),
+            False,
+        ),
+        ("When did the museum open?", "It opened in 1923.", (BIRDS,), True),
+        (
+            "When was Otto born?",
+            "He was born in 1850.",
+            ("Otto was a painter.", "Carl was born in 1850."),
+            False,
+        ),
+        ("When was Otto born?", "He was born in 1850.", ("Otto was a painter. He was born in 1850.",), True),
+    ],
+)
+def test_a_pronoun_means_what_was_spoken_of(encoder, question, told, texts, supported):
+    assert asked(encoder, question, told, *texts).sentences[0].supported is supported
+
+
 # Entailment
 
 

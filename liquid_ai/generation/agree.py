@@ -273,7 +273,7 @@ def says_something(claim: str, words: Words) -> bool:
     said = tokens(_YES_NO.sub("", claim), words)
     return sum(not t.small for t in said) > 1 and any(t.verb or t.text.lower() in LIGHT for t in said)
 
-
+# %% ../../nbs/generation/agree.ipynb #f513accd
 _LONGEST_CLAIM, _LONGEST_PASSAGE = 2_000, 10_000  # characters
 
 

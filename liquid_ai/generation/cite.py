@@ -7,16 +7,18 @@ __all__ = ['Checked', 'check', 'citation', 'quotation', 'Evidence', 'find_eviden
            'claims', 'sentences', 'fold', 'without_rules', 'negations']
 
 # %% ../../nbs/generation/cite.ipynb #5ffcde6a
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..core import Citation, Encoder, InputError, Sentence
 from .abstain import answer_confidence, confidence
 from .agree import negations
-from .forms import lemmas
+from .forms import lemmas, tokens
 from .sentences import claims, fold, is_question, same_words, sentences, without_rules
 from .support import Entailment, Evidence, find_evidence, pairs, support
 from ..indexing.sparse import BM25Index
+from ..indexing.words import Words
 
 # %% ../../nbs/generation/cite.ipynb #804210b7
 _all_ = ["Evidence", "find_evidence", "support", "answer_confidence", "confidence", "claims"]
@@ -53,15 +55,51 @@ class _Found:
     attached: bool  # the model did not cite that passage
 
 
+_PRONOUN = re.compile(r"\W*(?:it|its|he|his|she|her|they|their|this|these)\b", re.I)
+_ASKS = re.compile(r"\W*(?:when|where|who|whom|whose|what|which|why|how)\b", re.I)
+
+
+def _meant(claims: Sequence[str], question: str, words: Words) -> list[set[str]]:
+    "What a claim may mean that starts with a pronoun: lemmas of claims before it, or of the question."
+    found, before = [], []
+    for claim in claims:
+        if _PRONOUN.match(claim):
+            found.append(set().union(*(_things(text, claim, words) for text in before or [question])))
+        else:
+            found.append(set())
+            before.append(claim)
+    return found
+
+
+def _things(text: str, claim: str, words: Words) -> set[str]:
+    "The names in `text`, or else its nouns, without the words of `claim`."
+    said = [t for t in tokens(_ASKS.sub("", text), words) if not t.small]
+    nouns = {t.lemma for t in said if not t.verb and not t.text[0].isdigit()} - set(lemmas(claim, words))
+    inner = set(text.split()[1:])
+    return {t.lemma for t in said if t.text[0].isupper() and t.text in inner} & nouns or nouns
+
+
+def _speaks_of(meant: set[str], e: Evidence, words: Words) -> bool:
+    "Whether the span, the sentence before it, the title or a heading names one of what is meant."
+    text = e.hit.chunk.text
+    before = [start for start, end in sentences(text) if end <= e.start][-1:]
+    return not meant or bool(
+        meant & set(lemmas(f"{e.about} {text[(before or [e.start])[0] : e.end]}", words))
+    )
+
+# %% ../../nbs/generation/cite.ipynb #b71e8910
 def _look(
     claim: str,
     cited: set[str | None],  # chunks
     evidence: Sequence[Evidence],
     min_support: float,
     how,  # support of a claim by pieces of evidence
+    about: Callable[[Evidence], bool],  # whether it is about what a pronoun in the claim means
 ) -> _Found:
     pieces = [*evidence, *pairs(evidence)]
-    scores = how(claim, pieces)
+    scores = [
+        s if about(e) else min(s, min_support / 2) for s, e in zip(how(claim, pieces), pieces, strict=True)
+    ]
     if not scores:
         return _Found(claim, 0.0, None, True)
     joined = len(evidence)
@@ -109,9 +147,17 @@ def check(
         return support(claim, pieces, encoder, index, **options)
 
     told, again = _once(found)
+    meant = _meant([claim for claim, _ in told], question, index.words)
     looked = [
-        _look(claim, {passages.get(n) for n in numbers}, evidence, min_support, how)
-        for claim, numbers in told
+        _look(
+            claim,
+            {passages.get(n) for n in numbers},
+            evidence,
+            min_support,
+            how,
+            lambda e, m=m: _speaks_of(m, e, index.words),
+        )
+        for (claim, numbers), m in zip(told, meant, strict=True)
     ]
     beside = []
     if question and len(looked) > 1:
@@ -127,7 +173,7 @@ def check(
     kept = [f for f in kept if not any(f is b for b in bare)]
     return _written(kept, beside, bare, again, evidence, question)
 
-
+# %% ../../nbs/generation/cite.ipynb #3f232230
 def _once(
     found: Sequence[tuple[str, tuple[int, ...]]],
 ) -> tuple[list[tuple[str, tuple[int, ...]]], list[str]]:
@@ -194,7 +240,7 @@ def _reason(beside: int, bare: int, again: int, citations: Sequence[Citation], a
 def _count(n: int) -> str:
     return f"{n} sentence" if n == 1 else f"{n} sentences"
 
-
+# %% ../../nbs/generation/cite.ipynb #4546c5c8
 def citation(number: int, evidence: Evidence, attached: bool) -> Citation:
     "The exact span of the document where `evidence` stands."
     chunk = evidence.hit.chunk
