@@ -384,6 +384,29 @@ def test_a_pronoun_means_what_was_spoken_of(encoder, question, told, texts, supp
     assert asked(encoder, question, told, *texts).sentences[0].supported is supported
 
 
+@pytest.mark.parametrize(
+    ("language", "text", "negation"),
+    [
+        ("german", "Der Turm ist im Winter geöffnet.", "Der Turm ist im Winter nicht geöffnet."),
+        ("french", "Le musée est ouvert le lundi.", "Le musée n'est pas ouvert le lundi."),
+        ("spanish", "El museo cierra los lunes.", "El museo no cierra los lunes."),
+        ("russian", "Музей открыт по понедельникам.", "Музей не открыт по понедельникам."),
+        ("english", "Музей открыт по понедельникам.", "Музей не открыт по понедельникам."),
+    ],
+)
+def test_a_negation_in_another_language_is_one(language, text, negation):
+    words = Words(language)
+    assert disagreement(text, text, words) == disagreement(negation, negation, words) == ""
+    assert "negated" in disagreement(text, negation, words) and "negated" in disagreement(
+        negation, text, words
+    )
+
+
+def test_sentences_end_before_any_capital():
+    for text in ("Das Museum öffnet. Über Mittag ist zu.", "Él abre. ¿Cuándo cierra?", "Он не знал. Да."):
+        assert len(sentences(text)) == 2
+
+
 # Entailment
 
 

@@ -23,6 +23,7 @@ from liquid_ai.generation.forms import (
 from .bindings import elsewhere, led_elsewhere, opposed_in_clause, turned_round
 from liquid_ai.generation.operators import (
     condition_dropped,
+    negated_abroad,
     operator_lost_or_added,
     other_time,
     prefix_on_one_side,
@@ -303,7 +304,7 @@ def disagreement(
         return f"{', '.join(lacking)} not in the passage"
     if reply and not answer and (reply[1].lower() == "no") != bool(_NEGATION.search(told)):
         return f"{reply[1]!r} and what follows it disagree"
-    if _negated_on_one_side(told, passage, words):
+    if _negated_on_one_side(told, passage, words) or negated_abroad(told, passage, words):
         return "negated on one side only"
     if condition_dropped(told, passage, words):
         return "the passage sets a condition"

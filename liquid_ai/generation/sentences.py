@@ -14,8 +14,9 @@ from .quantities import in_digits
 _SENTENCE_END = re.compile(
     r"\n\s*\n\s*"  # a blank line
     r"|\n(?=\s*(?:[*+\-•]|\d+[.)])\s)"  # before a list item
-    r"|(?<=[.!?…])[\"'”’)\]]*(?:[ \t]*\[\d{1,3}\])*\s+(?=[\"'“‘(\[*`_]*[A-Z0-9_])"  # after a full stop
-    r"|(?<=[。！？])(?=\S)"
+    r"|(?<=[.!?…])[\"'”’)\]]*(?:[ \t]*\[\d{1,3}\])*\s+"  # after a full stop
+    r"(?=[\"'“‘«„(\[*`_¿¡]*[^\Wa-zß-öø-ÿа-яёα-ω])"  # before a capital of any alphabet
+    r"|(?<=[。！？])(?=\S)|(?<=[।؟])\s*(?=\S)"
 )
 _CLOSING = re.compile(r"[\"'”’)\]]*(?:[ \t]*\[\d{1,3}\])*")  # quotes, brackets, citation marks
 _SHORT = re.compile(
