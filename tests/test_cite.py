@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from time import process_time
 
 import numpy as np
 import pytest
@@ -10,9 +11,10 @@ from hypothesis import strategies as st
 
 from liquid_ai.core import Document, Hit, Hits, InputError, ModelError, Settings, chunk_document, to_json
 from liquid_ai.generation.abstain import answer_confidence, lacks_what_is_asked
-from liquid_ai.generation.agree import disagreement, says_something
+from liquid_ai.generation.agree import disagreement, negations, says_something
 from liquid_ai.generation.cite import check, claims, confidence, find_evidence, fold, quotation, sentences
 from liquid_ai.generation.entail import load_entailment
+from liquid_ai.generation.quantities import quantities
 from liquid_ai.generation.support import pairs, support
 from liquid_ai.indexing.embed import load_encoder
 from liquid_ai.indexing.sparse import BM25Index
@@ -135,6 +137,28 @@ def test_sentences_cover_every_letter_once(text):
         ("Call set_limit() first.", "Call set_level() first.", "set_limit"),
         ("The bridge was demolished in 1990.", "The bridge was built in 1990.", "demolished"),
         ("It has 12 rooms.", "It has 21 rooms.", "12"),
+        ("Aspirin lowers the risk.", "Aspirin may lower the risk.", "may"),
+        ("The owner must end the lease.", "The owner may end the lease.", "must"),
+        ("All patients recovered.", "Some patients recovered.", "all"),
+        ("Every witness saw it.", "Most of the witnesses saw it.", "all"),
+        ("Exactly 300 people live there.", "About 300 people live there.", "exactly"),
+        ("The drug is given to more than 20 men.", "The drug is given to up to 20 men.", "'"),
+        ("The tunnel is 20 km long.", "The tunnel is less than 20 km long.", "less than"),
+        ("The striker scored.", "The striker hardly scored.", "hardly"),
+        ("The ferry runs on Sundays.", "The ferry runs daily except on Sundays.", "except"),
+        ("The bridge is unsafe.", "The mayor denied that the bridge is unsafe.", "said"),
+        ("The judge admitted the evidence.", "The judge refused to admit the evidence.", "said"),
+        ("It is the highest mountain.", "It is the second highest mountain.", "second"),
+        ("The patient should rest.", "If the fever persists, the patient should rest.", "condition"),
+        ("The treaty was signed last year.", "The treaty will be signed next year.", "future"),
+        ("The vaccine is safe.", "The vaccine is unsafe.", "opposite"),
+        ("Lyon has 2.1 million people.", "Paris has 2.1 million people and Lyon has 520,000.", "2.1 million"),
+        ("It took effect in 1951.", "It was signed in 1951 and took effect in 1953.", "1951"),
+        ("Add 200 g of sugar.", "Add 200 g of flour, then 50 g of sugar.", "200 g"),
+        ("Canada lent Mexico money.", "Mexico lent Canada money.", "exchanged"),
+        ("The train goes from Rome to Oslo.", "The train goes from Oslo to Rome.", "'"),
+        ("Insulin is made by the liver.", "Insulin is made by the pancreas in the liver.", "by"),
+        ("Peru has Chile to the north.", "Peru has Chile to the south and Ecuador to the north.", "north"),
     ],
 )
 def test_what_speaks_against_a_claim_is_named(claim, passage, part):
@@ -150,6 +174,12 @@ def test_what_speaks_against_a_claim_is_named(claim, passage, part):
         ("The limit is 1000 bytes.", "The limit is 1,000 bytes."),
         ("No, the gate is not closed.", "The gate is not closed."),
         ("The heron is a bird.", "The heron, a large bird, eats fish."),
+        ("Some patients recovered.", "All patients recovered."),
+        ("Aspirin may lower the risk.", "Aspirin lowers the risk."),
+        ("The tenant pays a deposit.", "The tenant must pay a deposit."),
+        ("Lyon has 520,000 people.", "Paris has 2.1 million people and Lyon has 520,000."),
+        ("It was signed in 1951.", "It was signed in 1951 and took effect in 1953."),
+        ("Add 50 g of sugar.", "Add 200 g of flour, then 50 g of sugar."),
         ("Paris is the capital of France.", "The capital of France is Paris."),
         ("", ""),
         ("🙂", "Herons eat fish."),
@@ -227,6 +257,154 @@ def test_confidence_falls_with_what_is_missing(encoder):
     )
     assert lacks_what_is_asked("How many rooms?", "It has rooms.")
     assert confidence([]) == answer_confidence([]) == 0
+
+
+FAQ = "May I bring a dog? Yes, on a lead. Can I pay by card in the shop? No, only cash is taken."
+
+
+@pytest.mark.parametrize(
+    ("told", "supported"),
+    [
+        ("No, only cash is taken.", True),
+        ("Only cash is taken in the shop.", True),
+        ("No, you cannot pay by card in the shop.", True),
+        ("Yes, you can pay by card in the shop.", False),
+        ("You can pay by card in the shop.", False),
+        ("Can I pay by card in the shop?", False),
+    ],
+)
+def test_a_question_says_nothing_but_with_its_answer(encoder, told, supported):
+    checked = asked(encoder, "Can I pay by card in the shop?", told, FAQ)
+    assert checked.supported is supported
+    if supported:
+        assert checked.citations[0].quote == "Can I pay by card in the shop? No, only cash is taken."
+
+
+def test_question_and_answer_are_quoted_as_one_span(encoder):
+    _, hits = hits_of(FAQ, "Who pays for the dog?")
+    question = "Can I pay by card in the shop?"
+    evidence = find_evidence(question, hits, encoder, BM25Index.build([FAQ, "other"], WORDS))
+    assert [c.quote for c in quotation(evidence, question).citations] == [
+        "Can I pay by card in the shop? No, only cash is taken."
+    ]
+    assert len(evidence) == 2  # the bare question of the second text is none
+
+
+def test_a_quotation_goes_on_only_into_evidence(encoder):
+    text = (
+        "To open the vault of the museum you need the following:\n\nSay the word KUMQUAT to the guard today."
+    )
+    _, hits = hits_of(text)
+    evidence = find_evidence("How do I open the vault?", hits, encoder, BM25Index.build([text], WORDS))
+    assert "KUMQUAT" in quotation(evidence).text
+    assert quotation([e for e in evidence if "KUMQUAT" not in e.text]) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("Use items[0] to get it.", ["Use items[0] to get it."]),
+        ("The list is [1, 2, 3].", ["The list is [1, 2, 3]."]),
+        ("It opened [1][2]. It closed.[3]", ["It opened.", "It closed."]),
+        (
+            "1. The recipe needs two eggs.\n2. It needs flour.",
+            ["The recipe needs two eggs.", "It needs flour."],
+        ),
+        ("The gate is open. The gate is not open.", ["The gate is open.", "The gate is not open."]),
+        ("Rome beat Oslo. Oslo beat Rome.", ["Rome beat Oslo.", "Oslo beat Rome."]),
+    ],
+)
+def test_claims_come_through_whole(text, wanted):
+    assert [claim for claim, _ in claims(text, True)] == wanted
+
+
+def test_what_is_left_out_is_told(encoder):
+    told = "Ann Baker wrote the guide. Ann Baker wrote the guide [1]. She wrote:"
+    checked = asked(encoder, "who wrote the guide", told, GUIDE)
+    assert checked.removed == ("Ann Baker wrote the guide.", "She wrote:") and "left out" in checked.reason
+
+
+@pytest.mark.parametrize("unsupported", ["flag", "remove"])
+def test_no_later_sentence_takes_the_place_of_the_first(encoder, unsupported):
+    told = "Ann Baker wrote the guide in 1999. Ann Baker wrote the guide in 1887."
+    checked = asked(encoder, "who wrote the guide", told, GUIDE, unsupported=unsupported)
+    assert not checked.supported and len(checked.sentences) + len(checked.removed) == 2
+
+
+@pytest.mark.parametrize("unit", ["1,", "not cat ", "The cat eats 5 fish. ", "[1] ", "from 1 to 2 ", "a"])
+def test_long_texts_take_time_in_proportion(unit):
+    text = (unit * 100_000)[:100_000]
+    readers = (
+        lambda: claims(text, True),
+        lambda: sentences(text),
+        lambda: quantities(text),
+        lambda: negations(text, WORDS),
+        lambda: disagreement(text, text, WORDS),
+        lambda: disagreement("The cat eats 5 fish and is not red.", text, WORDS),
+    )
+    for read in readers:
+        start = process_time()  # of this process: whatever else runs
+        read()
+        assert process_time() - start < 5  # what grows with the square takes a minute
+
+
+@pytest.mark.parametrize("bar", [0.0, 0.2, 0.4, 0.65])
+def test_a_veto_holds_whatever_the_threshold_is(encoder, bar):
+    told = "The museum never opened in 1923."
+    assert not asked(encoder, "When did the museum open?", told, BIRDS, min_support=bar).supported
+
+
+def test_attached_does_not_depend_on_the_order_of_claims(encoder):
+    told = ["Ann Baker wrote the first guide to the valley in 1887.", "Ann Baker wrote the first guide [1]."]
+    for order in (told, told[::-1]):
+        checked = asked(encoder, "Who wrote the guide?", " ".join(order), GUIDE)
+        assert [c.attached for c in checked.citations] == [False]
+
+
+@pytest.mark.parametrize(
+    ("question", "told", "texts", "supported"),
+    [
+        (
+            "When did the museum open?",
+            "It opened in 1923.",
+            ("The bakery opened in 1923.", "The museum is red."),
+            False,
+        ),
+        ("When did the museum open?", "It opened in 1923.", (BIRDS,), True),
+        (
+            "When was Otto born?",
+            "He was born in 1850.",
+            ("Otto was a painter.", "Carl was born in 1850."),
+            False,
+        ),
+        ("When was Otto born?", "He was born in 1850.", ("Otto was a painter. He was born in 1850.",), True),
+    ],
+)
+def test_a_pronoun_means_what_was_spoken_of(encoder, question, told, texts, supported):
+    assert asked(encoder, question, told, *texts).sentences[0].supported is supported
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "negation"),
+    [
+        ("german", "Der Turm ist im Winter geöffnet.", "Der Turm ist im Winter nicht geöffnet."),
+        ("french", "Le musée est ouvert le lundi.", "Le musée n'est pas ouvert le lundi."),
+        ("spanish", "El museo cierra los lunes.", "El museo no cierra los lunes."),
+        ("russian", "Музей открыт по понедельникам.", "Музей не открыт по понедельникам."),
+        ("english", "Музей открыт по понедельникам.", "Музей не открыт по понедельникам."),
+    ],
+)
+def test_a_negation_in_another_language_is_one(language, text, negation):
+    words = Words(language)
+    assert disagreement(text, text, words) == disagreement(negation, negation, words) == ""
+    assert "negated" in disagreement(text, negation, words) and "negated" in disagreement(
+        negation, text, words
+    )
+
+
+def test_sentences_end_before_any_capital():
+    for text in ("Das Museum öffnet. Über Mittag ist zu.", "Él abre. ¿Cuándo cierra?", "Он не знал. Да."):
+        assert len(sentences(text)) == 2
 
 
 # Entailment

@@ -29,6 +29,11 @@ SAME = [
     ("10:30 pm", "22:30"),
     ("a dozen eggs", "12 eggs"),
     ("the 1990s", "the 1990's"),
+    ("10 pm", "22:00"),
+    ("half an hour", "30 minutes"),
+    ("one in five", "20 %"),
+    ("300 K", "26.85 °C"),
+    ("¥500", "500 yuan"),
 ]
 OTHER = [
     ("1,000", "1,001"),
@@ -51,6 +56,13 @@ OTHER = [
     ("10:30 am", "22:30"),
     ("the 1990s", "1990"),
     ("Apollo 12", "Apollo 11 and 12 people"),
+    ("10 pm", "10 am"),
+    ("in Python 3.1", "in Python 3.10"),
+    ("version 2.0", "version 2.1"),
+    ("12 V", "12 A"),
+    ("12 V", "12 Ω"),
+    ("5 K", "5 °C"),
+    ("one in five patients", "five patients"),
 ]
 
 

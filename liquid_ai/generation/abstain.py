@@ -62,7 +62,7 @@ def answer_confidence(
     cited: Evidence | None = None,  # what the answer rests on; None: the most relevant
     support: float = 1.0,  # of the answer's first sentence by what is cited
 ) -> float:  # 0 to 1
-    "The probability that what is cited answers the question. Source: Platt 1999, fitted in this notebook."
+    "How sure to be that what is cited answers: a probability at support 1. Source: Platt 1999, fitted here."
     if not evidence:
         return 0.0
     z = _BIAS + sum(w * x for w, x in zip(_WEIGHTS, features(evidence, question, cited), strict=True))

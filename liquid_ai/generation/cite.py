@@ -7,16 +7,18 @@ __all__ = ['Checked', 'check', 'citation', 'quotation', 'Evidence', 'find_eviden
            'claims', 'sentences', 'fold', 'without_rules', 'negations']
 
 # %% ../../nbs/generation/cite.ipynb #5ffcde6a
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..core import Citation, Encoder, InputError, Sentence
 from .abstain import answer_confidence, confidence
 from .agree import negations
-from .forms import lemmas
-from .sentences import claims, fold, sentences, without_rules
+from .forms import lemmas, tokens
+from .sentences import claims, fold, is_question, same_words, sentences, without_rules
 from .support import Entailment, Evidence, find_evidence, pairs, support
 from ..indexing.sparse import BM25Index
+from ..indexing.words import Words
 
 # %% ../../nbs/generation/cite.ipynb #804210b7
 _all_ = ["Evidence", "find_evidence", "support", "answer_confidence", "confidence", "claims"]
@@ -53,15 +55,51 @@ class _Found:
     attached: bool  # the model did not cite that passage
 
 
+_PRONOUN = re.compile(r"\W*(?:it|its|he|his|she|her|they|their|this|these)\b", re.I)
+_ASKS = re.compile(r"\W*(?:when|where|who|whom|whose|what|which|why|how)\b", re.I)
+
+
+def _meant(claims: Sequence[str], question: str, words: Words) -> list[set[str]]:
+    "What a claim may mean that starts with a pronoun: lemmas of claims before it, or of the question."
+    found, before = [], []
+    for claim in claims:
+        if _PRONOUN.match(claim):
+            found.append(set().union(*(_things(text, claim, words) for text in before or [question])))
+        else:
+            found.append(set())
+            before.append(claim)
+    return found
+
+
+def _things(text: str, claim: str, words: Words) -> set[str]:
+    "The names in `text`, or else its nouns, without the words of `claim`."
+    said = [t for t in tokens(_ASKS.sub("", text), words) if not t.small]
+    nouns = {t.lemma for t in said if not t.verb and not t.text[0].isdigit()} - set(lemmas(claim, words))
+    inner = set(text.split()[1:])
+    return {t.lemma for t in said if t.text[0].isupper() and t.text in inner} & nouns or nouns
+
+
+def _speaks_of(meant: set[str], e: Evidence, words: Words) -> bool:
+    "Whether the span, the sentence before it, the title or a heading names one of what is meant."
+    text = e.hit.chunk.text
+    before = [start for start, end in sentences(text) if end <= e.start][-1:]
+    return not meant or bool(
+        meant & set(lemmas(f"{e.about} {text[(before or [e.start])[0] : e.end]}", words))
+    )
+
+# %% ../../nbs/generation/cite.ipynb #b71e8910
 def _look(
     claim: str,
     cited: set[str | None],  # chunks
     evidence: Sequence[Evidence],
     min_support: float,
     how,  # support of a claim by pieces of evidence
+    about: Callable[[Evidence], bool],  # whether it is about what a pronoun in the claim means
 ) -> _Found:
     pieces = [*evidence, *pairs(evidence)]
-    scores = how(claim, pieces)
+    scores = [
+        s if about(e) else min(s, min_support / 2) for s, e in zip(how(claim, pieces), pieces, strict=True)
+    ]
     if not scores:
         return _Found(claim, 0.0, None, True)
     joined = len(evidence)
@@ -73,7 +111,7 @@ def _look(
         return scores[i] >= min_support, pieces[i].hit.chunk.id in cited, worth
 
     best = max(range(len(scores)), key=fit)
-    e = pieces[best] if scores[best] >= min_support else None
+    e = pieces[best] if scores[best] >= max(min_support, 1e-6) else None  # nothing supports at zero
     return _Found(claim, scores[best], e, pieces[best].hit.chunk.id not in cited)
 
 # %% ../../nbs/generation/cite.ipynb #51d2cc2b
@@ -105,11 +143,21 @@ def check(
         raise InputError(f"unsupported={unsupported!r} is unknown; use flag or remove")
 
     def how(claim: str, pieces: Sequence[Evidence]) -> list[float]:
-        return support(claim, pieces, encoder, index, question=question, entailment=entailment)
+        options = {"question": question, "entailment": entailment, "vetoed": min(0.45, min_support / 2)}
+        return support(claim, pieces, encoder, index, **options)
 
+    told, again = _once(found)
+    meant = _meant([claim for claim, _ in told], question, index.words)
     looked = [
-        _look(claim, {passages.get(n) for n in numbers}, evidence, min_support, how)
-        for claim, numbers in found
+        _look(
+            claim,
+            {passages.get(n) for n in numbers},
+            evidence,
+            min_support,
+            how,
+            lambda e, m=m: _speaks_of(m, e, index.words),
+        )
+        for (claim, numbers), m in zip(told, meant, strict=True)
     ]
     beside = []
     if question and len(looked) > 1:
@@ -120,25 +168,42 @@ def check(
             if _rambles(f, looked[0], question, c < _FAR, index)
         ]
     kept = [f for f in looked if not any(f is b for b in beside)]
-    bare = [f for f in kept if f.evidence is None and unsupported == "remove"]
+    stands = bool(looked) and looked[0].evidence is not None  # judged before anything is removed
+    bare = [f for f in kept if (f.evidence is None or not stands) and unsupported == "remove"]
     kept = [f for f in kept if not any(f is b for b in bare)]
-    return _written(kept, beside, bare, evidence, question)
+    return _written(kept, beside, bare, again, evidence, question)
+
+# %% ../../nbs/generation/cite.ipynb #3f232230
+def _once(
+    found: Sequence[tuple[str, tuple[int, ...]]],
+) -> tuple[list[tuple[str, tuple[int, ...]]], list[str]]:
+    "The claims without those that say nothing by themselves or the same again; and these."
+    told, again, said = [], [], set()
+    for claim, numbers in found:
+        words = same_words(claim)
+        if claim.endswith(":") or words in said:
+            again.append(claim)
+        else:
+            said.add(words)
+            told.append((claim, numbers))
+    return told, again
 
 # %% ../../nbs/generation/cite.ipynb #7126de3b
 def _written(
     kept: Sequence[_Found],
     beside: Sequence[_Found],
     bare: Sequence[_Found],
+    again: Sequence[str],
     evidence: Sequence[Evidence],
     question: str,
 ) -> Checked:
     "The text of the claims that are kept, with a mark for each citation."
-    text, verdicts, citations = "", [], {}
+    text, verdicts, citations, own = "", [], {}, {_span(f.evidence) for f in kept if not f.attached}
     for f in kept:
         marks = ()
         if f.evidence is not None:
-            key = (f.evidence.hit.chunk.id, f.evidence.start, f.evidence.end)
-            citations.setdefault(key, citation(len(citations) + 1, f.evidence, f.attached))
+            key = _span(f.evidence)
+            citations.setdefault(key, citation(len(citations) + 1, f.evidence, key not in own))
             marks = (citations[key].number,)
         start = len(text) + bool(text)
         text += (" " if text else "") + _marked(f.claim, marks)
@@ -146,12 +211,16 @@ def _written(
     best = kept[0].evidence if kept else None
     sure = answer_confidence(evidence, question, best, kept[0].score) if best is not None else 0.0
     answers = best is None or not question or sure >= _ANSWERS * answer_confidence(evidence, question)
-    removed, cited = tuple(f.claim for f in (*beside, *bare)), tuple(citations.values())
-    reason = _reason(len(beside), len(bare), cited, answers)
+    removed, cited = (*(f.claim for f in (*beside, *bare)), *again), tuple(citations.values())
+    reason = _reason(len(beside), len(bare), len(again), cited, answers)
     return Checked(text, tuple(verdicts), cited, sure, removed, reason, answers)
 
 
-def _reason(beside: int, bare: int, citations: Sequence[Citation], answers: bool) -> str:
+def _span(e: Evidence | None) -> tuple[str, int, int] | None:
+    return e and (e.hit.chunk.id, e.start, e.end)
+
+
+def _reason(beside: int, bare: int, again: int, citations: Sequence[Citation], answers: bool) -> str:
     "What was done, in words."
     told = []
     attached = sum(c.attached for c in citations)
@@ -161,6 +230,8 @@ def _reason(beside: int, bare: int, citations: Sequence[Citation], answers: bool
         told.append(f"{_count(beside)} cut off that had nothing to do with the question")
     if bare:
         told.append(f"{_count(bare)} removed that no passage supports")
+    if again:
+        told.append(f"{_count(again)} left out that repeat another or announce one")
     if not answers:
         told.append("the first sentence does not answer the question")
     return "; ".join(told)
@@ -169,7 +240,7 @@ def _reason(beside: int, bare: int, citations: Sequence[Citation], answers: bool
 def _count(n: int) -> str:
     return f"{n} sentence" if n == 1 else f"{n} sentences"
 
-
+# %% ../../nbs/generation/cite.ipynb #4546c5c8
 def citation(number: int, evidence: Evidence, attached: bool) -> Citation:
     "The exact span of the document where `evidence` stands."
     chunk = evidence.hit.chunk
@@ -194,10 +265,13 @@ def quotation(
 ) -> Checked | None:  # None: nothing here can stand alone
     "The most relevant sentence as an answer, cited."
     for e in evidence:
-        text = e.hit.chunk.text
-        following = [end for start, end in sentences(text) if start >= e.end]
-        if e.text.endswith(":") and following:
-            e = replace(e, end=following[0])
+        if e.text.endswith(":"):  # only into what is evidence itself: what is not was left out for a reason
+            after = [o for o in evidence if o.hit.chunk.id == e.hit.chunk.id and o.start >= e.end]
+            following = min(after, key=lambda o: o.start, default=e)
+            if not e.hit.chunk.text[e.end : following.start].strip():
+                e = replace(e, end=following.end)
+        if is_question(e.text):
+            continue
         if len(e.text.split()) >= 5 and len(e.text) <= _LONGEST_QUOTE and e.text[-1] in ".!?)\"'”’。！？":
             quoted, sure = _marked(e.text, (1,)), answer_confidence(evidence, question, e)
             verdict = Sentence(0, len(quoted), 1.0, True, (1,))

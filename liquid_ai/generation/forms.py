@@ -45,7 +45,7 @@ smaller, greater lesser, higher lower, longer shorter, older younger, older newe
 earlier later, better worse, stronger weaker, hotter colder, warmer cooler, heavier lighter, nearer
 farther, most least, most fewest, largest smallest, highest lowest, longest shortest, oldest youngest,
 oldest newest, first last, best worst, maximum minimum, upper lower, above below, before after, always
-never, always sometimes, all none, all some, every some, both neither, enable disable, accept reject,
+never, all none, both neither, enable disable, accept reject,
 allow forbid, create destroy, add remove, attack defend, north south, east west, northern southern,
 eastern western, left right, male female, man woman, men women, boy girl, mother father, true false,
 public private, early late, hot cold, success failure, succeed fail, support oppose, import export,
@@ -108,9 +108,20 @@ MARKERS = word_set(
 )
 
 # %% ../../nbs/generation/forms.ipynb #ee45dc53
-@functools.lru_cache(maxsize=1_024)
 def tokens(text: str, words: Words) -> tuple[Token, ...]:
     "The words of `text`, number words as digits."
+    return (_kept if len(text) <= _SHORT else _tokens)(text, words)
+
+
+_SHORT = 2_000  # characters: longer texts are not kept
+
+
+@functools.lru_cache(maxsize=1_024)
+def _kept(text: str, words: Words) -> tuple[Token, ...]:
+    return _tokens(text, words)
+
+
+def _tokens(text: str, words: Words) -> tuple[Token, ...]:
     text = re.sub(r"['’]s\b", "", in_digits(text))
     base, forms, _ = tables(words)
     found, end = [], 0

@@ -60,10 +60,12 @@ def _value(words: Sequence[str]) -> list[tuple[int, bool]]:
 
 def _digits(match: re.Match) -> str:
     words = [w for w in re.split(r"[\s-]+", match[0].lower()) if w != "and"]
-    rest = match.string[match.end() :]
+    rest = match.string[match.end() : match.end() + 20]
     if (words == ["one"] and _NO_COUNT.match(rest)) or (words[0] in _SCALES and len(words) > 1):
         return match[0]
-    if words in (["first"], ["second"]) and not _OTHER.search(match.string[: match.start()]):
+    if words in (["first"], ["second"]) and not _OTHER.search(
+        match.string[max(0, match.start() - 12) : match.start()]
+    ):
         return match[0]
     if len(words) == 1 and words[0] in _SCALES:
         return match[0]
@@ -71,10 +73,25 @@ def _digits(match: re.Match) -> str:
     return " and ".join(told) if " and " in match[0].lower() and len(told) > 1 else " ".join(told)
 
 
+_RATE = re.compile(
+    rf"\b({_ANY}|\d+) in ({_ANY}|\d+)\b(?! (?:second|minute|hour|day|week|month|year)s?\b)", re.I
+)
+
+
+def _percent(m: re.Match) -> str:
+    "One in five is 20 %; anything else that looks like it stays."
+    one, all_ = (int(w) if w.isdigit() else _SMALL.get(w.lower(), 0) for w in m.groups())
+    return f"{100 * one / all_:g} %" if 0 < one < all_ <= 100 else m[0]
+
+
 def in_digits(text: str) -> str:
     '`text` with its number words as digits: "twenty-first" is "21th".'
     text = re.sub(r"\b(?:a|one)\s+(?=(?:hundred|thousand|million|billion|dozen)\b)", "one ", text, flags=re.I)
     text = re.sub(r"\bone dozen\b", "12", text, flags=re.I)
+    text = _RATE.sub(
+        _percent, re.sub(r"\bhalf an? (?=hour|minute|day|year|kilo|mile|litre|gram)", "0.5 ", text)
+    )
+    text = re.sub(r"\ban? (?=hour\b(?! later))", "1 ", text)
     return _SPELLED.sub(_digits, text)
 
 # %% ../../nbs/generation/quantities.ipynb #c4213471
@@ -95,13 +112,19 @@ m/s: km/h .277777777778 kph, mph .44704, m/s 1
 W: W 1 watt, kW 1000 kilowatt, MW 1e6 megawatt, GW 1e9 gigawatt
 Hz: Hz 1 hertz, kHz 1000 kilohertz, MHz 1e6 megahertz, GHz 1e9 gigahertz
 %: % 1 percent, per\\s+cent 1
-K: °C 1, K 1 kelvin
+K: °C 1
+V: mV .001 millivolt, V 1 volt, kV 1000 kilovolt
+A: mA .001 milliampere, A 1 amp ampere
+Ω: Ω 1 ohm, kΩ 1000 kiloohm
+¥: CNY 1 yuan renminbi
+JPY: yen 1
 $: USD 1 dollar, cents? .01
 €: EUR 1 euro
 £: GBP 1
 """
 _SQUARE = re.compile(r"\b(?:square|sq\.?)\s+(\w+)|\b(\w+)\s+squared\b", re.I)
 _CELSIUS = re.compile(r"\s*(?:degrees?\s+(?:celsius|centigrade)|°\s*C\b)", re.I)
+_KELVIN = re.compile(r"\s*(?:(?-i:K)|kelvins?)(?!\w)", re.I)  # zero of the scale is 0 °C here
 _FAHRENHEIT = re.compile(r"\s*(?:degrees?\s+fahrenheit|°\s*F\b)", re.I)
 
 
@@ -144,9 +167,10 @@ _FIND = re.compile(
     rf"|(?P<dmy>\b\d{{1,2}}{_TH}?(?: of)? {_MONTH}(?:,? \d{{4}}\b)?)"
     rf"|(?P<mdy>\b{_MONTH} \d{{1,2}}{_TH}?\b(?!:)(?:,? \d{{4}}\b)?)"
     rf"|(?P<my>\b{_MONTH},? \d{{4}}\b)"
-    r"|(?P<exact>\b\d+(?:\.\d+){2,}\b|\b\d{1,2}:\d{2}(?::\d{2})?\b(?:\s?[ap]\.?m\b\.?)?)"
+    r"|(?P<exact>\b\d+(?:\.\d+){2,}\b|\b\d{1,2}:\d{2}(?::\d{2})?\b(?:\s?[ap]\.?m\b\.?)?"
+    r"|\b\d{1,2}\s?[ap](?:m\b|\.m\.))"
     rf"|(?P<order>\b\d+{_TH}\b)|(?P<decade>\b\d{{3}}0['’]?s\b)"
-    r"|(?P<currency>(?:US)?[$€£]\s?)?(?P<number>(?:(?<![\w.)])[-−])?(?:(?<![\w.])|(?<=\b[vV]))"
+    r"|(?P<currency>(?:US)?[$€£¥]\s?)?(?P<number>(?:(?<![\w.)])[-−])?(?:(?<![\w.])|(?<=\b[vV]))"
     r"\d+(?:(?:[,\u00a0\u202f]\d{3})+(?!\d)(?:\.\d+)?|[.,]\d+)?)"
     r"(?:(?P<tail>\s?(?:k|m|bn)(?!\w))|[\s-]?(?P<scale>hundred|thousand|million|billion|trillion)\b)?",
     re.I,
@@ -192,6 +216,8 @@ def _date(kind: str, text: str) -> tuple[Day, ...]:
 
 def _time(text: str) -> str:
     "A time of day by the 24-hour clock; anything else as it is."
+    if bare := re.fullmatch(r"(\d{1,2})\s?([ap])\.?m\.?", text, re.I):
+        text = f"{bare[1]}:00 {bare[2]}"
     m = re.match(r"(\d{1,2}):(\d{2}(?::\d{2})?)(?:\s?([ap]))?", text, re.I)
     if not m:
         return text
@@ -210,15 +236,20 @@ def _measured(m: re.Match, text: str) -> tuple[Quantity, int]:
     units, names = _units()
     if f := _FAHRENHEIT.match(text, end):
         unit, factor, offset, end = "K", 5 / 9, -160 / 9, f.end()
+    elif k := _KELVIN.match(text, end):
+        unit, offset, end = "K", -273.15, k.end()
     elif c := _CELSIUS.match(text, end):
         unit, end = "K", c.end()
-    elif not unit and (found := names.match(text, end) or names.match(text.lower(), end)):
+    elif not unit and (found := names.match(text, end) or names.match(text[end : end + 24].lower())):
         unit, factor = units.get(found[1]) or (("%", 1.0) if found[1].startswith("per") else ("$", 0.01))
-        end = found.end()
+        end = found.end() + (0 if found.string is text else end)
     return Quantity(text[m.start() : end].strip(), number, number * factor + offset, unit), end
 
 
-@functools.lru_cache(maxsize=1_024)
+_BEFORE = re.compile(r"\b([A-Z]\w*|version|release)[ \xa0]$")  # a capitalised word
+
+
+@functools.lru_cache(maxsize=256)
 def quantities(text: str) -> tuple[Quantity, ...]:
     "What is counted, measured and dated in `text`, in its order."
     text = _SQUARE.sub(_squared, in_digits(text))
@@ -227,7 +258,7 @@ def quantities(text: str) -> tuple[Quantity, ...]:
         kind, at = next(k for k in _KINDS if m[k] is not None), m.end()
         if kind == "number":
             item, at = _measured(m, text)
-            before = re.search(r"\b([A-Z]\w*)[ \xa0]$", text[: m.start()])
+            before = _BEFORE.search(text[max(0, m.start() - 40) : m.start()])
             if before and item.unit == "" and before[1].lower() not in _NO_NAMES:
                 item = replace(item, follows=before[1].lower())
             if found and found[-1].unit in ("", item.unit) and _is_range(text, last, m.start(), found[-1]):
@@ -292,6 +323,8 @@ def agrees(claimed: Quantity, held: Quantity) -> bool:
     if held.high is not None:  # an end of a range of years is a year
         return claimed.unit == held.unit == "" and claimed.value in (held.value, held.high)
     if claimed.unit == "":
+        if claimed.follows == held.follows != "" and "." in claimed.text and "." in held.text:
+            return claimed.text == held.text  # Python 3.10 comes after 3.9
         return held.unit not in ("th", "decade") and math.isclose(claimed.number, held.number, rel_tol=1e-13)
     return claimed.unit == held.unit and _close(claimed.value, held.value)
 

@@ -15,7 +15,7 @@ import numpy as np
 from ..core import Encoder, Hit, Hits
 from .agree import disagreement, missing, says_something
 from .forms import lemmas
-from .sentences import sentences, without_rules
+from .sentences import is_question, sentences, without_rules
 from ..indexing.sparse import BM25Index
 
 # %% ../../nbs/generation/support.ipynb #4cdb44d4
@@ -63,6 +63,18 @@ def shared_lemmas(
     return found / total if total else 0.0
 
 
+def _statements(text: str) -> list[tuple[int, int]]:
+    "The spans of what `text` says: a question only together with the sentence that answers it."
+    found, asked = [], None
+    for start, end in sentences(text):
+        if is_question(text[start:end]):
+            asked = start
+        else:
+            found.append((start if asked is None else asked, end))
+            asked = None
+    return found
+
+
 def find_evidence(
     question: str,
     hits: Hits,
@@ -72,7 +84,7 @@ def find_evidence(
     "The sentences of `hits`, by relevance to `question`."
     found: dict[str, tuple[Hit, int, int]] = {}
     for hit in hits:
-        for start, end in sentences(hit.chunk.text):
+        for start, end in _statements(hit.chunk.text):
             text = without_rules(hit.chunk.text[start:end])
             if len(text.split()) >= _MIN_WORDS:
                 found.setdefault(text, (hit, start, end))
@@ -111,7 +123,7 @@ def pairs(
     return found
 
 # %% ../../nbs/generation/support.ipynb #40bde2b4
-_VETOED = 0.45  # the most that a vetoed claim can score
+_VETOED = 0.45
 _JUDGED = 4  # passages that an entailment model reads for one claim
 
 Entailment = Callable[[list[tuple[str, str]]], list[float]]  # (passage, claim) → 0 to 1
@@ -125,6 +137,7 @@ def support(
     *,
     question: str = "",  # what the claim answers
     entailment: Entailment | None = None,  # judges the nearest passages instead of the measure
+    vetoed: float = _VETOED,  # the most that a vetoed claim can score
 ) -> list[float]:  # for each evidence, 0 to 1
     "How far each evidence supports `claim`: mean of cosine and shared words, unless vetoed."
     if not evidence:
@@ -136,15 +149,15 @@ def support(
         for e, cosine in zip(evidence, cosines.tolist(), strict=True)
     ]
     scores = [
-        min(s, _VETOED) if disagreement(claim, e.text, index.words, e.about) else s
+        min(s, vetoed) if disagreement(claim, e.text, index.words, e.about) else s
         for e, s in zip(evidence, likeness, strict=True)
     ]
     if entailment is None:
         return scores
-    scores = [min(s, _VETOED) for s in scores]
+    scores = [min(s, vetoed) for s in scores]
     nearest = sorted(range(len(scores)), key=lambda i: -likeness[i])[:_JUDGED]
     judged = entailment([(evidence[i].text, whole) for i in nearest])
     for i, p in zip(nearest, judged, strict=True):
         lacks = missing(claim, evidence[i].text, index.words, evidence[i].about)
-        scores[i] = min(p, _VETOED) if lacks else p
+        scores[i] = min(p, vetoed) if lacks else p
     return scores
