@@ -18,7 +18,7 @@ from .core import Answer, Generation, Hit, Hits, InputError, Step, StreamEvent, 
 from .generation.answer import REFUSAL
 from .generation.conversation import Turn, condense
 from .generation.data import as_data
-from .generation.models import choose_model
+from .generation.models import chosen_name
 from .generation.plan import decompose, missing
 from .generation.tool_calls import ToolCall, tool_calls, tool_list
 from .pipeline import RAG
@@ -289,9 +289,9 @@ class Agent:
         return last.answer
 
     def _tools(self) -> bool:
-        settings = self.rag.settings
-        name = settings.generator if settings.server else choose_model(settings)[0]
-        return self.planner == "tools" or (self.planner == "auto" and "lfm2" in name.lower())
+        if self.planner != "auto":
+            return self.planner == "tools"
+        return "lfm2" in chosen_name(self.rag.settings).lower()
 
 
 def _walk(run: _Run, tools: bool) -> _Steps:

@@ -194,7 +194,9 @@ def test_a_slip_is_a_common_word_with_one_letter_wrong():
     assert agree("Is the Recieve band good?", "Is the Receive band good?")  # a name is no slip
 
 
-@pytest.mark.parametrize("damaged", [b"", b"no gzip", gzip.compress(b"[]", mtime=0), gzip.compress(b'{"words": {}}')])
+@pytest.mark.parametrize(
+    "damaged", [b"", b"no gzip", gzip.compress(b"[]", mtime=0), gzip.compress(b'{"words": {}}', mtime=0)]
+)
 def test_a_damaged_lexicon_is_told(damaged, monkeypatch, tmp_path):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "lexicon.json.gz").write_bytes(damaged)
