@@ -181,7 +181,8 @@ def test_abstention_is_no_failure(store):
 def test_chat_reads_lines_until_exit(store):
     said = f"{QUESTION}\nexit\nWhere does the heron nest?\n"
     code, out, err = run("chat", "--store", store, stdin=said)
-    assert (code, err) == (0, "") and "[1] bees" in out and "Herons" not in out
+    assert (code, err) == (0, "") and "[1] bees" in out and "Where does" not in out
+    assert "Herons (attached)" not in out  # what comes after `exit` is not read
 
 
 @pytest.mark.parametrize("end", ["", "\n", "\n\nWho dances?\n", "\nexit\n", "\n  \n"])

@@ -114,8 +114,10 @@ _MONTH = re.compile(r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
 
 def _called(question: str) -> frozenset[str]:
     "The words with a capital inside a question, with their article: dates and *I* left out."
-    found = (the + name for the, name in _NAMED.findall(question) if not _MONTH.fullmatch(name))
-    return frozenset(name.lower() for name in found if name != "I")
+    found = [
+        (the, name) for the, name in _NAMED.findall(question) if name != "I" and not _MONTH.fullmatch(name)
+    ]
+    return frozenset(("" if name.isupper() else the) + name.lower() for the, name in found)
 
 # %% ../../nbs/generation/guard.ipynb #c4ddaecb
 def _near(form: tuple, other: tuple, names: frozenset[str]) -> bool:

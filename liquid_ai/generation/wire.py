@@ -177,7 +177,7 @@ class Wire:
     def close(self) -> None:
         "End what is under way and let go of every connection."
         if self._stop.alive:
-            self.run(self.client.aclose, time.monotonic() + 2)
+            self.run(lambda: _end_all(self.client), time.monotonic() + 2)
             self._stop()
             self._thread.join(5)
 
@@ -191,11 +191,14 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
         loop.close()
 
 
-async def _end_all() -> None:
+async def _end_all(client: Any = None) -> None:
+    "Cancel what is under way, and then close its connections: before, it would be tried again."
     tasks = asyncio.all_tasks() - {asyncio.current_task()}
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+    if client is not None:
+        await client.aclose()
 
 # %% ../../nbs/generation/wire.ipynb #1b62a846
 BODY = 1 << 20  # bytes of an answer that is no stream
