@@ -19,7 +19,8 @@ test: .venv/.dev models ## everything that CI checks
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slow: .venv/.dev models ## the tests that take minutes, which `test` leaves out
-	$(BIN)/python -m pytest -m slow || [ $$? -eq 5 ] # 5: no test is marked
+	$(BIN)/python -m pytest -m slow
+	$(BIN)/nbdev_test --flags slow --path 'nbs/evaluation/*.ipynb' --n_workers 1
 
 lab: .venv/.dev models ## the notebooks, in JupyterLab
 	$(BIN)/python -m ipykernel install --prefix .venv --name python3 --display-name "liquid_ai (.venv)"

@@ -145,9 +145,8 @@ def merged(
     "The answers of all parts as one; every citation is one of theirs."
     found = [(part, a) for part, a in answered if not a.abstained]
     lost = [part for part, a in answered if a.abstained]
-    reason = "; ".join(
-        [*(f"no answer was found to “{p}”" for p in lost), *(a.reason for _, a in found if a.reason)]
-    )
+    told = [*(f"no answer was found to “{p}”" for p in lost), *(a.reason for _, a in found if a.reason)]
+    reason = "; ".join(dict.fromkeys(told))
     hits = _together([a.hits for _, a in answered])
     if not found:
         return replace(answered[0][1], question=question, hits=hits, reason=reason)

@@ -475,6 +475,7 @@ def test_a_variant_that_fails_or_does_nothing_is_named(variant, arguments, said)
         measure_latency({"a": lambda x: x, "b": variant}, [1, 2, 3], **arguments)
 
 
+@pytest.mark.slow
 def test_one_ratio_is_called_different_as_often_as_it_may_be():
     rng, calls = np.random.default_rng(0), 0
     for seed in range(60):

@@ -10,7 +10,7 @@ import functools
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
+from importlib.resources import files
 
 from liquid_ai.core import (
     Answer,
@@ -36,13 +36,26 @@ from ..indexing.assets import find_model
 from ..indexing.store import Snapshot
 
 # %% ../../nbs/generation/answer.ipynb #ceb76de9
-_CHECKERS = ("sentences", "quantities", "forms", "agree", "support", "entail", "cite", "abstain", "answer")
+_CHECKERS = (
+    "sentences",
+    "quantities",
+    "forms",
+    "agree",
+    "operators",
+    "bindings",
+    "support",
+    "entail",
+    "cite",
+    "abstain",
+    "answer",
+)
 
 
 @functools.cache
 def _checkers() -> str:
     "The code that checks, hashed."
-    return digest(*(Path(__file__).with_name(f"{name}.py").read_bytes() for name in _CHECKERS))
+    home = files("liquid_ai.generation")
+    return digest(*((home / f"{name}.py").read_bytes() for name in _CHECKERS))
 
 
 def check_version(
