@@ -31,6 +31,7 @@ from liquid_ai.core import (
     InputError,
     LiquidError,
     Sentence,
+    Settings,
     Signal,
     Usage,
     to_json,
@@ -142,10 +143,17 @@ def cache_key(
     if not isinstance(question, str):
         raise InputError(f"a question is text, not {type(question).__name__}")
     question = normalised(question)
+    parameters = _settings(parameters) if isinstance(parameters, Settings) else parameters
     parts = [*versions.values(), where or {}, frozenset(principals), parameters]
     scope = hashlib.blake2b(encoded(parts), digest_size=32)
     whole = hashlib.blake2b(encoded([scope.digest(), question]), digest_size=32)
     return Key(question, scope.hexdigest(), whole.hexdigest(), model)
+
+
+@functools.lru_cache(maxsize=64)
+def _settings(settings: Settings) -> bytes:
+    "The same settings are part of many keys: encoded once."
+    return encoded(settings)
 
 # %% ../../nbs/generation/cache_entry.ipynb #379491b8
 _WHOLE = 1 << 53  # beyond it JSON's numbers are not exact. Source: RFC 8259
