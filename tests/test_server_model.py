@@ -415,7 +415,9 @@ def test_retry_after_is_waited_for(form):
         model.close()
 
 
-@pytest.mark.parametrize("value", ["3600", email.utils.formatdate(time.time() + 3_600, usegmt=True)])
+@pytest.mark.parametrize(
+    "value", ["3600", email.utils.formatdate(time.time() + 3_600, usegmt=True)], ids=["seconds", "date"]
+)
 def test_a_wait_beyond_the_deadline_is_an_error_at_once(value):
     start = time.monotonic()
     message, asked = failure(status_first(*[429] * 9, retry_after=value), retries=5)
