@@ -23,7 +23,6 @@ from collections.abc import (
 )
 from contextlib import AbstractContextManager, aclosing, closing
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -40,7 +39,6 @@ from liquid_ai.core import (
     Stopwatch,
     StreamEvent,
     check_names,
-    digest,
     html_card,
 )
 from .generation.answer import check_version, write_answer
@@ -287,8 +285,7 @@ class RAG(Answering):
     def explain(
         self,
         of: str | Answer,  # a question: why its hits are where they are; an answer: where it came from
-        influence: bool
-        | str = True,  # of an answer: what it would be without each cited hit; `every`: without each
+        influence: bool | str = True,  # of an answer: what it is without each cited hit; `every`: each hit
         **options,  # of a question: `top_k`, `mode`, `where`, `principals`
     ) -> Explanation | AnswerExplanation:
         "Why a question finds what it does, or where an answer came from. Raises: `InputError`, `StoreError`."
@@ -441,23 +438,19 @@ async def in_thread(
 # %% ../nbs/pipeline.ipynb #1e608bde
 def _key(rag: RAG, asked: _Asked, snapshot: Snapshot) -> Key:
     "What the answer depends on: the question, who asks, every setting, and what reads and writes."
+    settings = asked.settings
+    code = PROMPT_VERSION, check_version(settings), __version__
     return cache_key(
         asked.question,
         index=snapshot.version,
         encoder=rag.store.meta("encoder") or "none",
-        model=writer_fingerprint(asked.settings),
-        adapter=asked.settings.adapter,
-        prompt=PROMPT_VERSION,
+        model=writer_fingerprint(settings),
+        adapter=settings.adapter,
+        prompt=" ".join(code),
         where=asked.where,
         principals=asked.principals,
-        parameters=(_print(asked.settings), check_version(asked.settings), __version__),
+        parameters=settings,
     )
-
-
-@lru_cache(maxsize=64)
-def _print(settings: Settings) -> str:
-    "All settings, hashed once."
-    return digest(repr(settings))
 
 
 def open_cache(settings: Settings) -> Cache | None:  # None: no answer is kept

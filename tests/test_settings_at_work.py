@@ -4,6 +4,7 @@ import pytest
 
 from liquid_ai import RAG, Document, InputError, ModelError, Settings
 from liquid_ai.core import Generation, Usage
+from liquid_ai.generation.answer import check_version
 
 MUSEUM = "The museum opened in 1923 by the river. A ticket costs twelve euros."
 
@@ -80,3 +81,13 @@ def test_a_judge_that_is_not_there_is_told_before_a_word_is_written(tmp_path, mo
 def test_what_cannot_be_meant_is_refused(wrong):
     with pytest.raises(InputError, match=next(iter(wrong))):
         Settings(**wrong)
+
+
+def test_the_version_of_checking_follows_the_models_that_judge_and_rank(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    plain = check_version()
+    for name in ("entailment", "rerank"):
+        chosen = Settings(**{name: str(tmp_path)}, device="cpu")
+        before = check_version(chosen)
+        (tmp_path / "model.safetensors").write_bytes(name.encode())  # other weights in the same folder
+        assert len({plain, before, check_version(chosen)}) == 3

@@ -28,7 +28,7 @@ from liquid_ai.cli.options import (
     Principals,
     Question,
 )
-from .options import StoreFolder, TopK, Where, open_store, parse_where, settings_for
+from .options import StoreFolder, TopK, Where, conditions, open_store, settings_for
 from .say import Outcome, fail, failure, inert, on_terminal, say, short_path, shorten
 from ..core import Answer, Hits, LiquidError, StreamEvent, cache_dir
 
@@ -72,10 +72,9 @@ def search(
     as_json: Json = False,
 ) -> Outcome:
     "Find the passages that a question is about."
-    conditions = parse_where(where)
+    options = conditions(top_k, mode, where, principals)
     with open_store(store) as rag:
-        who = principals or ()
-        hits = rag.search(question, top_k=top_k, mode=mode, where=conditions, principals=who)
+        hits = rag.search(question, **options)
     return Outcome({"question": question, "hits": hits}, lambda: show_hits(hits))
 
 # %% ../../nbs/cli/commands.ipynb #3fbdbf74
@@ -148,7 +147,7 @@ def ask(
     as_json: Json = False,
 ) -> Outcome:
     "Answer a question from the store, with citations."
-    options = {"top_k": top_k, "mode": mode, "where": parse_where(where), "principals": principals or ()}
+    options = conditions(top_k, mode, where, principals)
     options |= {"cache": cache}
     with open_store(store, generator) as rag:
         answer = by_agent(rag, question, **options) if agent else answer_question(rag, question, **options)
@@ -167,7 +166,7 @@ def chat(
     "Ask one question after the other; an empty line, `exit` or Ctrl-D ends it."
     from liquid_ai.generation.conversation import Conversation
 
-    options = {"top_k": top_k, "mode": mode, "where": parse_where(where), "principals": principals or ()}
+    options = conditions(top_k, mode, where, principals)
     said: list[Any] = []
     with open_store(store, generator) as rag:
         talk = Conversation(history_tokens=rag.settings.history_tokens)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['STORE', 'StoreFolder', 'MaybeStore', 'Paths', 'Question', 'TopK', 'Mode', 'Where', 'Access', 'Principals',
-           'Generator', 'Kept', 'Agent', 'Json', 'settings_for', 'open_store', 'parse_where']
+           'Generator', 'Kept', 'Agent', 'Json', 'settings_for', 'open_store', 'parse_where', 'conditions']
 
 # %% ../../nbs/cli/options.ipynb #d5bf2a21
 import json
@@ -79,3 +79,10 @@ def parse_where(
             typed = text
         found.setdefault(key, []).extend([text, typed] if isinstance(typed, int | float) else [text])
     return found or None
+
+# %% ../../nbs/cli/options.ipynb #b2ac5a5b
+def conditions(
+    top_k: int | None, mode: str | None, where: Sequence[str] | None, principals: Sequence[str] | None
+) -> dict[str, Any]:
+    "What a search and an answer are asked with. Raises: `InputError`."
+    return {"top_k": top_k, "mode": mode, "where": parse_where(where), "principals": principals or ()}

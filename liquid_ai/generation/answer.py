@@ -59,13 +59,12 @@ def _checkers() -> str:
 
 
 def check_version(
-    settings: Settings = Settings(),  # `entailment` and `device` count
+    settings: Settings = Settings(),  # `entailment`, `rerank` and `device` count
 ) -> str:  # 16 hexadecimal digits
-    "Changes when an answer could be judged otherwise: with the code that checks, and the model that judges."
-    judge = settings.entailment
-    if judge:
-        judge = transformers_print(find_model(judge), judge, pick_device(settings.device))
-    return digest(_checkers(), judge)
+    "Changes with the code that checks an answer, and with the models that judge it and rank its passages."
+    named = [name for name in (settings.entailment, settings.rerank) if name not in ("", "none", "late")]
+    models = [transformers_print(find_model(n), n, pick_device(settings.device)) for n in named]
+    return digest(_checkers(), *models)
 
 # %% ../../nbs/generation/answer.ipynb #2c29d1ed
 REFUSAL = "The documents do not answer this."
