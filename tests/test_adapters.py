@@ -18,8 +18,9 @@ from transformers import AutoModelForCausalLM
 
 from liquid_ai import RAG, Document
 from liquid_ai.core import Device, InputError, ModelError, Settings
+from liquid_ai.generation.model_folder import random_lfm2
 from liquid_ai.generation.models import load_model, model_fingerprint, writer_fingerprint
-from liquid_ai.generation.transformers_model import TransformersModel, random_lfm2
+from liquid_ai.generation.transformers_model import TransformersModel
 
 CPU = Device("cpu", "float32", "a test")
 WEIGHTS = "adapter_model.safetensors"

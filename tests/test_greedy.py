@@ -8,7 +8,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 import liquid_ai.generation.greedy as greedy
 from liquid_ai.generation.greedy import Prefixes, PromptLookup, decode, decode_batch, new_cache, read
-from liquid_ai.generation.transformers_model import random_lfm2
+from liquid_ai.generation.model_folder import random_lfm2
 
 END = 4
 TOKENS = st.integers(5, 40)

@@ -19,11 +19,12 @@ import liquid_ai.generation.openvino_model as openvino_model
 import liquid_ai.generation.transformers_model as transformers_model
 import liquid_ai.indexing.assets as assets
 from liquid_ai.core import Device, Generation, InputError, ModelError, Settings
+from liquid_ai.generation.model_folder import random_lfm2
 from liquid_ai.generation.models import load_model, model_fingerprint
 from liquid_ai.generation.openvino_model import OpenVINOModel, cpu_options
 from liquid_ai.generation.packaged import PACKAGED, pull_packaged
 from liquid_ai.generation.streams import Left, my_turn
-from liquid_ai.generation.transformers_model import TransformersModel, random_lfm2
+from liquid_ai.generation.transformers_model import TransformersModel
 from liquid_ai.indexing.assets import quiet_transformers
 
 CPU = Device("cpu", "float32", "a test")

@@ -8,11 +8,12 @@ import pytest
 import liquid_ai.generation.models as models
 import liquid_ai.generation.packaged as packaged
 from liquid_ai.core import Device, InputError, ModelError, Settings
+from liquid_ai.generation.model_folder import random_lfm2
 from liquid_ai.generation.models import choose_model, chosen_name, load_model
 from liquid_ai.generation.openvino_model import OpenVINOModel
 from liquid_ai.generation.packaged import PACKAGED, packaged_torch_folder, pull_packaged
 from liquid_ai.generation.prompt import build_prompt
-from liquid_ai.generation.transformers_model import TransformersModel, random_lfm2
+from liquid_ai.generation.transformers_model import TransformersModel
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,7 @@ from .entail import load_entailment
 from .layout import screened, set_aside
 from .packaged import PACKAGED
 from .prompt import PROMPT_VERSION, build_prompt
-from .transformers_model import transformers_print
+from .model_folder import transformers_print
 from ..indexing.assets import find_model
 from ..indexing.store import Snapshot
 

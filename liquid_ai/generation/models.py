@@ -27,7 +27,8 @@ from liquid_ai.generation.packaged import (
 )
 from .server import ServerModel
 from .streams import file_state
-from .transformers_model import TransformersModel, missing_weights, transformers_print
+from .model_folder import missing_weights, transformers_print
+from .transformers_model import TransformersModel
 from .wire import is_open, server_root
 from ..indexing.assets import find_model, read_json
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..core import InputError, check_names
-from ..indexing.store import FACTS, Snapshot
+from ..indexing.snapshot import FACTS, Snapshot
 
 # %% ../../nbs/retrieval/filters.ipynb #24dad554
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
