@@ -3,6 +3,7 @@
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from liquid_ai.generation.greedy import decode
 from liquid_ai.generation.openvino_model import OpenVINOModel
 from liquid_ai.generation.packaged import PACKAGED, packaged_torch_folder, pull_packaged
 from liquid_ai.generation.transformers_model import TransformersModel
+from liquid_ai.indexing.store import Store
 from liquid_ai.ingestion.quickstart import corpus, questions
 from liquid_ai.pipeline import RAG
 
@@ -58,10 +60,12 @@ def timed(work: Callable[[], object]) -> tuple[float, object]:  # seconds, what 
     return time.perf_counter() - start, out
 
 
-def watched(model: LanguageModel, messages: Messages, tokens: int) -> tuple[float, float, Generation]:
+def watched(
+    model: LanguageModel, messages: Messages, tokens: int, stop: Sequence[str] = ()
+) -> tuple[float, float, Generation]:
     "Seconds to the first piece of text and to the end, and the answer."
     start, first = time.perf_counter(), None
-    for piece in model.stream(messages, tokens):  # noqa: B007
+    for piece in model.stream(messages, tokens, stop):  # noqa: B007
         first = time.perf_counter() - start if first is None else first
     return first, time.perf_counter() - start, piece
 
@@ -71,9 +75,9 @@ def pipeline(rag: RAG, asked: Sequence[str]) -> tuple[dict[str, Figure], list[Me
     sent, model, whole, bare, first = [], rag.model, [], [], []
     stream = model.stream
 
-    def noting(messages, max_tokens, *rest, **named):
-        sent.append(messages)
-        return stream(messages, max_tokens, *rest, **named)
+    def noting(*arguments):
+        sent.append(arguments)
+        return stream(*arguments)
 
     for n, question in enumerate([*asked[:WARM_UP], *asked]):
         sent.clear()
@@ -84,12 +88,13 @@ def pipeline(rag: RAG, asked: Sequence[str]) -> tuple[dict[str, Figure], list[Me
             del model.stream
         if answer.abstained or len(sent) != 1 or n < WARM_UP:
             continue
-        again, _ = timed(lambda: model.generate(sent[0], rag.settings.answer_tokens))
-        whole.append((seconds, answer, sent[0]))
+        again, _ = timed(lambda: model.generate(*sent[0]))
+        whole.append((seconds, answer, sent[0][0]))
         bare.append(again)
-        first.append(watched(model, sent[0], rag.settings.answer_tokens)[0])
+        first.append(watched(model, *sent[0])[0])
     seconds = np.array([s for s, *_ in whole])
     over = p50_ratio(seconds, np.array(bare), block=1)
+    extra = (seconds - np.array(bare)) * 1e3
     share = {"value": (over.value - 1) * 100, "interval": tuple((x - 1) * 100 for x in over.interval)}
     figures = {
         "questions answered": Figure(
@@ -102,8 +107,34 @@ def pipeline(rag: RAG, asked: Sequence[str]) -> tuple[dict[str, Figure], list[Me
         "whole pipeline over bare generate": Figure(
             **share, unit="%", interval_is=over.interval_is, target="< 5", note="medians, the same prompts"
         ),
+        "what the pipeline adds to an answer, p50": p50(extra, "ms"),
     }
-    return figures, [messages for *_, messages in whole]
+    return figures | paragraphs(rag, asked), [messages for *_, messages in whole]
+
+
+def paragraphs(rag: RAG, asked: Sequence[str]) -> dict[str, Figure]:
+    "What an answer gains and loses where the model is stopped at its first blank line, on the same questions."
+    known = {q.question: q.quote for q in questions()}
+    with RAG(Store(rag.store.folder), replace(rag.settings, one_paragraph=False)) as other:
+        figures = {}
+        for name, asking in {"one paragraph": rag, "as many as it writes": other}.items():
+            timed_answers = [timed(lambda q=q, asking=asking: asking.ask(q)) for q in asked]
+            given = [a for _, a in timed_answers if not a.abstained]
+            right = [
+                known[a.question] in " ".join(" ".join(c.quote.split()) for c in a.citations) for a in given
+            ]
+            said = [s for a in given for s in a.sentences]
+            figures |= {
+                f"{name}: answer p50": p50([s for s, a in timed_answers if not a.abstained], "s"),
+                f"{name}: tokens written": Figure(value=sum(a.usage.answer_tokens for a in given)),
+                f"{name}: answers that cite the marked place": Figure(
+                    value=sum(right), note=f"of {len(given)}"
+                ),
+                f"{name}: sentences that no passage supports": Figure(
+                    value=sum(not s.supported for s in said), note=f"of {len(said)}"
+                ),
+            }
+    return figures
 
 
 def reading_and_writing(rag: RAG, count: int) -> dict[str, Figure]:
@@ -126,15 +157,39 @@ def reading_and_writing(rag: RAG, count: int) -> dict[str, Figure]:
     seconds, answers = timed(lambda: model.batch(rows, ANSWER))
     alone, _ = timed(lambda: [model.generate(row, ANSWER) for row in rows])
     model.close()
+    figures = plain_pipeline(prompts, model_file=pull_packaged() / "model.gguf")
     tokens = sum(a.usage.answer_tokens for a in answers)
     note = f"{len(read[WARM_UP:])} distinct prompts of about 600 tokens, answers of {ANSWER}, no prefix cache"
-    return {
+    return figures | {
         "packaged model reads": p50(read[WARM_UP:], "tokens/s", ">= 3400", note),
         "packaged model writes": p50(write[WARM_UP:], "tokens/s", ">= 110", note),
         "packaged model, a batch of 8": Figure(
             value=tokens / seconds, unit="tokens/s", note="written, the time to read the prompts included"
         ),
         "a batch of 8 over one by one": Figure(value=alone / seconds, unit="times"),
+    }
+
+
+def plain_pipeline(prompts: Sequence[Messages], model_file: Path) -> dict[str, Figure]:
+    "OpenVINO GenAI's own `LLMPipeline` as it comes, on the same prompts: what this machine gives."
+    import openvino_genai as genai
+
+    pipe, config = genai.LLMPipeline(str(model_file), "CPU"), genai.GenerationConfig()
+    tokenizer = pipe.get_tokenizer()
+    config.max_new_tokens, config.do_sample, config.apply_chat_template = ANSWER, False, False
+    read, write = [], []
+    for messages in prompts:
+        ids = tokenizer.encode(tokenizer.apply_chat_template(list(messages), add_generation_prompt=True))
+        taken = pipe.generate(ids, config).perf_metrics
+        read.append(ids.input_ids.shape[1] / (taken.get_ttft().mean / 1e3))
+        write.append(1e3 / taken.get_tpot().mean)
+    return {
+        "OpenVINO GenAI's LLMPipeline reads": p50(
+            read[WARM_UP:], "tokens/s", note="the same prompts and file"
+        ),
+        "OpenVINO GenAI's LLMPipeline writes": p50(
+            write[WARM_UP:], "tokens/s", note="the same prompts and file"
+        ),
     }
 
 

@@ -71,6 +71,7 @@ class _Answering(_Searching):
     context_tokens: int = 0  # of retrieved text in a prompt; 0: 400 for the packaged model, 1,500 for others
     history_tokens: int = 400  # of earlier turns that a follow-up question may draw on
     answer_tokens: int = 64  # at most
+    one_paragraph: bool = True  # the model is stopped at its first blank line
     min_support: float = 0.65  # below it a sentence counts as unsupported
     unsupported: str = "flag"  # what becomes of such sentences: `flag` or `remove`
     entailment: str = ""  # a model that judges whether a passage entails a sentence: Hub id or folder

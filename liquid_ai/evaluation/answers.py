@@ -33,6 +33,7 @@ from liquid_ai.evaluation.squad import (
     table_html,
     token_f1,
 )
+from ..generation.answer import BLANK_LINE
 from ..generation.cite import Evidence, claims, fold
 from ..generation.prompt import build_prompt
 from ..retrieval.search import check_question
@@ -260,7 +261,7 @@ def _written(
 ) -> Answer:
     watch = Stopwatch()
     with watch("generate"):
-        *_, last = model.stream(messages, max_tokens)
+        *_, last = model.stream(messages, max_tokens, (BLANK_LINE,))  # as the pipeline does
     assert isinstance(last, Generation)
     text = " ".join(claim for claim, _ in claims(last.text, last.finished))
     versions = {"model": model.name, "weights": model.fingerprint, "baseline": how}

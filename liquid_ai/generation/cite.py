@@ -11,12 +11,14 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from ..core import Citation, Encoder, InputError, Sentence
 from .abstain import answer_confidence, confidence
 from .agree import negations
 from .forms import lemmas, tokens
 from .sentences import claims, fold, is_question, same_words, sentences, without_rules
-from .support import Entailment, Evidence, find_evidence, pairs, support
+from .support import Entailment, Evidence, find_evidence, pairs, stated, support
 from ..indexing.sparse import BM25Index
 from ..indexing.words import Words
 
@@ -81,11 +83,11 @@ def _things(text: str, claim: str, words: Words) -> set[str]:
 
 def _speaks_of(meant: set[str], e: Evidence, words: Words) -> bool:
     "Whether the span, the sentence before it, the title or a heading names one of what is meant."
+    if not meant:
+        return True
     text = e.hit.chunk.text
-    before = [start for start, end in sentences(text) if end <= e.start][-1:]
-    return not meant or bool(
-        meant & set(lemmas(f"{e.about} {text[(before or [e.start])[0] : e.end]}", words))
-    )
+    before = [start for start, end in sentences(text) if end <= e.start][-1:] or [e.start]
+    return bool(meant & set(lemmas(f"{e.about} {text[before[0] : e.end]}", words)))
 
 # %% ../../nbs/generation/cite.ipynb #b71e8910
 def _look(
@@ -125,6 +127,14 @@ def _rambles(found: _Found, first: _Found, question: str, far: bool, index: BM25
     same = found.evidence and first.evidence and found.evidence.hit.chunk.id == first.evidence.hit.chunk.id
     return bool(question) and far and not shared and not same
 
+
+def _vectors(
+    claims: Sequence[str], question: str, encoder: Encoder, words: Words
+) -> dict[str, np.ndarray]:  # by text; (d,) each
+    "Each claim, alone and as it is stated, encoded together."
+    texts = list(dict.fromkeys([*claims, *(stated(claim, question, words) for claim in claims)]))
+    return dict(zip(texts, encoder.encode(texts), strict=True)) if texts else {}
+
 # %% ../../nbs/generation/cite.ipynb #3ae4df47
 def check(
     found: Sequence[tuple[str, tuple[int, ...]]],  # as `claims` returns them
@@ -144,9 +154,11 @@ def check(
 
     def how(claim: str, pieces: Sequence[Evidence]) -> list[float]:
         options = {"question": question, "entailment": entailment, "vetoed": min(0.45, min_support / 2)}
-        return support(claim, pieces, encoder, index, **options)
+        vector = vectors[stated(claim, question, index.words)]
+        return support(claim, pieces, encoder, index, vector=vector, **options)
 
     told, again = _once(found)
+    vectors = _vectors([claim for claim, _ in told], question, encoder, index.words)
     meant = _meant([claim for claim, _ in told], question, index.words)
     looked = [
         _look(
@@ -161,11 +173,11 @@ def check(
     ]
     beside = []
     if question and len(looked) > 1:
-        cosines = encoder.encode([f.claim for f in looked]) @ encoder.encode([question], "query")[0]
+        asked = encoder.encode([question], "query")[0]
         beside = [
             f
-            for f, c in zip(looked[1:], cosines[1:], strict=True)
-            if _rambles(f, looked[0], question, c < _FAR, index)
+            for f in looked[1:]
+            if _rambles(f, looked[0], question, float(vectors[f.claim] @ asked) < _FAR, index)
         ]
     kept = [f for f in looked if not any(f is b for b in beside)]
     stands = bool(looked) and looked[0].evidence is not None  # judged before anything is removed

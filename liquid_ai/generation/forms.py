@@ -76,7 +76,9 @@ def tables(words: Words) -> tuple[dict[str, str], frozenset[str], dict[str, set[
     return base, forms, opposite
 
 
+@functools.lru_cache(maxsize=16_384)
 def stem_of(word: str, words: Words) -> str:
+    "The first stem of `word`, or the word where it has none."
     return (words(word) or [word.lower()])[0]
 
 # %% ../../nbs/generation/forms.ipynb #538f86e2

@@ -102,17 +102,20 @@ def converted(
     return folder / "encoder.xml" if folder_is_whole(folder) else convert_to_openvino(spec, folder, int8)
 
 # %% ../../nbs/indexing/openvino_encoder.ipynb #05bc64fb
+_BATCH = 192, 1_024  # tokens: a few sentences are shared out among the cores, a corpus runs in large pieces
+
+
 def run_bulk(
-    model,  # compiled, with inputs ids and mask and one output (batch, …)
+    requests: Sequence,  # of a compiled model with inputs ids and mask and one output (batch, …); all at work
     ids: Sequence[Sequence[int]],  # of each text
     spec: EncoderSpec,
-    requests: int,  # batches under way at a time
     keep: Callable[[list[int], np.ndarray], None],  # takes positions and output of a batch as it is done
     progress: bool,  # show a bar
 ) -> None:
     "Run every text through `model`, in batches of similar length."
     # not OpenVINO's queue: its threads hold on to a Python callback, and letting go of the model then hangs
-    free, busy = [model.create_infer_request() for _ in range(requests)], deque()
+    free, busy, lengths = list(requests), deque(), [len(i) for i in ids]
+    size = min(max(sum(lengths) // (4 * len(requests)), _BATCH[0]), _BATCH[1])
     with tqdm(total=len(ids), desc="Embedding", unit="chunk", disable=not progress) as bar:
 
         def finish() -> None:
@@ -122,7 +125,7 @@ def run_bulk(
             bar.update(len(batch))
             free.append(request)
 
-        for batch in length_batches([len(i) for i in ids]):
+        for batch in length_batches(lengths, size):
             if not free:
                 finish()
             busy.append((request := free.pop(), batch))
@@ -222,8 +225,8 @@ class OpenVINOEncoder(Tokenised):
                 vectors[row] = self._one(i)
             return unit_rows(vectors, self.dimensions)
         with self._lock:  # one bulk job at a time: it uses every core already
-            self._bulk = self._bulk or self._compile(streams=self._threads)
-            run_bulk(self._bulk, ids, self.spec, self._threads + 1, vectors.__setitem__, progress)
+            self._bulk = self._bulk or self._requests()
+            run_bulk(self._bulk, ids, self.spec, vectors.__setitem__, progress)
         return unit_rows(vectors, self.dimensions)
 
     def token_vectors(
@@ -238,6 +241,11 @@ class OpenVINOEncoder(Tokenised):
                 states[i] = np.array(found[row, : len(ids[i]), : self.dimensions], np.float32)
 
         with self._lock:
-            self._bulk_states = self._bulk_states or self._compile(self._threads, output=1)
-            run_bulk(self._bulk_states, ids, self.spec, self._threads + 1, keep, progress)
+            self._bulk_states = self._bulk_states or self._requests(output=1)
+            run_bulk(self._bulk_states, ids, self.spec, keep, progress)
         return states
+
+    def _requests(self, output: int = 0) -> list:
+        "One a core, and one that is made ready meanwhile."
+        model = self._compile(streams=self._threads, output=output)
+        return [model.create_infer_request() for _ in range(self._threads + 1)]
