@@ -19,7 +19,7 @@ class PromptLookup:
     def __init__(
         self,
         ids: Sequence[int],  # of the prompt
-        most: int = 10,  # tokens proposed at once
+        most: int = 8,  # tokens proposed at once
         sizes: Sequence[int] = (3, 2),  # of n-grams, the first that is found counts
     ):
         self.ids, self.most, self.sizes = [], most, sizes
@@ -31,7 +31,7 @@ class PromptLookup:
         for token in ids:
             for size in self.sizes:
                 if len(self.ids) >= size:
-                    self._follows.setdefault(tuple(self.ids[-size:]), len(self.ids))
+                    self._follows[tuple(self.ids[-size:])] = len(self.ids)  # the last place counts
             self.ids.append(int(token))
 
     def propose(self) -> list[int]:
