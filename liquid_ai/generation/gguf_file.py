@@ -36,7 +36,7 @@ def find_gguf(
 # %% ../../nbs/generation/gguf_file.ipynb #d8ad0519
 _NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _TEXT, _LIST = 8, 9
-_LONGEST = 1 << 26  # bytes of a header; that of a model with 65,000 tokens has some three million
+_LONGEST = 1 << 26  # bytes of a header; vocabularies of a quarter of a million tokens fit
 
 
 class _Header:
