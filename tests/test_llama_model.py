@@ -37,7 +37,7 @@ TOLERANCE = (
 GROUNDED = [
     ("Text: The museum opens at nine. Question: When does the museum open?", "nine"),
     ("Text: Iron melts at 1538 degrees Celsius. Question: At what temperature does iron melt?", "1538"),
-    ("What is the capital of France?", "Paris"),
+    ("Text: The bridge was opened in 1932 by the mayor. Question: When was the bridge opened?", "1932"),
 ]
 
 
@@ -88,6 +88,7 @@ def ask(topic):
     return [{"role": "system", "content": "Be brief."}, {"role": "user", "content": f"Tell me of {topic}."}]
 
 
+@pytest.mark.slow
 def test_the_packaged_model_on_llama_cpp_keeps_its_contract(packaged):
     check_contract(packaged)
 
@@ -103,22 +104,25 @@ def test_lfm2_reads_the_same_tokens_as_in_transformers(llama, lfm2):
 
 @pytest.mark.parametrize("topic", TOPICS)
 def test_lfm2_computes_what_transformers_computes(llama, lfm2, topic):
-    "Each token that llama.cpp wrote is transformers' choice after the same ones, up to what 16 bits round."
+    "Its greedy tokens are transformers' choices after the same ones, with the same chances."
     import torch
 
     ids = lfm2._tokenizer.apply_chat_template(ask(topic), add_generation_prompt=True)["input_ids"]
-    body = {"prompt": ids, "n_predict": 48, "temperature": 0, "samplers": ["temperature"], "n_probs": 5}
-    *steps, _ = llama._llama.steps("/completion", body | {"return_tokens": True, "stream": True})
-    told = [p for step in steps for p in step["completion_probabilities"]]
-    written = [p["id"] for p in told]
+    greedy = {"temperature": 0, "samplers": ["temperature"], "cache_prompt": False, "return_tokens": True}
+    _, told = llama._llama.ask("/completion", greedy | {"prompt": ids, "n_predict": 48})
+    written, compared = told["tokens"], 0
     with torch.inference_mode():
-        logits = lfm2._model(torch.tensor([ids + written])).logits[0, len(ids) - 1 : -1]
-    logs, off = logits.log_softmax(-1), 0.0
-    for row, p in zip(logs, told, strict=True):
-        off = max(off, *(abs(row[t["id"]].item() - t["logprob"]) for t in p["top_logprobs"]))
-        assert row.max() - row[p["id"]] <= TOLERANCE
-    assert off <= TOLERANCE
-    assert len(written) > 8
+        logs = lfm2._model(torch.tensor([ids + written])).logits[0, len(ids) - 1 : -1].log_softmax(-1)
+    for row, token in zip(logs, written, strict=True):
+        assert row.max() - row[token] <= TOLERANCE
+    for n in range(0, len(written), 8):
+        one = greedy | {"prompt": ids + written[:n], "n_predict": 1, "n_probs": 10}
+        _, told = llama._llama.ask("/completion", one)
+        for chance in told.get("completion_probabilities", ()):  # none where half a character was written
+            for t in chance["top_logprobs"]:
+                assert abs(logs[n][t["id"]].item() - t["logprob"]) <= TOLERANCE
+                compared += 1
+    assert compared >= 10
 
 
 @pytest.mark.parametrize("question, answer", GROUNDED)
