@@ -30,9 +30,7 @@ from liquid_ai.generation.transformers_model import TransformersModel
 CPU = Device("cpu", "float32", "a test")
 TOPICS = ("rain", "iron", "bees", "why the sea is salt", "1, 2, 3", "Ünïcödé ☔", "a", "word " * 300)
 
-TOLERANCE = (
-    5e-3  # of log-probabilities with keys and values in 16 bits; the logits' standard deviation is about 1
-)
+TOLERANCE = 0.03  # of a log-probability: llama.cpp attends in 16 bits; the logits' deviation is 0.8
 
 GROUNDED = [
     ("Text: The museum opens at nine. Question: When does the museum open?", "nine"),
