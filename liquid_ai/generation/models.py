@@ -17,6 +17,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..core import Device, InputError, LanguageModel, ModelError, Settings, digest, pick_device
+from .gguf_file import find_gguf
+from .llama_model import LlamaModel, llama_print
+from .llama_process import llama_build
 from .openvino_model import OpenVINOModel, openvino_print
 from liquid_ai.generation.packaged import (
     PACKAGED,
@@ -80,13 +83,14 @@ def free_memory(device: Device) -> int:
 # %% ../../nbs/generation/models.ipynb #99414b8d
 def choose_model(
     settings: Settings = Settings(),  # `generator` and `device` count
-) -> tuple[str, Path | None, str]:  # name, folder (None: the packaged model), and why
+) -> tuple[str, Path | None, str]:  # name, folder or GGUF file (None: the packaged model), and why
     "Which model `settings` mean. Raises: `ModelError` where it is not here."
     wanted = KNOWN.get(settings.generator.lower(), settings.generator)
     if settings.generator.lower() == "packaged":
         return PACKAGED, None, "the packaged model, as asked"
     if settings.generator != "auto":
-        return settings.generator, find_model(wanted), f"{settings.generator}, as asked"
+        place = find_gguf(wanted) or find_model(wanted)
+        return settings.generator, find_gguf(place) or place, f"{settings.generator}, as asked"
     here = downloaded_lfm2()
     if not here:
         return (
@@ -99,6 +103,21 @@ def choose_model(
         if size * 1.3 < room:
             return name, folder, f"{name}: the largest LFM2 in the Hub cache that fits {room / 1e9:.0f} GB"
     return PACKAGED, None, f"the packaged model: no downloaded LFM2 fits {room / 1e9:.1f} GB of free memory"
+
+# %% ../../nbs/generation/models.ipynb #a4b1c2d3
+def _is_gguf(place: Path | None) -> bool:
+    return place is not None and place.suffix.lower() == ".gguf"
+
+
+def _check_gguf(settings: Settings) -> None:
+    "Raises: `InputError` where a GGUF file is to be run in a way that llama.cpp has not."
+    if settings.adapter or settings.quantization != "none":
+        raise InputError(
+            f"adapter and quantization are for a model on torch; {settings.generator} is a GGUF file"
+        )
+    if settings.runtime != "auto":
+        told = f"runtime={settings.runtime!r} does not run {settings.generator}"
+        raise InputError(f"{told}: a GGUF file runs on llama.cpp, with runtime='auto'")
 
 # %% ../../nbs/generation/models.ipynb #bfff20aa
 DEVICES = ("auto", "cuda", "mps", "cpu")
@@ -127,9 +146,12 @@ def _checked(settings: Settings) -> None:
 
 @functools.lru_cache(maxsize=64)
 def _chosen(key: tuple, here: tuple) -> tuple[str, Path | None, str, Device | None]:
-    "Name, folder (None: the packaged model), why, torch's device (None: OpenVINO); fixed at the first call."
+    "Name, place (None: the packaged model), why, torch's device (None: not torch); fixed at the first call."
     settings = Settings(**dict(zip(_SHAPES, key, strict=True)))
     name, folder, why = choose_model(settings)
+    if _is_gguf(folder):
+        _check_gguf(settings)
+        return name, folder, f"{why}; llama.cpp {llama_build().split()[0]}", None
     plain = folder is None and settings.quantization == "none" and not settings.adapter
     plain = plain and settings.device in ("auto", "cpu")
     installed = importlib.util.find_spec("openvino_genai") is not None
@@ -169,6 +191,8 @@ def model_fingerprint(
             return model.fingerprint
         return digest("server", server_root(settings.server), settings.generator)
     name, folder, _, device = _plan(settings)
+    if _is_gguf(folder):
+        return llama_print(folder, name, settings.threads, settings.device)
     if device is None:
         return openvino_print(_pulled(), name, settings.threads)
     folder = folder or _pulled_for_torch()
@@ -265,6 +289,8 @@ def _load(settings: Settings) -> LanguageModel:
         key = os.environ.get("LIQUID_AI_API_KEY", "")
         return ServerModel(settings.server, settings.generator, api_key=key)
     name, folder, why, device = _plan(settings)
+    if _is_gguf(folder):
+        return LlamaModel(folder, name, settings.threads, why, settings.device)
     if device is None:
         return OpenVINOModel(pull_packaged(), name, settings.threads, why)
     shape = settings.threads, settings.quantization, settings.adapter
@@ -299,6 +325,8 @@ def _files(settings: Settings) -> tuple[str, ...]:
     if settings.server:
         return ()
     _, folder, _, device = _plan(settings)
+    if _is_gguf(folder):
+        return (str(folder),)
     folder = folder or (_pulled() if device is None else _pulled_for_torch())
     folders = [folder, Path(settings.adapter)] if settings.adapter else [folder]
     return tuple(str(p) for f in folders for p in (f, *sorted(f.glob("*"))))
