@@ -113,7 +113,7 @@ def pipeline(rag: RAG, asked: Sequence[str]) -> tuple[dict[str, Figure], list[Me
 
 
 def paragraphs(rag: RAG, asked: Sequence[str]) -> dict[str, Figure]:
-    "What an answer gains and loses where the model is stopped at its first blank line, on the same questions."
+    "What is gained and lost where the model is stopped at its first blank line, on the same questions."
     known = {q.question: q.quote for q in questions()}
     with RAG(Store(rag.store.folder), replace(rag.settings, one_paragraph=False)) as other:
         figures = {}
