@@ -9,7 +9,8 @@ question with its variants, two paraphrases with each other, a paraphrase with a
 hash in `SHA256SUMS`. `dev` and `held_out` were written before there was a guard; `practice` was written later
 than the guard's first versions, by someone who had not seen the guard or `held_out` (the test for shared
 questions then named half a dozen of its texts; the one question in both was replaced in `practice`): it is
-there to develop on, like `dev`. Every variant was read against its question for its label, by who
+there to develop on, like `dev`, but for a third of its source questions that was only counted, never read
+(`only_counted`). Every variant was read against its question for its label, by who
 wrote it: nobody else has judged them yet. What a company or a landlord rules is not known here: there a
 look-alike is a question that another rule may settle.
 
@@ -67,6 +68,12 @@ def pairs(
     ):
         raise ValueError(f"{split}.jsonl is not the file whose hash stands in SHA256SUMS")
     return tuple(Pair(**json.loads(line)) for line in content.decode().splitlines())
+
+
+def only_counted(pair: Pair) -> bool:
+    """Whether a pair of `practice` is of the third of its source questions that nobody read who worked on the
+    guard: what is hit there tells how well its rules carry over."""
+    return int(hashlib.sha256(pair.source.encode()).hexdigest(), 16) % 3 == 0
 
 
 @dataclass(frozen=True, slots=True)

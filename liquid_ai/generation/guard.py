@@ -95,11 +95,18 @@ def _folded(value):
     return value.lower() if value[:1] == "`" and sum(c.isalpha() for c in value) > 2 else value
 
 
+_SPEAKER = {"i", "you", "we"}
+
+
+def _one_person(a: str, b: str) -> bool:
+    "Whether two that act may be one: `others` is not the speaker, and `speaker` nobody else."
+    if a == b or "speaker" in (a, b):
+        return a == b or {a, b} <= _SPEAKER | {"speaker"}
+    return not a or not b or ("others" in (a, b) and not {a, b} & {"i", "we"})
+
+
 def _same_people(one: tuple[str, ...], two: tuple[str, ...]) -> bool:
-    pairs = ({a, b} for a, b in zip(one, two, strict=len(one) == len(two)))
-    return len(one) == len(two) and all(
-        len(p) == 1 or "" in p or ("others" in p and not p & {"i", "we"}) for p in pairs
-    )
+    return len(one) == len(two) and all(map(_one_person, one, two))
 
 
 @functools.lru_cache(65536)

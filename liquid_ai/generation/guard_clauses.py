@@ -37,7 +37,7 @@ _QUANTIFIERS = words_of(
 )
 _APART = words_of("together back away apart every each")
 _ASIDE = ARTICLES | _OWN | {"on", "to"}  # before *left*, which is no form of *leave* then
-_PARTED = words_of("before after when if while until")  # links of clauses
+_PARTED = words_of("before after when if while until unless")  # links of clauses
 
 # %% ../../nbs/generation/guard_clauses.ipynb #7158ccfa
 @dataclass(frozen=True, slots=True)
@@ -140,10 +140,17 @@ def clause_of(link: str, words: list[str], code: tuple[str, ...]) -> Clause:
                 or (word == "left" and before in _ASIDE)
             )
             kept.append(word if plain else lemma(word))
-    return _settled(Clause(link, tuple(kept), tuple(marks), tuple(subjects)))
+    return _settled(Clause(link, tuple(kept), tuple(marks), tuple(subjects)), words)
 
 # %% ../../nbs/generation/guard_clauses.ipynb #a7c1d2e4
-def _settled(clause: Clause) -> Clause:
+def _progressive(words: list[str]) -> bool:
+    "Whether a form of *be* only makes a tense: *why is it not draining*."
+    at = next((i for i, w in enumerate(words) if w in BEING), len(words))
+    doing = [w for w in words[at + 1 :] if w.endswith("ing") and used(lemma(w), "v") > used(w, "n")]
+    return len(doing) == 1 and not any(map(participle, words[at + 1 :]))
+
+
+def _settled(clause: Clause, words: list[str]) -> Clause:
     "A clause with its marks in order and its negation where it belongs."
     link, kept, marks = clause.link, list(clause.words), list(clause.marks)
     if link == "unless" and not {"not", "no", "never", "only"} & {*marks, *kept}:
@@ -153,6 +160,8 @@ def _settled(clause: Clause) -> Clause:
         kept = [w.removesuffix("+ed") for w in kept]
     if "not" in marks:
         marks, kept = _without_any(marks, kept)
+        if "BE" in kept and _progressive(words):  # it is not draining: it does not drain
+            kept.remove("BE")
         if "yet" in marks:  # still not
             marks = ["still", *(m for m in marks if m != "yet")]
     elif "yet" in marks and "PERFECT" in marks:

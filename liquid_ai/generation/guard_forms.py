@@ -93,9 +93,9 @@ def _agents(clause, head, base, particle, subject, tail) -> Iterator[Clause]:
     if not subject:
         return
     for agent, rest in choices:
-        hidden = (
-            "others" if {"PAST", "PERFECT"} & set(clause.marks) else ""
-        )  # what was done I need not have done
+        mine = _MODALS & {*clause.marks} or {"how", "HOW"} & {*clause.words} or clause.link
+        # what is done I need not do myself, unless I ask how to do it or whether I may
+        hidden = "" if mine and not {"PAST", "PERFECT"} & {*clause.marks} else "others"
         pronouns = (hidden, *clause.subjects) if agent == ("_",) else clause.subjects
         lead = () if agent == head or agent == head[1:] else head
         marks = clause.marks
@@ -103,6 +103,10 @@ def _agents(clause, head, base, particle, subject, tail) -> Iterator[Clause]:
         if agent == ("_",) and lead == ("how",) and set(marks) <= {"CAN"}:
             asked = [(("HOW",), ()), *([] if marks else asked)]
         middles = dict.fromkeys([(*particle, *subject), (*subject, *particle)])  # each once, in order
+        if subject == ("_",) and clause.link and clause.subjects in (("it",), ("they",)):
+            words = (*lead, *agent, base, *particle, *rest)  # before it is painted: before I paint
+            acts = ("speaker",) if clause.subjects == ("they",) else ("",)
+            yield replace(clause, words=words, subjects=acts if agent == ("_",) else ())
         for (lead, marks), middle in product(asked, middles):
             if subject[0] in _OBJECT or subject[:2] == ("how", "many"):
                 made = (*lead, *subject, *agent, base, *particle, *rest)
@@ -115,6 +119,7 @@ _OPENING = _OBJECT | _ADVERBIAL | {"BE", "_", "who", "and", "or"}  # what no own
 _MEASURES = words_of(
     "cup glass bottle bag box can jar piece number part half side kind sort type most all some none"
 )
+_MODALS = words_of("CAN MUST SHOULD MIGHT COULD WOULD WILL")
 _LIGHT = words_of("DO make perform conduct do carry_out undertake effect")
 _TENSES = words_of("PAST PERFECT WILL WOULD COULD MIGHT CAN MUST SHOULD")
 
@@ -195,8 +200,10 @@ def _moved(clause: Clause) -> Iterator[tuple[str, ...]]:
     if len(w) > 2 and w[0] in PREPOSITIONS and w[1] in WH.values():
         yield (*w[1:], w[0])
     for i in range(1, len(w) - 1):
-        apart = (i == 1 or w[i - 2] in (PREPOSITIONS | _OPENING) - {"_"}) and not verbs_of(w[i + 1])
-        if w[i] == "of" and apart and _end(w, i + 1) == i + 2 and w[i - 1] not in _MEASURES:
+        apart = i == 1 or w[i - 2] in (PREPOSITIONS | _OPENING) - {"_"}
+        when = w[i] in ("of", "for") and _is_time((w[i], w[i + 1]))  # the Olympics of 1940
+        apart = when or (apart and not (verbs_of(w[i + 1]) and used(w[i + 1], "v")))
+        if (w[i] == "of" or when) and apart and _end(w, i + 1) == i + 2 and w[i - 1] not in _MEASURES:
             yield (*w[: i - 1], w[i + 1], w[i - 1], *w[i + 2 :])
     if "'s" in w:
         i = w.index("'s")

@@ -128,13 +128,10 @@ def _fronted(words: list[str]) -> tuple[list[str], list[str]]:
 def _resumed(clauses: list[list[str]]) -> list[list[str]]:
     "*Can files that were changed be deleted*: the end of a relative clause back in the main one."
     for i, clause in enumerate(clauses):
-        if (
-            i
-            and clause[0] == "that"
-            and clause[1:2] in (["is"], ["are"])
-            and clause[2:]
-            and participle(clause[2])
-        ):
+        plain = (
+            i and clause[0] == "that" and clause[1:2] in (["is"], ["are"]) and not BEING & {*clauses[i - 1]}
+        )
+        if plain and list(map(participle, clause[2:])).count(True) == 1 and participle(clause[2]):
             return _resumed([*clauses[: i - 1], [*clauses[i - 1], *clause[2:]], *clauses[i + 1 :]])
     main, relative = clauses[0], clauses[1] if len(clauses) > 1 else [""]
     opened = next((i for i, w in enumerate(main) if w in AUX), None)

@@ -356,8 +356,8 @@ _PARTS = {
     "ADJ": "(?:un)?(?:safe|healthy|wise|necessary)|(?:il)?legal|dangerous|harmful|forbidden|prohibited|banned"
     "|cheap|expensive|easy|hard|difficult|worthwhile|allowed|permitted|useful|bad|good",
     "CLEFT": "(?:only |the |a |an )[a-z0-9 ]+?|[a-z0-9]+ (?:or|and) [a-z0-9]+",
-    "THAT": "(?:that|who|which)(?= (?:[a-z]+s|[a-z]+ed|is|are|was|were|do|does|did|can|must|should|will|has"
-    "|have|hold) )",
+    "THAT": "(?:that|who|which)(?= (?:[a-z]+s|[a-z]+ed|is|are|was|were|do|does|did|can|may|must|should|will"
+    "|has|have|hold) )",
     "THDID": "(?:that|who|which)(?= (?:[a-z]+ed|was|were|had|did|could|would) )",
     "ACT": "(?:an? |the )?([a-z]+) (of|for|at|to|on)",
     "BANNED": "(?:forbidden|prohibited|banned)",

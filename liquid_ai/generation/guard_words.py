@@ -131,7 +131,15 @@ present gift | timetable schedule
 luggage baggage | assistance help aid | advice guidance | duty obligation | permission consent
 proof evidence | premises building | ingredient component
 recently lately | immediately instantly straightaway | usually normally | quickly fast rapidly
-often frequently | directly immediately | completely fully entirely | together jointly | nearly almost
+often frequently | app application program
+info information | lab laboratory | ad advert advertisement | vet veterinarian
+flu influenza | tech technology technical | spec specification | lib library | pkg package | dir directory
+cmd command | arg argument | var variable | num number | char character | perf performance | dev development
+prod production | addr address | acct account | qty quantity | pt point | tel telephone phone | vol volume
+veg vegetable | carb carbohydrate | rep representative | pic picture | vid video | promo promotion
+demo demonstration | intro introduction | prof professor | phone telephone | mic microphone
+motorbike motorcycle | limit maximum | hippo hippopotamus | rhino rhinoceros
+directly immediately | completely fully entirely | together jointly | nearly almost
 """
 
 
