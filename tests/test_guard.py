@@ -944,6 +944,33 @@ def test_an_hour_of_forms_is_not_spent_on_one_question():
         assert len(guard._forms(text[:500]).forms) <= guard._FORMS
 
 
+HOSTILE = """
+is it the a b | what is the | is a of | give me the | who is it that | that is | may i | ,
+how many | ? | not | and or | ( | the Aa | A. | an other | quarter past eight | on 4 or 11 August
+is a possible for x | do fail to | Aa bb cc | x | please thanks | was it a b or c who | incl. | w/o
+what is the number of x in y | i want to , how | that was be used
+"""
+
+
+@pytest.mark.parametrize(
+    "part", [part.strip() for part in HOSTILE.replace("\n", "|").split("|") if part.strip()]
+)
+def test_no_text_holds_the_guard_up(part):
+    "Patterns must not run away on what repeats; the limit is generous, since others use the processor, too."
+    text = " ".join([part] * (490 // (len(part) + 1)))
+    agree("Is it open?", "Is it closed?")  # the lexicon is read once
+    start = time.process_time()
+    agree(text, text + " zz")
+    agree(text, "Is it open on Monday?")
+    assert time.process_time() - start < 1
+
+
+def test_a_short_name_is_the_long_one():
+    assert agree("Is Bath in the United Kingdom?", "Is Bath in the UK?") == ""
+    assert agree("Is Bath in the United Kingdom?", "Is Bath in the US?")
+    assert agree("Is Emma here today?", "Is Emmas here today?")
+
+
 def test_case_is_meaning_in_code_only_where_the_asker_uses_it():
     assert agree("Is grep -v slow?", "Is grep -V slow?")
     assert agree("Is `Path` hashable?", "Is `path` hashable?")

@@ -33,6 +33,7 @@ class Forms:
 
     forms: dict[tuple, list[tuple]]  # links, words and marks of every clause, to the pronouns behind blanks
     words: tuple[str, ...]
+    plain: frozenset[str]  # the words before they were brought into their base form
     marks: tuple[str, ...]
     cased: bool
     slips: tuple[tuple[str, str], ...]  # what is meant, what was written
@@ -82,7 +83,7 @@ def _forms(question: str) -> Forms:
     clauses = read[0][0]
     words = tuple(w for c in clauses for w in (c.link, *c.words) if w not in ("", "BE", "'s"))
     marks = tuple(m for c in clauses for m in c.marks)
-    return Forms(forms, words, marks, made.cased, made.slips, _names(question))
+    return Forms(forms, words, frozenset(made.words), marks, made.cased, made.slips, _names(question))
 
 # %% ../../nbs/generation/guard.ipynb #e2ee0dd9
 _FIXED = PREPOSITIONS | frozenset(UNITS.values())
@@ -139,6 +140,16 @@ def _called(question: str) -> frozenset[str]:
     found = [(the, n) for the, n in _NAMED.findall(question) if n != "I" and n.lower() not in _CALENDAR]
     return frozenset(("the " if the and not name.isupper() else "") + name.lower() for the, name in found)
 
+
+def _others(here: frozenset, there: frozenset, words: frozenset, others: frozenset) -> frozenset[str]:
+    "The names of one question only: but for *UK* beside *United Kingdom*, which one word stands for in both."
+    one, two = ({n.removeprefix("the ") for n in names} for names in (here, there))
+    if one == two:
+        return here ^ there  # an article makes another thing of it
+    return frozenset(n for n in one - two if n in words - others) | {
+        n for n in two - one if n in others - words
+    }
+
 # %% ../../nbs/generation/guard.ipynb #c4ddaecb
 def _near(form: tuple, other: tuple, names: frozenset[str]) -> bool:
     "Whether forms of one shape differ by few words only, each of which may stand for the other."
@@ -176,9 +187,10 @@ def agree(
     if max(len(asked), len(cached)) > _LONGEST:
         return "too long to compare"
     asked, cached = respelt(asked, cached), respelt(cached, asked)
-    if (here := _called(asked)) and (there := _called(cached)) and here != there:
-        return f"names: {', '.join(sorted(here ^ there))}"
     a, b = _forms(asked), _forms(cached)
+    here, there = _called(asked), _called(cached)
+    if here and there and here != there and (others := _others(here, there, a.plain, b.plain)):
+        return f"names: {', '.join(sorted(others))}"
     if not a.words or not b.words:
         return "no words"
     if any(x[0] == y[0] and x != y for x in a.slips for y in b.slips):

@@ -52,7 +52,7 @@ class Clause:
 
 def _is_aux_have(words: list[str], i: int) -> bool:
     "Whether *have* at `i` only makes a tense."
-    reach = 7 if i == 0 or words[i - 1] in WH else 3
+    reach = len(words) if "been" in words else 7 if i == 0 or words[i - 1] in WH else 3
     if i and words[i - 1] not in ADVERBIAL and words[i + 1 : i + 2] and words[i + 1] in ARTICLES:
         return False
     return any(participle(w) for w in words[i + 1 : i + reach])
@@ -70,6 +70,12 @@ def _denies_clause(words: list[str], i: int) -> bool:
     return any(w in AUX for w in words[:i])
 
 # %% ../../nbs/generation/guard_clauses.ipynb #7fff722e
+def _bare(words: list[str], word: str) -> bool:
+    "Whether what may be a past form is none, since *do* or a modal verb opens the clause: *do hens lay*."
+    opened = words[0] in MODALS or words[0] in ("do", "does", "did")
+    return opened and used(word, "v") > 0 and not word.endswith("ed") and lemma(word).endswith("+ed")
+
+
 def _stands_alone(after: list[str]) -> bool:
     "Whether *what* or *which* before `after` asks for a thing, not for which of several."
     return not after or after[0] in AUX | SUBJECTS | ARTICLES | _OWN | {"do", "does"} or after[0][0] == "§"
@@ -105,7 +111,9 @@ def clause_of(link: str, words: list[str], code: tuple[str, ...]) -> Clause:
             marks += ["PERFECT"] + (["PAST"] if word == "had" else [])
         elif word == "not" and _denies_clause(words, i):
             marks.append("not")
-        elif word in _ADVERBS:
+        elif word in _ADVERBS or (
+            word in ("ATLEAST", "ATMOST") and not "".join(words[i + 1 : i + 2])[:1].isdigit()
+        ):
             marks.append(word)
         elif word in ("i", "we", "they", "_") or (
             word in ("you", "it") and (not i or before in BOUNDARY - PREPOSITIONS)
@@ -139,7 +147,7 @@ def clause_of(link: str, words: list[str], code: tuple[str, ...]) -> Clause:
                 or word.isupper()
                 or (word == "left" and before in _ASIDE)
             )
-            kept.append(word if plain else lemma(word))
+            kept.append(word if plain or _bare(words, word) else lemma(word))
     return _settled(Clause(link, tuple(kept), tuple(marks), tuple(subjects)), words)
 
 # %% ../../nbs/generation/guard_clauses.ipynb #a7c1d2e4

@@ -11,11 +11,12 @@ from dataclasses import replace
 from itertools import product
 
 from .guard_clauses import Clause, ordered
-from .guard_parts import PREPOSITIONS, WH
+from .guard_parts import BEFORE_WH, PREPOSITIONS, WH
 from .guard_words import CANONICAL, NEAR, words_of
 from .lexicon import does, known_words, quality, used, verbs_of
 
 # %% ../../nbs/generation/guard_forms.ipynb #5cfd2da5
+_WHEN = words_of("last first next then again just finally once")
 _SPANS = words_of("h day week month year")
 _PARTICLES = words_of("up out over off on back away down in")
 _JOINING = words_of("mix combine compare together swap exchange")
@@ -32,7 +33,7 @@ def _end(words: tuple[str, ...], start: int) -> int:
     ends = (i for i in range(start, len(words)) if words[i] in PREPOSITIONS - {"of"} or words[i] == "BE")
     return next(ends, len(words))
 
-
+# %% ../../nbs/generation/guard_forms.ipynb #3abd28ba
 def _active(clause: Clause) -> Iterator[Clause]:
     "What a clause is with its passive undone."
     words = clause.words
@@ -47,7 +48,7 @@ def _active(clause: Clause) -> Iterator[Clause]:
             words_, b_, p_ = words, b, p
         head, subject, tail = words_[:b_], words_[b_ + 1 : p_], words_[p_ + 1 :]
         if not subject:
-            if head[:1] and head[0] in PREPOSITIONS and head[1:] and head[1] in WH.values():
+            if head[:1] and head[0] in BEFORE_WH and head[1:] and head[1] in WH.values():
                 n = 3 if head[1] == "which" else 4 if head[1:3] in (("how", "many"), ("how", "much")) else 2
             elif head[:3] == ("how", "many", "time"):
                 n = 3 + (head[3:4] and head[3] in _SPANS)
@@ -66,6 +67,14 @@ def _active(clause: Clause) -> Iterator[Clause]:
         tail = tail[len(particle) :]
         base = verb if "PERFECT" in clause.marks else verb[:-3]
         yield from _agents(clause, head, base, particle, subject, tail)
+        if (
+            subject[-1:] and subject[-1] in _WHEN
+        ):  # was the cup last won by Brazil: did Brazil last win the cup
+            for form in _agents(clause, head, "+", particle, subject[:-1], tail):
+                i = form.words.index("+")
+                yield replace(form, words=(*form.words[:i], subject[-1], base, *form.words[i + 1 :]))
+        if clause.link == "that" and not head and tail[-1:] == ("by",):  # who a page was edited by
+            yield replace(clause, words=(base, *particle, *subject, *tail[:-1]))
         n = 3 if subject[:2] == ("how", "many") else 2
         if not head and subject[:1] == ("which",) and len(subject) > n:  # which month … in
             yield from _agents(clause, subject[:n], base, particle, subject[n:], tail)
@@ -97,6 +106,8 @@ def _agents(clause, head, base, particle, subject, tail) -> Iterator[Clause]:
         # what is done I need not do myself, unless I ask how to do it or whether I may
         hidden = "" if mine and not {"PAST", "PERFECT"} & {*clause.marks} else "others"
         pronouns = (hidden, *clause.subjects) if agent == ("_",) else clause.subjects
+        if subject[-1:] == ("only",) and agent != ("_",):  # can only be opened by Ann: only Ann can open
+            agent, subject = ("only", *agent), subject[:-1]
         lead = () if agent == head or agent == head[1:] else head
         marks = clause.marks
         asked = [(lead, marks)]

@@ -176,7 +176,9 @@ def parts(words: list[str]) -> tuple[list[list[str]], list[str]]:
     clauses = [[""]]
     for i, word in enumerate([*words, *(front if front and front[0] in CONNECT else [])]):
         first = i == 0 or (i == len(words) and front)
-        stranded = word in WH and 0 < i < len(words) and words[i - 1] in PREPOSITIONS
+        stranded = (
+            word in WH and 0 < i < len(words) and words[i - 1] in (BEFORE_WH if i == 1 else PREPOSITIONS)
+        )
         linked = word in CONNECT and i > 0 and not stranded
         if linked or (first and i):
             clauses.append([CONNECT[word]])

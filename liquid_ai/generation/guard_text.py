@@ -226,6 +226,8 @@ _APART = re.compile(rf"(?<=\d)(?=(?:{_ATTACHED})\b|%)|(?<=\bv)(?=\d)")
 _SLASH = "|".join(sorted((u for u in UNITS if u.isalpha()), key=len, reverse=True))
 _TIDY = (
     (re.compile(r"(?<=[A-Za-z]{3}) [-–—]+ (?=[A-Za-z]{2})"), ", "),  # a dash
+    (re.compile(r"\b([A-Z])\. (?=[a-z]{3})"), r"\1 "),  # E. coli
+    (re.compile(r"\b([Aa])n other\b"), r"\1nother"),
     (re.compile(r"(?<!\S)w/o(?!\S)"), "without"),
     (re.compile(r"(?<!\S)w/ ?(?=[a-z])"), "with "),
     (re.compile(r"(?<=\w) (?:&|\+|n') (?=[A-Za-z]{3})"), " and "),

@@ -24,7 +24,7 @@ tall high | undo revert | own possess | price cost | combine merge | collect gat
 find locate | hire recruit | stop halt | quit exit | depart leave | refuse reject decline
 approve authorize | revoke withdraw | beat defeat | injure hurt | flat apartment | lift elevator
 lorry truck | rubbish garbage trash | doctor physician | company firm | customer client | invoice bill
-medicine medication | nation country | child kid | symptom sign | photo photograph picture
+medicine medication | nation country | child kid | photo photograph picture
 mother mum mom | father dad | bicycle bike | aeroplane airplane plane aircraft | refrigerator fridge
 examination exam | university uni | department dept | government govt | television tv telly
 gymnasium gym | administrator admin | configuration config | repository repo | documentation doc
@@ -117,7 +117,8 @@ trainee apprentice | pupil student schoolchild | instructor teacher | boss manag
 employee worker | staff personnel | owner holder proprietor | buyer purchaser | seller vendor
 tenant renter | visitor guest | lawyer attorney solicitor | car automobile | road street | house home
 shop store | job position post | work job | salary pay wage | holiday vacation | leave vacation holiday
-illness disease sickness | pain ache | medicine drug | pill tablet | injection jab shot | wound injury
+illness disease sickness
+symptom sign | pain ache | medicine drug | pill tablet | injection jab shot | wound injury
 treatment therapy | surgery operation | cup mug | error mistake | problem issue trouble | fault defect
 effect impact | purpose goal aim objective | way method approach | procedure process | step stage phase
 rule regulation | contract agreement deal | charge fee | cost price expense | fine penalty
