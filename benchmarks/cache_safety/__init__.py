@@ -9,7 +9,7 @@ question with its variants, two paraphrases with each other, a paraphrase with a
 hash in `SHA256SUMS`. `dev` and `held_out` were written before there was a guard; `practice` was written later
 than the guard's first versions, by someone who had not seen the guard or `held_out` (the test for shared
 questions then named half a dozen of its texts; the one question in both was replaced in `practice`): it is
-there to develop on, like `dev`, but for a third of its source questions that was only counted, never read
+there to develop on, like `dev`, but for a third of its source questions that was scored and not read
 (`only_counted`). Every variant was read against its question for its label, by who
 wrote it: nobody else has judged them yet. What a company or a landlord rules is not known here: there a
 look-alike is a question that another rule may settle.
@@ -71,8 +71,8 @@ def pairs(
 
 
 def only_counted(pair: Pair) -> bool:
-    """Whether a pair of `practice` is of the third of its source questions that nobody read who worked on the
-    guard: what is hit there tells how well its rules carry over."""
+    """Whether a pair of `practice` is of the third of its source questions that was scored while the guard
+    was worked on, but not read: what is hit there tells how well its rules carry over."""
     return int(hashlib.sha256(pair.source.encode()).hexdigest(), 16) % 3 == 0
 
 
