@@ -1,6 +1,8 @@
 """The guard takes no two questions for one that have two answers, and takes enough for one to be of use."""
 
+import re
 import time
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -332,6 +334,88 @@ How do I rename a column in pandas?
 How do I avoid duplicate rows?
   = How can I avoid duplicate rows?
   = How can duplicate rows be avoided?
+Can milk that has been opened be frozen?
+  = Can I freeze milk that has been opened?
+  ! Can milk that has been frozen be opened?
+Is the door that was locked painted?
+  ! Is the door that was painted locked?
+Has the tenant made a payment to the bank?
+  = Has the tenant paid the bank?
+  ! Has the bank made a payment to the tenant?
+Are visitors not charged for parking?
+  = Aren't visitors charged for parking?
+  ! Are visitors charged for parking?
+Is parking here forbidden?
+  = Is parking here not allowed?
+  ! Is parking here allowed?
+Does the lease end unless I renew it?
+  = Does the lease end if I don't renew it?
+  ! Does the lease end if I renew it?
+Do lions and brown foxes swim?
+  = Do brown foxes and lions swim?
+  ! Do brown lions and foxes swim?
+Is the fee paid by card or in cash?
+  = Is the fee paid in cash or by card?
+  ! Is the fee paid by card and in cash?
+At a depth of 10 m, at which pressure do divers breathe?
+  = At which pressure do divers breathe at a depth of 10 m?
+  ! At which depth do divers breathe at a pressure of 10 m?
+Is the half past seven bus full?
+  = Is the 7:30 bus full?
+  ! Is the 7:15 bus full?
+Is the kiosk open on Sat. until 4 o'clock?
+  = Is the kiosk open on Saturday until 4:00?
+  ! Is the kiosk open on Sunday until 4:00?
+Which ports does the Simple Network Management Protocol use?
+  = Which ports does SNMP use?
+  ! Which ports does SMTP use?
+How do I fill in the tax form?
+  = How do I complete the tax form?
+  = How do I fill the tax form in?
+  ! How do I check the tax form?
+When is the next ferry? Any ideas?
+  = When is the next ferry?
+  ! When was the next ferry?
+Can my cat eat cheese? She is pregnant.
+  ! Can my cat eat cheese?
+I am diabetic. Can I eat dates?
+  = Can I eat dates? I am diabetic.
+  ! I am pregnant. Can I eat dates?
+Only members may vote, right?
+  = Is it only members that may vote?
+  ! Do members only vote, right?
+Lunch included?
+  = Is lunch included?
+  ! Does lunch include?
+Why is the kettle not boiling?
+  = Why does the kettle not boil?
+  = Why does the kettle fail to boil?
+  ! Why is the kettle boiling?
+What is the maximum number of goals in a match?
+  ! What is the minimum number of goals in a match?
+Name the king who ruled in 1700.
+  = Which king ruled in 1700?
+  ! Name the king who ruled in 1800.
+Are slips that are signed kept?
+  ! Are slips that are kept signed?
+Should the fence be washed before it is painted?
+  = Should I wash the fence before I paint it?
+  ! Should the fence be painted before it is washed?
+Should guests sign before they are paid?
+  ! Should guests sign before paying?
+Should guests sign when they pay?
+  ! Should guests sign when they are paid?
+Is the refund paid by Friday?
+  ! Do I pay the refund by Friday?
+Why can I not log in?
+  ! Why must I not log in?
+Who signed the contract on 4 or 11 May?
+  ! Who signed the contract on 4 or 11 June?
+Is sulfite found in wine?
+  ! Is sulfate found in wine?
+How do I start the engine?
+  = How do I start the enigne?
+  ! How do I stop the enigne?
 Was I allowed to smoke?
   ! Am I allowed to smoke?
 Who paid?
@@ -797,6 +881,43 @@ def test_opposites_never_agree(pair):
         assert agree(frame.replace("{}", one), frame.replace("{}", two))
 
 
+# one word of grammar for another, and every other answer; spoken and written forms of one thing are left out
+GRAMMAR = """
+all some, every some, must can, can must, may must, should must, before after, after before, more less,
+less more, with without, without with, first last, last first, were are, are were, will did, does did,
+has had, when where, when why, why how, how why, where when, who when, which how many, and or, or and, my
+your, your my, above below, over under, if unless, unless if, until since, always sometimes, near in, up
+down, on off, from to, to from, by for, for against, most all, any every, longer shorter, heavier
+lighter, higher lower, earlier later, open closed, included excluded, allowed required, required allowed,
+two three, km mi, euros dollars, percent euros, kg g, ml l
+"""
+
+
+def changed(question: str) -> Iterator[str]:
+    "A question with one word of grammar changed."
+    for pair in GRAMMAR.replace("\n", " ").strip().split(", "):
+        old, new = pair.split(" ", 1)
+        for m in re.finditer(rf"(?<![\w`]){old}(?![\w`])", question, re.I):
+            yield question[: m.start()] + new + question[m.end() :]
+
+
+def test_no_other_word_of_grammar_passes():
+    "Neither against the question itself nor against a paraphrase that is found."
+    tried, passed = 0, []
+    for split in ("dev", "practice"):
+        for p in [p for p in pairs(split) if p.same][::5]:
+            others = [p.first] + ([p.second] if not agree(p.second, p.first) else [])
+            for text in changed(p.first):
+                tried += len(others)
+                passed += [p.id for other in others if not agree(text, other)]
+    assert tried > 500 and not passed
+
+
+@pytest.mark.parametrize("split", ["dev", "practice"])
+def test_no_look_alike_of_a_development_split_passes(split):
+    assert score(lambda first, second: not agree(second, first), split).wrong.count == 0
+
+
 def test_the_reason_is_told():
     assert agree("Can I pay?", "Can't I pay?").startswith("negation")
     assert agree("Is it 3 km?", "Is it 4 km?") == "numbers: 3 / 4"
@@ -821,6 +942,33 @@ def test_an_hour_of_forms_is_not_spent_on_one_question():
         "a of b's c by d in e " * 20,
     ):
         assert len(guard._forms(text[:500]).forms) <= guard._FORMS
+
+
+HOSTILE = """
+is it the a b | what is the | is a of | give me the | who is it that | that is | may i | ,
+how many | ? | not | and or | ( | the Aa | A. | an other | quarter past eight | on 4 or 11 August
+is a possible for x | do fail to | Aa bb cc | x | please thanks | was it a b or c who | incl. | w/o
+what is the number of x in y | i want to , how | that was be used
+"""
+
+
+@pytest.mark.parametrize(
+    "part", [part.strip() for part in HOSTILE.replace("\n", "|").split("|") if part.strip()]
+)
+def test_no_text_holds_the_guard_up(part):
+    "Patterns must not run away on what repeats; the limit is generous, since others use the processor, too."
+    text = " ".join([part] * (490 // (len(part) + 1)))
+    agree("Is it open?", "Is it closed?")  # the lexicon is read once
+    start = time.process_time()
+    agree(text, text + " zz")
+    agree(text, "Is it open on Monday?")
+    assert time.process_time() - start < 1
+
+
+def test_a_short_name_is_the_long_one():
+    assert agree("Is Bath in the United Kingdom?", "Is Bath in the UK?") == ""
+    assert agree("Is Bath in the United Kingdom?", "Is Bath in the US?")
+    assert agree("Is Emma here today?", "Is Emmas here today?")
 
 
 def test_case_is_meaning_in_code_only_where_the_asker_uses_it():

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import liquid_ai.generation.lexicon as module
 from liquid_ai.core import StoreError
 from liquid_ai.generation.guard import agree
-from liquid_ai.generation.guard_words import CANONICAL, lemma
+from liquid_ai.generation.guard_words import CANONICAL, NEAR, lemma
 from liquid_ai.generation.lexicon import known_words, meant, same_meaning, used, verbs_of
 
 QUICK = settings(deadline=None, max_examples=200)
@@ -65,7 +65,8 @@ def kin(one: str, two: str) -> bool:
     "Whether the guard's own table, or a form of one word, makes them the same on purpose."
     a, b = lemma(one).removesuffix("+ed"), lemma(two).removesuffix("+ed")
     acts = [{CANONICAL.get(w, w), *(CANONICAL.get(v, v) for v in verbs_of(w))} for w in (a, b)]
-    return bool(acts[0] & acts[1]) or same_meaning(a, b) or bool(senses(one) & senses(two))
+    meant = same_meaning(a, b) or b in NEAR.get(a, ())
+    return bool(acts[0] & acts[1]) or meant or bool(senses(one) & senses(two))
 
 
 def nouns(one: str, two: str) -> bool:

@@ -52,7 +52,7 @@ def applied(
 
 
 def templates(
-    split: str,  # `dev` or `held_out`
+    split: str,  # `dev`, `practice` or `held_out`
 ) -> list[Template]:
     "What the templates of a split say. Raises: `ValueError` on a kind that is not in `KINDS`."
     found = []
@@ -70,7 +70,7 @@ def templates(
 
 
 def rows(
-    split: str,  # `dev` or `held_out`
+    split: str,  # `dev`, `practice` or `held_out`
 ) -> Iterator[dict[str, str | bool]]:
     """The pairs: a question with each variant; two paraphrases with each other (`two changes`); a paraphrase
     with a look-alike, so that no number of changed words tells the two labels apart."""

@@ -9,11 +9,15 @@ __all__ = ['Forms', 'agree']
 import functools
 import re
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import islice, product
 
 from .cache_entry import normalised
-from .guard_clauses import PREPOSITIONS, clause_of, in_pairs, parts
+from .guard_clauses import Clause, clause_of
 from .guard_forms import ways
+from .guard_parts import OPENERS, PREPOSITIONS, in_pairs, parts
+from .guard_spelling import respelt
+from .guard_words import NEAR
+from .guard_dates import DAYS, MONTHS
 from .guard_text import UNITS, plain_words
 from .lexicon import same_meaning, used, verbs_of
 
@@ -29,6 +33,7 @@ class Forms:
 
     forms: dict[tuple, list[tuple]]  # links, words and marks of every clause, to the pronouns behind blanks
     words: tuple[str, ...]
+    plain: frozenset[str]  # the words before they were brought into their base form
     marks: tuple[str, ...]
     cased: bool
     slips: tuple[tuple[str, str], ...]  # what is meant, what was written
@@ -43,27 +48,42 @@ def _names(question: str) -> frozenset[str]:
     return frozenset(found | {w.removesuffix("s") for w in found})
 
 
-@functools.lru_cache(maxsize=4096)
-def _forms(question: str) -> Forms:
-    made = plain_words(question)
-    linked, front = parts(in_pairs(list(made.words), made.code))
-    clauses = [clause_of(link, words, made.code) for link, *words in linked]
+def _wholes(words: list[str]) -> list[list[str]]:
+    "*Price of a ticket?* also as *what is the price of a ticket?*, *lunch included?* as *is lunch included?*"
+    if not words or OPENERS & {*words} or words[0] in PREPOSITIONS:
+        return [words]
+    if words[0].endswith("ing"):
+        return [words, ["HOW", "i", *words]]
+    return [words, ["is", *words], ["what", "is", *words]]
+
+
+def _readings(words: list[str], code: tuple[str, ...]) -> tuple[list[Clause], list[tuple[Clause, ...]]]:
+    "The clauses of a question, and its forms: all combinations of theirs."
+    linked, front = parts(in_pairs(words, code))
+    clauses = [clause_of(link, part, code) for link, *part in linked]
     choices = [ways(c) for c in clauses]
     if front:
-        where = clause_of("", front, made.code)
+        where = clause_of("", front, code)
         choices[0] = [
             replace(c, words=c.words[:i] + where.words + c.words[i:])
             for c in choices[0][:6]
             for i in range(len(c.words), 0, -1)
         ]
         clauses.append(where)
-    forms = {}
-    for form in list(product(*choices))[:_FORMS]:
+    return clauses, list(islice(product(*choices), _FORMS))
+
+
+@functools.lru_cache(maxsize=4096)
+def _forms(question: str) -> Forms:
+    made = plain_words(question)
+    forms, read = {}, [_readings(words, made.code) for words in _wholes(list(made.words))]
+    for form in [form for _, found in read for form in found][:_FORMS]:
         key = tuple((c.link, c.words, c.marks) for c in form if c.words or c.marks)
         forms.setdefault(key, []).append(tuple(s for c in form for s in c.subjects))
+    clauses = read[0][0]
     words = tuple(w for c in clauses for w in (c.link, *c.words) if w not in ("", "BE", "'s"))
     marks = tuple(m for c in clauses for m in c.marks)
-    return Forms(forms, words, marks, made.cased, made.slips, _names(question))
+    return Forms(forms, words, frozenset(made.words), marks, made.cased, made.slips, _names(question))
 
 # %% ../../nbs/generation/guard.ipynb #e2ee0dd9
 _FIXED = PREPOSITIONS | frozenset(UNITS.values())
@@ -76,20 +96,18 @@ def _folded(value):
     return value.lower() if value[:1] == "`" and sum(c.isalpha() for c in value) > 2 else value
 
 
+_SPEAKER = {"i", "you", "we"}
+
+
+def _one_person(a: str, b: str) -> bool:
+    "Whether two that act may be one: `others` is not the speaker, and `speaker` nobody else."
+    if a == b or "speaker" in (a, b):
+        return a == b or {a, b} <= _SPEAKER | {"speaker"}
+    return not a or not b or ("others" in (a, b) and not {a, b} & {"i", "we"})
+
+
 def _same_people(one: tuple[str, ...], two: tuple[str, ...]) -> bool:
-    return len(one) == len(two) and all(a == b or not a or not b for a, b in zip(one, two, strict=True))
-
-
-_INITIALS = re.compile(r"\b[A-Z]{3,6}\b")
-
-
-def _short(question: str, other: str) -> str:
-    "`question` with the words that the other one has only the initials of in that form."
-    for letters in dict.fromkeys(_INITIALS.findall(other)):
-        if letters not in question and letters != other.strip(" ?!."):
-            words = r"\w+(?: (?:of|and|for|the|in))*[ -]".join(letters)
-            question = re.sub(rf"\b{words}\w+", letters, question, flags=re.I)
-    return question
+    return len(one) == len(two) and all(map(_one_person, one, two))
 
 
 @functools.lru_cache(65536)
@@ -98,6 +116,8 @@ def _stands(one: str, two: str, names: frozenset[str]) -> bool:
     a, b = one.removesuffix("+ed"), two.removesuffix("+ed")
     if (a == one) != (b == two) or a in names or b in names:
         return False
+    if b in NEAR.get(a, ()):
+        return True
     plain = all(w.replace("_", "").isalpha() and w.islower() and w not in _FIXED for w in (a, b))
     if (
         plain
@@ -108,16 +128,27 @@ def _stands(one: str, two: str, names: frozenset[str]) -> bool:
     return plain and same_meaning(a, b, "v" if a != one else "nvar")
 
 # %% ../../nbs/generation/guard.ipynb #8d3e9655
-_NAMED = re.compile(r"(?<=[\w,;:)’'] )((?:the )?)([A-Z][\w-]*)", re.ASCII)
-_MONTH = re.compile(r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*", re.I)
+_LINKS = "of|in|on|at|for|to|from|by|with|and|or|is|are|was|were|that|than|between|about"
+_NAMED = re.compile(
+    rf"(?<=[\w,;:)’'] )((?:the (?:(?!(?:{_LINKS}) )[a-z\d-]+ ){{0,2}})?)([A-Z][\w-]*)", re.ASCII
+)
+_CALENDAR = {*MONTHS, *DAYS, *(day[:n] for day in DAYS for n in (3, 4))}
 
 
 def _called(question: str) -> frozenset[str]:
     "The words with a capital inside a question, with their article: dates and *I* left out."
-    found = [
-        (the, name) for the, name in _NAMED.findall(question) if name != "I" and not _MONTH.fullmatch(name)
-    ]
-    return frozenset(("" if name.isupper() else the) + name.lower() for the, name in found)
+    found = [(the, n) for the, n in _NAMED.findall(question) if n != "I" and n.lower() not in _CALENDAR]
+    return frozenset(("the " if the and not name.isupper() else "") + name.lower() for the, name in found)
+
+
+def _others(here: frozenset, there: frozenset, words: frozenset, others: frozenset) -> frozenset[str]:
+    "The names of one question only: but for *UK* beside *United Kingdom*, which one word stands for in both."
+    one, two = ({n.removeprefix("the ") for n in names} for names in (here, there))
+    if one == two:
+        return here ^ there  # an article makes another thing of it
+    return frozenset(n for n in one - two if n in words - others) | {
+        n for n in two - one if n in others - words
+    }
 
 # %% ../../nbs/generation/guard.ipynb #c4ddaecb
 def _near(form: tuple, other: tuple, names: frozenset[str]) -> bool:
@@ -155,9 +186,11 @@ def agree(
         return ""
     if max(len(asked), len(cached)) > _LONGEST:
         return "too long to compare"
-    if (here := _called(asked)) and (there := _called(cached)) and here != there:
-        return f"names: {', '.join(sorted(here ^ there))}"
-    a, b = _forms(_short(asked, cached)), _forms(_short(cached, asked))
+    asked, cached = respelt(asked, cached), respelt(cached, asked)
+    a, b = _forms(asked), _forms(cached)
+    here, there = _called(asked), _called(cached)
+    if here and there and here != there and (others := _others(here, there, a.plain, b.plain)):
+        return f"names: {', '.join(sorted(others))}"
     if not a.words or not b.words:
         return "no words"
     if any(x[0] == y[0] and x != y for x in a.slips for y in b.slips):

@@ -10,11 +10,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 
-from .guard_clauses import PREPOSITIONS, WH, Clause, ordered
-from .guard_words import CANONICAL, words_of
+from .guard_clauses import Clause, ordered
+from .guard_parts import BEFORE_WH, PREPOSITIONS, WH
+from .guard_words import CANONICAL, NEAR, words_of
 from .lexicon import does, known_words, quality, used, verbs_of
 
 # %% ../../nbs/generation/guard_forms.ipynb #5cfd2da5
+_WHEN = words_of("last first next then again just finally once")
+_SPANS = words_of("h day week month year")
 _PARTICLES = words_of("up out over off on back away down in")
 _JOINING = words_of("mix combine compare together swap exchange")
 _ADVERBIAL = words_of("when where why how HOW")
@@ -30,7 +33,7 @@ def _end(words: tuple[str, ...], start: int) -> int:
     ends = (i for i in range(start, len(words)) if words[i] in PREPOSITIONS - {"of"} or words[i] == "BE")
     return next(ends, len(words))
 
-
+# %% ../../nbs/generation/guard_forms.ipynb #3abd28ba
 def _active(clause: Clause) -> Iterator[Clause]:
     "What a clause is with its passive undone."
     words = clause.words
@@ -45,8 +48,10 @@ def _active(clause: Clause) -> Iterator[Clause]:
             words_, b_, p_ = words, b, p
         head, subject, tail = words_[:b_], words_[b_ + 1 : p_], words_[p_ + 1 :]
         if not subject:
-            if head[:1] and head[0] in PREPOSITIONS and head[1:] and head[1] in WH.values():
-                n = 3 if head[1] == "which" else 2
+            if head[:1] and head[0] in BEFORE_WH and head[1:] and head[1] in WH.values():
+                n = 3 if head[1] == "which" else 4 if head[1:3] in (("how", "many"), ("how", "much")) else 2
+            elif head[:3] == ("how", "many", "time"):
+                n = 3 + (head[3:4] and head[3] in _SPANS)
             else:
                 n = (
                     0
@@ -62,6 +67,14 @@ def _active(clause: Clause) -> Iterator[Clause]:
         tail = tail[len(particle) :]
         base = verb if "PERFECT" in clause.marks else verb[:-3]
         yield from _agents(clause, head, base, particle, subject, tail)
+        if (
+            subject[-1:] and subject[-1] in _WHEN
+        ):  # was the cup last won by Brazil: did Brazil last win the cup
+            for form in _agents(clause, head, "+", particle, subject[:-1], tail):
+                i = form.words.index("+")
+                yield replace(form, words=(*form.words[:i], subject[-1], base, *form.words[i + 1 :]))
+        if clause.link == "that" and not head and tail[-1:] == ("by",):  # who a page was edited by
+            yield replace(clause, words=(base, *particle, *subject, *tail[:-1]))
         n = 3 if subject[:2] == ("how", "many") else 2
         if not head and subject[:1] == ("which",) and len(subject) > n:  # which month … in
             yield from _agents(clause, subject[:n], base, particle, subject[n:], tail)
@@ -74,25 +87,37 @@ def _agents(clause, head, base, particle, subject, tail) -> Iterator[Clause]:
         if w == "by":
             end = _end(tail, i + 1)
             if end > i + 1:
-                choices.append((tail[i + 1 : end], tail[:i] + tail[end:]))
+                choices += [(tail[i + 1 : e], tail[:i] + tail[e:]) for e in dict.fromkeys((end, len(tail)))]
             elif head[:1] in (("who",), ("which",)) and end == len(tail):
                 choices.append((head, tail[:i]))
     place = next((i for i, w in enumerate(tail) if w in ("in", "at", "on")), None)
     if base in _OFFERS and place is not None and place + 1 < len(tail) == _end(tail, place + 1):
         choices.append((tail[place + 1 :], tail[:place]))
+    if clause.link == "that" and not subject and choices:  # files that were changed by Ann
+        agent, rest = choices[0]
+        yield replace(clause, words=(*agent, base, *particle, *rest), subjects=clause.subjects)
     choices.append(
         (head[1:] if head[:1] == ("by",) and head[1:2] != ("when",) and head[1:] else ("_",), tail)
     )
     if not subject:
         return
     for agent, rest in choices:
-        pronouns = ("", *clause.subjects) if agent == ("_",) else clause.subjects
+        mine = _MODALS & {*clause.marks} or {"how", "HOW"} & {*clause.words} or clause.link
+        # what is done I need not do myself, unless I ask how to do it or whether I may
+        hidden = "" if mine and not {"PAST", "PERFECT"} & {*clause.marks} else "others"
+        pronouns = (hidden, *clause.subjects) if agent == ("_",) else clause.subjects
+        if subject[-1:] == ("only",) and agent != ("_",):  # can only be opened by Ann: only Ann can open
+            agent, subject = ("only", *agent), subject[:-1]
         lead = () if agent == head or agent == head[1:] else head
         marks = clause.marks
         asked = [(lead, marks)]
         if agent == ("_",) and lead == ("how",) and set(marks) <= {"CAN"}:
             asked = [(("HOW",), ()), *([] if marks else asked)]
         middles = dict.fromkeys([(*particle, *subject), (*subject, *particle)])  # each once, in order
+        if subject == ("_",) and clause.link and clause.subjects in (("it",), ("they",)):
+            words = (*lead, *agent, base, *particle, *rest)  # before it is painted: before I paint
+            acts = ("speaker",) if clause.subjects == ("they",) else ("",)
+            yield replace(clause, words=words, subjects=acts if agent == ("_",) else ())
         for (lead, marks), middle in product(asked, middles):
             if subject[0] in _OBJECT or subject[:2] == ("how", "many"):
                 made = (*lead, *subject, *agent, base, *particle, *rest)
@@ -105,6 +130,8 @@ _OPENING = _OBJECT | _ADVERBIAL | {"BE", "_", "who", "and", "or"}  # what no own
 _MEASURES = words_of(
     "cup glass bottle bag box can jar piece number part half side kind sort type most all some none"
 )
+_MODALS = words_of("CAN MUST SHOULD MIGHT COULD WOULD WILL")
+_LIGHT = words_of("DO make perform conduct do carry_out undertake effect")
 _TENSES = words_of("PAST PERFECT WILL WOULD COULD MIGHT CAN MUST SHOULD")
 
 
@@ -119,8 +146,27 @@ def _finite(clause: Clause) -> Clause | None:
     return None
 
 
+def _done(w: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    "A verb that says nothing and a noun that says all, as one verb: *make a change to X*, *perform a test*."
+    for i, word in enumerate(w[:-1]):
+        base = word.removesuffix("+ed")
+        if base in _LIGHT:
+            noun = w[i + 1]
+            verbs = verbs_of(noun) or (
+                (noun,) if used(noun, "v") and (base == "DO" or not used(noun, "n")) else ()
+            )
+            for verb in (CANONICAL.get(v, v) + word[len(base) :] for v in verbs):
+                yield (*w[:i], verb, *w[i + 2 :])
+                if w[i + 2 : i + 3] and w[i + 2] in ("to", "of", "in", "on", "at", "for"):
+                    yield (*w[:i], verb, *w[i + 3 :])
+
+
 def _named(w: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     "What is done, for a noun that names it: *the installation of X occurs*, *for the installation of X*."
+    if w[:3] == ("what", "BE", "reason") and w[3:4] and w[3] in ("for", "of"):
+        for verb in (CANONICAL.get(v, v) for v in verbs_of((*w, "", "")[4])):
+            if w[5:6] == ("of",):
+                yield from (("why", *w[6:], verb), ("why", "_", verb, *w[6:]))
     for i, word in enumerate(w[:-2]):
         if w[i + 1] != "of":
             continue
@@ -140,26 +186,35 @@ def _named(w: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
                 yield (*w[: i - 1], "to", verb, *w[i + 2 :])
 
 # %% ../../nbs/generation/guard_forms.ipynb #7735e20d
+def _whole(verb: str) -> str:
+    "A verb with its particle, or the usual word for it; empty if there is none."
+    return CANONICAL.get(verb, verb if verb in NEAR or verb in known_words().senses else "")
+
+
 def _joined(w: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     "A verb and its particle as one word: *put it in*, *put in a kitchen*."
-    known = known_words().senses
     for i, word in enumerate(w[:-1]):
         base = word.removesuffix("+ed")
         mark = word[len(base) :]
-        if f"{base}_{w[i + 1]}" in known:
-            yield (*w[:i], f"{base}_{w[i + 1]}{mark}", *w[i + 2 :])
-        elif i + 2 < len(w) and f"{base}_{w[-1]}" in known:
-            yield (*w[:i], f"{base}_{w[-1]}{mark}", *w[i + 1 : -1])
+        if _whole(f"{base}_{w[i + 1]}"):
+            yield (*w[:i], _whole(f"{base}_{w[i + 1]}") + mark, *w[i + 2 :])
+        for j in range(i + 2, min(len(w), i + 6)):  # put the milk in, set a network up on a phone
+            if w[j] in _PARTICLES and _whole(f"{base}_{w[j]}") and _end(w, j + 1) == j + 1:
+                yield (*w[:i], _whole(f"{base}_{w[j]}") + mark, *w[i + 1 : j], *w[j + 1 :])
+            if w[j] in PREPOSITIONS - {"of"}:
+                break
 
-
+# %% ../../nbs/generation/guard_forms.ipynb #49c5cb5d
 def _moved(clause: Clause) -> Iterator[tuple[str, ...]]:
     "A clause's words with a preposition behind, or a superlative in front of its noun."
     w = clause.words
     if len(w) > 2 and w[0] in PREPOSITIONS and w[1] in WH.values():
         yield (*w[1:], w[0])
     for i in range(1, len(w) - 1):
-        apart = (i == 1 or w[i - 2] in (PREPOSITIONS | _OPENING) - {"_"}) and not verbs_of(w[i + 1])
-        if w[i] == "of" and apart and _end(w, i + 1) == i + 2 and w[i - 1] not in _MEASURES:
+        apart = i == 1 or w[i - 2] in (PREPOSITIONS | _OPENING) - {"_"}
+        when = w[i] in ("of", "for") and _is_time((w[i], w[i + 1]))  # the Olympics of 1940
+        apart = when or (apart and not (verbs_of(w[i + 1]) and used(w[i + 1], "v")))
+        if (w[i] == "of" or when) and apart and _end(w, i + 1) == i + 2 and w[i - 1] not in _MEASURES:
             yield (*w[: i - 1], w[i + 1], w[i - 1], *w[i + 2 :])
     if "'s" in w:
         i = w.index("'s")
@@ -177,9 +232,14 @@ def _moved(clause: Clause) -> Iterator[tuple[str, ...]]:
             yield ("what", *w[b + 1 : b + 3], *w[1:b], *w[b + 3 :], "BE")
     if w[:1] == ("how",) and w[2:3] == ("BE",) and len(w) > 3 and quality(w[1]):
         yield ("what", "BE", quality(w[1]), "of", *w[3:])
+    if w[:2] == ("what", "BE"):  # what are the trains to Ulm: which trains are to Ulm
+        cut = next((i for i in range(3, len(w)) if w[i] in PREPOSITIONS - {"of"}), 0)
+        if cut:
+            yield ("which", *w[2:cut], "BE", *w[cut:])
     if w[:2] == ("who", "BE") and w[3:4] == ("of",):
         yield from (("who", verb, *w[4:]) for verb in (CANONICAL.get(v, v) for v in does(w[2])))
     yield from _named(w)
+    yield from _done(w)
     yield from _joined(w)
 
 # %% ../../nbs/generation/guard_forms.ipynb #ad822ed2
@@ -189,6 +249,14 @@ def _path(words: tuple[str, ...]) -> tuple[str, ...]:
     for to, back, end in zip(cuts, cuts[1:], cuts[2:], strict=False):
         if words[to] in ("to", "into") and words[back] == "from" and to + 1 < back and back + 1 < end:
             words = words[:to] + words[back:end] + words[to:back] + words[end:]
+    if "same" in words and words[words.index("same") + 1 : words.index("same") + 2] == ("as",):
+        at = words.index("same")
+        if (
+            at + 2 < len(words) == _end(words, at + 2)
+            and not PREPOSITIONS & {*words[:at]}
+            and words[at + 2 :] < words[:at]
+        ):
+            words = (*words[at + 2 :], "same", "as", *words[:at])
     for verb, cut, end in zip([0, *cuts], cuts, cuts[1:], strict=False):
         if words[cut] in ("with", "and"):
             for v in range(verb, cut):
@@ -219,7 +287,7 @@ def _when_last(words: tuple[str, ...]) -> tuple[str, ...]:
 def _is_time(words: tuple[str, ...]) -> bool:
     return any(w in _TIMES or w.startswith(("date:", "time:")) or w.isdigit() and len(w) == 4 for w in words)
 
-
+# %% ../../nbs/generation/guard_forms.ipynb #64b10880
 def _raw(clause: Clause) -> Clause:
     "A clause without `BE`, which is remembered: what it is and what it does are two questions."
     words = tuple(w for w in clause.words if w not in ("BE", "'s"))

@@ -7,12 +7,13 @@ from importlib import import_module
 
 FIELDS = {
     "dev": ("dev_python", "dev_life", "dev_work"),
+    "practice": ("practice_care", "practice_money", "practice_tech", "practice_world"),
     "held_out": ("held_out_python", "held_out_home", "held_out_away", "held_out_work"),
 }
 
 
 def texts(
-    split: str,  # `dev` or `held_out`
+    split: str,  # `dev`, `practice` or `held_out`
 ) -> dict[str, str]:  # by field: `python`, `home`, …
     "The templates of a split."
     modules = {name.rpartition("_")[2]: import_module(f"{__name__}.{name}") for name in FIELDS[split]}
