@@ -124,14 +124,16 @@ def record(
 ) -> None:
     "Write `results/NAME.json`."
     rows = {key: asdict(figure) | {"met": figure.met} for key, figure in figures.items()}
-    kept = {
-        key: {k: _rounded(v) for k, v in row.items() if v not in (None, "", ())} for key, row in rows.items()
-    }
+    kept = {key: {k: _rounded(v) for k, v in row.items() if _said(v)} for key, row in rows.items()}
     result = {"name": name, "about": about, "seconds": round(seconds, 1), **around, "figures": kept}
     result |= {"limit": limit} if limit else {}
     RESULTS.mkdir(exist_ok=True)
     text = json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False)
     (RESULTS / f"{name}.json").write_text(text + "\n", "utf-8")
+
+
+def _said(value: Any) -> bool:
+    return value is not None and not (isinstance(value, str | tuple) and not value)
 
 
 def _rounded(value: Any) -> Any:
