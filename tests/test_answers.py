@@ -526,7 +526,7 @@ class Parrot:
     def count(self, messages):
         return sum(len(m["content"].split()) for m in messages)
 
-    def stream(self, messages, max_tokens):
+    def stream(self, messages, max_tokens, stop=()):
         self.asked, self.limit = messages, max_tokens
         yield Generation("It is 12 euros [1]. It is then", Usage(self.count(messages), 9), finished=False)
 

@@ -88,7 +88,7 @@ def test_every_public_name_has_an_anchor(site):
 
 
 def test_parameters_are_told_in_a_table(site):
-    text = " ".join(html.parse(site / "core.html").xpath("string(//section[@id='digest'])").split())
+    text = " ".join(html.parse(site / "documents.html").xpath("string(//section[@id='digest'])").split())
     assert "digest(*parts: str | bytes) -> str" in text
     assert "returns str 16 hexadecimal digits" in text
 
