@@ -2,10 +2,11 @@
 
 import re
 import time
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.cache_safety import pairs, score
@@ -808,6 +809,23 @@ def test_it_does_not_matter_who_asked_first(one, two):
 @settings(QUICK, max_examples=150)
 def test_a_question_agrees_with_itself_whatever_it_is(text):
     assert agree(text, text) == ""
+
+
+COMMON = Counter(
+    w for p in (*pairs("dev"), *pairs("practice")) for w in re.findall(r"[\w'’-]+|[,;:?]", p.first)
+)
+GRAMMAR_WORDS = [w for w, _ in COMMON.most_common(250)]
+
+
+@given(st.lists(st.sampled_from(GRAMMAR_WORDS), max_size=14), st.sampled_from(pairs("dev")))
+@settings(QUICK, max_examples=400)
+@example(
+    ["Why", "right", "?", "A", "only", "be", "deleted", "by", "admins", ",", "can", "?"], pairs("dev")[0]
+)
+def test_nothing_that_is_typed_makes_it_fail(typed, pair):
+    question = " ".join(typed)
+    assert agree(question, question) == ""
+    agree(question, pair.first)
 
 
 FRAMES = (

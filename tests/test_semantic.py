@@ -247,6 +247,17 @@ def test_bounds_that_leave_nothing_are_refused(options):
         SemanticIndex(**options)
 
 
+def test_a_guard_that_fails_costs_the_hit_only():
+    def broken(asked, cached):
+        raise IndexError("a question nobody thought of")
+
+    cache = SemanticCache(one_point, guard=broken)
+    assert cache.put(key_of(CACHED), answer_of("Here.", "a"))
+    with pytest.warns(UserWarning, match="guard failed"):
+        assert cache.get(key_of(ASKED)) is None
+    assert cache.get(key_of(CACHED)).text == "Here."
+
+
 def test_an_encoder_that_fails_costs_the_hit_only():
     def broken(question):
         raise RuntimeError("no model")

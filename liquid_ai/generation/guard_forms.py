@@ -106,21 +106,24 @@ def _agents(clause, head, base, particle, subject, tail) -> Iterator[Clause]:
         # what is done I need not do myself, unless I ask how to do it or whether I may
         hidden = "" if mine and not {"PAST", "PERFECT"} & {*clause.marks} else "others"
         pronouns = (hidden, *clause.subjects) if agent == ("_",) else clause.subjects
-        if subject[-1:] == ("only",) and agent != ("_",):  # can only be opened by Ann: only Ann can open
-            agent, subject = ("only", *agent), subject[:-1]
+        what = subject
+        if (
+            what[1:] and what[-1] == "only" and agent != ("_",)
+        ):  # can only be opened by Ann: only Ann can open
+            agent, what = ("only", *agent), what[:-1]
         lead = () if agent == head or agent == head[1:] else head
         marks = clause.marks
         asked = [(lead, marks)]
         if agent == ("_",) and lead == ("how",) and set(marks) <= {"CAN"}:
             asked = [(("HOW",), ()), *([] if marks else asked)]
-        middles = dict.fromkeys([(*particle, *subject), (*subject, *particle)])  # each once, in order
-        if subject == ("_",) and clause.link and clause.subjects in (("it",), ("they",)):
+        middles = dict.fromkeys([(*particle, *what), (*what, *particle)])  # each once, in order
+        if what == ("_",) and clause.link and clause.subjects in (("it",), ("they",)):
             words = (*lead, *agent, base, *particle, *rest)  # before it is painted: before I paint
             acts = ("speaker",) if clause.subjects == ("they",) else ("",)
             yield replace(clause, words=words, subjects=acts if agent == ("_",) else ())
         for (lead, marks), middle in product(asked, middles):
-            if subject[0] in _OBJECT or subject[:2] == ("how", "many"):
-                made = (*lead, *subject, *agent, base, *particle, *rest)
+            if what[0] in _OBJECT or what[:2] == ("how", "many"):
+                made = (*lead, *what, *agent, base, *particle, *rest)
             else:
                 made = (*lead, *agent, base, *middle, *rest)
             yield replace(clause, words=made, subjects=pronouns, marks=marks)

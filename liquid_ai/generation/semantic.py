@@ -127,6 +127,14 @@ class SemanticIndex(_Known):
             found = [(rows.keys[i], float(min(1.0, close[i]))) for i in order if close[i] >= self.threshold]
         return [(k, s) for k, s in found if k.digest != key.digest][: self.tries]
 
+    def _differs(self, asked: str, kept: str) -> str:
+        "Why not, or nothing. A guard that fails lets nothing pass, and no question fails with it."
+        try:
+            return self.guard(asked, kept)
+        except Exception as e:
+            warnings.warn(f"the cache's guard failed ({type(e).__name__}: {e}): a miss", stacklevel=2)
+            return "the guard failed"
+
     def find(
         self,
         key: Key,  # of the question that is asked
@@ -134,7 +142,7 @@ class SemanticIndex(_Known):
     ) -> Iterator[tuple[Key, float]]:  # key and cosine
         "The questions whose answer may be given instead, the nearest first."
         for near, similarity in self._near(key, np.asarray(vector, np.float32)):
-            if not self.guard(key.question, near.question):
+            if not self._differs(key.question, near.question):
                 with self._lock:
                     if near.digest in self._used:
                         self._used.move_to_end(near.digest)
