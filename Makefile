@@ -20,7 +20,7 @@ test: .venv/.dev models ## everything that CI checks
 
 test-slow: .venv/.dev models ## the tests that take minutes, which `test` leaves out
 	$(BIN)/python -m pytest -m slow
-	$(BIN)/nbdev_test --flags slow --path 'nbs/evaluation/*.ipynb' --n_workers 1
+	$(BIN)/nbdev_test --flags slow --n_workers 1
 
 lab: .venv/.dev models ## the notebooks, in JupyterLab
 	$(BIN)/python -m ipykernel install --prefix .venv --name python3 --display-name "liquid_ai (.venv)"
