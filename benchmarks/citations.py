@@ -76,7 +76,7 @@ def ratio(parts: np.ndarray, note: str = "") -> Figure:
     top, bottom = parts.sum(0)
     interval = percentile_interval(resample(parts, of), len(parts))
     return Figure(
-        value=float(top / bottom),
+        value=top / bottom,
         interval=interval,
         interval_is=_INTERVAL,
         note=note or f"{top:g} of {bottom:g}",

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+import weakref
 from pathlib import Path
 
 import pytest
@@ -18,3 +19,15 @@ def need(tool: str) -> str:
         return path
     missing = f"{tool} is not installed"
     return pytest.fail(missing) if os.environ.get("CI") == "true" else pytest.skip(missing)
+
+
+@pytest.fixture
+def nothing_loaded(monkeypatch):
+    "No language model is in memory or chosen, before and after."
+    from liquid_ai.generation import models
+
+    monkeypatch.setattr(models, "_loaded", {})
+    monkeypatch.setattr(models, "_alive", weakref.WeakValueDictionary())
+    models._chosen.cache_clear()
+    yield
+    models._chosen.cache_clear()

@@ -17,6 +17,7 @@ import liquid_ai.indexing.encoder_spec as encoder_spec
 from liquid_ai.core import Encoder, InputError, ModelError, Settings
 from liquid_ai.indexing.embed import OpenVINOEncoder, TorchEncoder, load_encoder, packaged_spec, read_spec
 from liquid_ai.indexing.encoder_spec import Tokens, length_batches, padded, unit_rows
+from liquid_ai.indexing.openvino_encoder import run_bulk
 from liquid_ai.indexing.vector_cache import CachedEncoder, CacheStats, VectorCache, text_key
 
 TEXTS = ["One short line.", "", "naïve café 日本語", "word " * 400, "x" * 300, "def f(a, b):\n    return a"]
@@ -176,6 +177,19 @@ def test_a_damaged_conversion_is_made_again(tmp_path, monkeypatch):
 
 
 # ---- batches
+
+
+def test_a_run_that_was_interrupted_leaves_the_encoder_usable():
+    encoder, texts = OpenVINOEncoder(packaged_spec()), [f"sentence {n} " * 60 for n in range(24)]
+    vectors = encoder.encode(texts)
+
+    def interrupted(batch, found):
+        raise KeyboardInterrupt
+
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            run_bulk(encoder._bulk, encoder._tokens.ids(texts, "document"), encoder.spec, interrupted, False)
+        assert np.allclose(encoder.encode(texts), vectors, atol=1e-3)
 
 
 @given(st.lists(st.integers(0, 600), max_size=200), st.sampled_from([256, 1024, 4096]))

@@ -6,7 +6,6 @@ import struct
 import subprocess
 import sys
 import time
-import weakref
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -18,7 +17,6 @@ from lfm2_gguf import lfm2_to_gguf
 from model_contract import ASK, OTHERS, check_contract
 
 import liquid_ai.generation.llama_process as llama_process
-import liquid_ai.generation.models as models
 from liquid_ai.core import Device, InputError, ModelError, Settings
 from liquid_ai.generation.gguf_file import find_gguf, read_gguf
 from liquid_ai.generation.llama_model import LlamaModel
@@ -71,15 +69,6 @@ def packaged():
 @pytest.fixture(scope="module")
 def torch_copy():
     return TransformersModel(packaged_torch_folder(), PACKAGED, CPU)
-
-
-@pytest.fixture
-def nothing_loaded(monkeypatch):
-    monkeypatch.setattr(models, "_loaded", {})
-    monkeypatch.setattr(models, "_alive", weakref.WeakValueDictionary())
-    models._chosen.cache_clear()
-    yield
-    models._chosen.cache_clear()
 
 
 def ask(topic):

@@ -61,15 +61,6 @@ def llama(gguf):
     model.close()
 
 
-@pytest.fixture
-def nothing_loaded(monkeypatch):
-    monkeypatch.setattr(models, "_loaded", {})
-    monkeypatch.setattr(models, "_alive", weakref.WeakValueDictionary())
-    models._chosen.cache_clear()
-    yield
-    models._chosen.cache_clear()
-
-
 def test_the_packaged_model_keeps_its_contract(packaged):
     check_contract(packaged)
 

@@ -10,7 +10,7 @@ MUSEUM = "The museum opened in 1923 by the river. A ticket costs twelve euros."
 
 
 class Says:
-    "Writes what it was told to write."
+    "Writes what it was told to write, up to a stop string."
 
     name, fingerprint, context, runtime, why = "says", "says-1", 4_096, "test", "a test"
 
@@ -21,8 +21,11 @@ class Says:
         return sum(len(m["content"]) // 4 for m in messages)
 
     def stream(self, messages, max_tokens, stop=()):
-        yield self.text
-        yield Generation(self.text, Usage(10, 10))
+        text = self.text
+        for mark in stop:
+            text = text.partition(mark)[0]
+        yield text
+        yield Generation(text, Usage(10, 10))
 
 
 @pytest.fixture
@@ -45,6 +48,17 @@ def test_unsupported_sentences_are_flagged_or_removed(ask):
     flagged, removed = ask(TRUE_AND_FALSE), ask(TRUE_AND_FALSE, unsupported="remove")
     assert flagged.unsupported and "painter" in flagged.text
     assert not removed.unsupported and "painter" not in removed.text and removed.citations
+
+
+def test_one_paragraph_or_all_of_them(ask):
+    two = "The museum opened in 1923.\n\nA ticket costs twelve euros."
+    assert ask(two).text.count("[") == 1 and "twelve" not in ask(two).text
+    assert "twelve" in ask(two, one_paragraph=False).text
+
+
+def test_a_text_that_begins_with_a_blank_line_is_not_lost(ask):
+    answer = ask("\n\nThe museum opened in 1923.")
+    assert answer.text.startswith("The museum opened in 1923 [1]") and "quotation" not in answer.reason
 
 
 def test_least_support_decides(ask):

@@ -33,7 +33,7 @@ from liquid_ai.evaluation.squad import (
     table_html,
     token_f1,
 )
-from ..generation.answer import BLANK_LINE
+from ..generation.answer import paragraph
 from ..generation.cite import Evidence, claims, fold
 from ..generation.prompt import build_prompt
 from ..retrieval.search import check_question
@@ -225,10 +225,11 @@ def closed_book(
     model: LanguageModel,
     question: str,
     max_tokens: int = 64,
+    one_paragraph: bool = True,  # stop at the first blank line, as the pipeline does
 ) -> Answer:  # with text, usage and timings; no citations, confidence 0
     "What the model says without any context. Raises: `InputError`."
     messages = (*_ALONE, {"role": "user", "content": f"Question: {fold(check_question(question))}"})
-    return _written(model, question, messages, max_tokens, "closed book")
+    return _written(model, question, messages, max_tokens, one_paragraph, "closed book")
 
 
 def gold_context(
@@ -236,6 +237,7 @@ def gold_context(
     question: str,
     passages: Sequence[str],  # that hold the answer
     max_tokens: int = 64,
+    one_paragraph: bool = True,  # stop at the first blank line, as the pipeline does
 ) -> Answer:  # with text, usage and timings; no citations, confidence 0
     "What the model says with the right passages in the pipeline's own prompt. Raises: `InputError`."
     if (
@@ -253,15 +255,20 @@ def gold_context(
     prompt = build_prompt(check_question(question), evidence, model.context, model.count, room)
     if len(prompt.passages) < len(passages):
         raise InputError(f"{question!r}: {len(passages)} passages do not fit into {room:,} tokens")
-    return _written(model, question, prompt.messages, max_tokens, "gold context")
+    return _written(model, question, prompt.messages, max_tokens, one_paragraph, "gold context")
 
 
 def _written(
-    model: LanguageModel, question: str, messages: Sequence[Mapping[str, str]], max_tokens: int, how: str
+    model: LanguageModel,
+    question: str,
+    messages: Sequence[Mapping[str, str]],
+    max_tokens: int,
+    alone: bool,
+    how: str,
 ) -> Answer:
     watch = Stopwatch()
     with watch("generate"):
-        *_, last = model.stream(messages, max_tokens, (BLANK_LINE,))  # as the pipeline does
+        *_, last = paragraph(model, messages, max_tokens, alone)
     assert isinstance(last, Generation)
     text = " ".join(claim for claim, _ in claims(last.text, last.finished))
     versions = {"model": model.name, "weights": model.fingerprint, "baseline": how}

@@ -206,10 +206,10 @@ def answer_questions(
         Shared(squad_collection(data, asked), cache, progress) as shared,
         RAG.open(shared.index(settings).store.folder, settings, create=False) as rag,
     ):
-        model, most = rag.model, settings.answer_tokens
+        model, how = rag.model, (settings.answer_tokens, settings.one_paragraph)
         ways: dict[str, tuple[Sequence[Reference], Callable[[Reference], Answer]]] = {
-            "closed book": (known, lambda q: closed_book(model, q.question, most)),
-            "gold context": (known, lambda q: gold_context(model, q.question, gold_passages(rag, q), most)),
+            "closed book": (known, lambda q: closed_book(model, q.question, *how)),
+            "gold context": (known, lambda q: gold_context(model, q.question, gold_passages(rag, q), *how)),
             "retrieval": (asked, lambda q: rag.ask(q.question, cache=False)),
         }
         found = {way: _ask_all(way, questions, ask, progress) for way, (questions, ask) in ways.items()}

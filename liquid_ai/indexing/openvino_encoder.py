@@ -112,7 +112,7 @@ def run_bulk(
     keep: Callable[[list[int], np.ndarray], None],  # takes positions and output of a batch as it is done
     progress: bool,  # show a bar
 ) -> None:
-    "Run every text through `model`, in batches of similar length."
+    "Run every text through a model, in batches of similar length."
     # not OpenVINO's queue: its threads hold on to a Python callback, and letting go of the model then hangs
     free, busy, lengths = list(requests), deque(), [len(i) for i in ids]
     size = min(max(sum(lengths) // (4 * len(requests)), _BATCH[0]), _BATCH[1])
@@ -125,13 +125,18 @@ def run_bulk(
             bar.update(len(batch))
             free.append(request)
 
-        for batch in length_batches(lengths, size):
-            if not free:
+        try:
+            for batch in length_batches(lengths, size):
+                if not free:
+                    finish()
+                request = free.pop()
+                request.start_async(list(padded([ids[i] for i in batch], spec)))
+                busy.append((request, batch))
+            while busy:
                 finish()
-            busy.append((request := free.pop(), batch))
-            request.start_async(list(padded([ids[i] for i in batch], spec)))
-        while busy:
-            finish()
+        finally:  # whoever was interrupted leaves no request at work to the next one
+            for request, _ in busy:
+                request.wait()
 
 # %% ../../nbs/indexing/openvino_encoder.ipynb #60ab8f0c
 def compiled(
