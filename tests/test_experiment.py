@@ -660,14 +660,14 @@ def test_the_packaged_questions_are_referred_to_in_one_way(python):
 def test_a_question_that_fails_is_worth_nothing(answered, cache, monkeypatch):
     from liquid_ai.evaluation import end_to_end
 
-    def ask(model, question, most):
+    def ask(model, question, *how):
         if "fish" in question:
             raise LiquidError("broken")
-        return real(model, question, most)
+        return real(model, question, *how)
 
     real = end_to_end.closed_book
     monkeypatch.setattr(end_to_end, "closed_book", ask)
-    monkeypatch.setattr(end_to_end, "gold_context", lambda m, q, p, n: real(m, q, 4))
+    monkeypatch.setattr(end_to_end, "gold_context", lambda m, q, p, *how: real(m, q, *how))
     options = {"settings": Settings(generator="packaged", answer_tokens=4), "track": False, "progress": False}
     found = answer_questions(answered[0], cache=cache, times=1_000, **options)
     assert found.failed == {"closed book": {"q2": "broken"}}
