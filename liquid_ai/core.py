@@ -135,12 +135,14 @@ class Step:
 class Event:
     "What the running system tells of itself; `metrics` is fed with these and knows nothing else."
 
-    kind: str  # `ask`, `search`, `ingest`, …
-    status: str  # `ok`, `abstained`, `error`
+    kind: str  # `ask`, `search`, `ingest`, `queue`, `index`, …
+    status: str  # `ok`, `abstained`, `refused`, `error`
     timings: Mapping[str, float] = field(default_factory=dict)  # milliseconds by stage
-    tokens: Usage = field(default_factory=Usage)
-    cache: str = "miss"
+    tokens: Usage = field(default_factory=Usage)  # of a kept answer: what it took to make it
+    cache: str = ""  # `miss`, `exact`, `semantic`; empty: none was asked
     versions: Mapping[str, str] = field(default_factory=dict)
+    confidence: float | None = None  # 0 to 1
+    values: Mapping[str, float] = field(default_factory=dict)  # what a gauge shows, by name
 
 # %% ../nbs/core.ipynb #023c5fc6
 @dataclass(frozen=True, slots=True)
@@ -165,7 +167,8 @@ class Answer:
     def event(self) -> Event:
         "This answer as the event that `metrics` observes."
         status = "abstained" if self.abstained else "ok"
-        return Event("ask", status, self.timings, self.usage, self.cache.kind, self.versions)
+        told = self.timings, self.usage, self.cache.kind, self.versions, self.confidence
+        return Event("ask", status, *told)
 
     @property
     def unsupported(self) -> tuple[str, ...]:
