@@ -88,6 +88,8 @@ class Reading:
 class LimitError(LiquidError):
     "A request that is not admitted now; `retry_after` says when to try again."
 
+    status = 429  # of HTTP
+
     def __init__(
         self,
         reason: str,  # for a person; never names the client's key, which may be a secret
@@ -105,6 +107,8 @@ class LimitError(LiquidError):
 
 class LimitDown(LimitError):
     "The server that counts does not answer, so nobody is admitted."
+
+    status = 503
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,8 @@ class Call:
 
     __slots__ = (
         "id", "began", "method", "path", "client", "identity", "reading", "cache", "age", "event",
-        "question", "trace_id", "status", "bytes", "error", "keep", "tokens", "no_lookup", "no_store", "max_age",
+        "question", "trace_id", "status", "bytes", "error", "keep", "tokens",
+        "no_lookup", "no_store", "max_age",
     )  # fmt: skip
 
     def __init__(
