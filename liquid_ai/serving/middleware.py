@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['rate_headers', 'call_headers', 'Logged', 'client_key', 'Authenticated', 'admit', 'Limited']
 
-# %% ../../nbs/serving/middleware.ipynb #4972131a
+# %% ../../nbs/serving/middleware.ipynb #7c4fa89e
 import asyncio
 import logging
 import math
@@ -13,16 +13,16 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from ..core import Event
 from ..generation.limit import Limiter
 from ..generation.quota import LimitError, Reading
-from .auth import Authenticator, AuthError, Identity
+from .addresses import DIRECT, Proxies, client_address, limit_key
+from .auth import Authenticator, AuthError, authorization, require
 from .call import Call, request_id
-from .guards import SECURITY_HEADERS, client_address, limit_key
+from .guards import SECURITY_HEADERS
 from .problems import App, Message, Receive, Scope, Send, outcome, refuse
 from .rules import rule_of
 
-# %% ../../nbs/serving/middleware.ipynb #0e771f3b
+# %% ../../nbs/serving/middleware.ipynb #77e9c823
 def rate_headers(
     reading: Reading,
     window: int,  # seconds
@@ -63,7 +63,7 @@ def call_headers(call: Call, window: int) -> list[tuple[bytes, bytes]]:
         told.append((b"x-trace-id", call.trace_id.encode()))
     return told
 
-# %% ../../nbs/serving/middleware.ipynb #435a1988
+# %% ../../nbs/serving/middleware.ipynb #090103a9
 _log = logging.getLogger(__name__)
 _GONE = 499  # what nginx calls a client that left before its answer
 
@@ -75,12 +75,11 @@ class Logged:
         self,
         app: App,
         limiter: Limiter,
-        write: Callable[[Call], None],  # a line of the log
-        observe: Callable[[Event], None],  # of metrics
-        proxies: Sequence = (),  # networks whose `X-Forwarded-For` is believed
+        note: Callable[[Call], None],  # told of each request that is over
+        proxies: Proxies = DIRECT,  # whose `X-Forwarded-For` is believed
         headers: Sequence[tuple[bytes, bytes]] = SECURITY_HEADERS,  # of every response
     ):
-        self.app, self.limiter, self.write, self.observe = app, limiter, write, observe
+        self.app, self.limiter, self.note = app, limiter, note
         self.proxies, self.headers = proxies, list(headers)
         self.window = limiter.rates.seconds
 
@@ -120,26 +119,13 @@ class Logged:
             await _failed(call, error, scope, receive, told)
         finally:
             call.status = call.status or _GONE
-            self._note(call)
+            self.note(call)
 
     def _reading(self, call: Call) -> Reading | None:
         "Where a client stands that was not counted."
         if self.limiter.quota.remote:
             return None
         return self.limiter.read(client_key(call))
-
-    def _note(self, call: Call) -> None:
-        event = call.event
-        if event is None:
-            event = Event(call.rule.kind, _word(call.status), {"total": call.milliseconds()})
-        self.observe(event)
-        self.write(call)
-
-
-def _word(status: int) -> str:
-    if status in (429, 503):
-        return "refused"
-    return "ok" if status < 400 else "error"
 
 
 async def _failed(call: Call, error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
@@ -158,7 +144,7 @@ def client_key(call: Call) -> str:
     who = call.identity
     return who.label if who is not None and who.kind != "none" else limit_key(call.client)
 
-# %% ../../nbs/serving/middleware.ipynb #69f0caad
+# %% ../../nbs/serving/middleware.ipynb #4e8a5ef1
 class Authenticated:
     "Who asks, and whether they may."
 
@@ -171,15 +157,13 @@ class Authenticated:
             await self.app(scope, receive, send)
             return
         call: Call = scope["state"]["call"]
-        needed = call.rule.scope
         try:
-            call.identity = self.identify(call.headers.get(b"authorization") if needed else None)
-            if needed and not call.identity.has(needed):
-                raise AuthError(403, f"this needs the scope {needed!r}: ask for a key that has it")
+            if call.rule.scope:
+                call.identity = self.identify(authorization(scope["headers"]))
+                require(call.identity, call.rule.scope)
         except AuthError as error:
-            if needed:
-                await self._refuse(call, error, scope, receive, send)
-                return
+            await self._refuse(call, error, scope, receive, send)
+            return
         await self.app(scope, receive, send)
 
     async def _refuse(self, call: Call, error: AuthError, scope: Scope, receive: Receive, send: Send) -> None:
@@ -191,10 +175,10 @@ class Authenticated:
             status, detail, headers = outcome(limit)
             await refuse(scope, receive, send, status, "", detail, headers[-1:])
             return
-        headers = [(b"www-authenticate", error.challenge.encode())] if error.challenge else []
-        await refuse(scope, receive, send, error.status, "", str(error), headers)
+        headers = [(b"www-authenticate", error.challenge.encode())]
+        await refuse(scope, receive, send, error.status, "", error.reason, headers)
 
-# %% ../../nbs/serving/middleware.ipynb #8d2d5a75
+# %% ../../nbs/serving/middleware.ipynb #22eb46e5
 async def admit(limiter: Limiter, call: Call, tokens: int = 0) -> None:
     "Count a request. Raises: `LimitError`, `LimitDown`."
     key = client_key(call)

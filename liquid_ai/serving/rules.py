@@ -40,6 +40,7 @@ RULES = {
     ("GET", "/stats"): Rule("status", "admin", counted=False),
     ("GET", "/metrics"): Rule("status", "admin", counted=False),
     ("POST", "/documents"): _CHANGE,
+    ("POST", "/documents/files"): _CHANGE,
     ("POST", "/sync"): Rule("documents", "admin", patient=True),
     ("GET", "/adapter"): Rule("adapter", "admin"),
     ("PUT", "/adapter"): Rule("adapter", "admin", patient=True),
