@@ -19,6 +19,7 @@ from .. import __version__
 from .commands import ask, chat, ingest, quickstart, search
 from .doctor import doctor
 from .evaluate import eval_answers, eval_ranking, run_sweep
+from .keys import keys_app
 from .models import models, pull
 from .options import Json
 from .say import Outcome, fail, say
@@ -62,6 +63,7 @@ eval_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Measur
 eval_app.command("ranking")(eval_ranking)
 eval_app.command("answers")(eval_answers)
 app.add_typer(eval_app, name="eval")
+app.add_typer(keys_app, name="keys")
 
 
 @models_app.callback()
