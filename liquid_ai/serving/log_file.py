@@ -42,7 +42,7 @@ class _Stamp:
 
 timestamp = _Stamp()  # `timestamp()`: now, in UTC, with milliseconds. Source: RFC 3339.
 
-# %% ../../nbs/serving/log_file.ipynb #868f5ab6
+# %% ../../nbs/serving/log_file.ipynb #d8a139e0
 _APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
@@ -58,7 +58,7 @@ class _File:
         "Append `data`, which is whole lines."
         self._follow()
         if self._full(len(data)):
-            self._rotate(len(data))
+            _rotate(self, len(data))
         end = b"\n" if self._torn() else b""  # whoever wrote last was stopped by a full disk
         return max(os.write(self._fd, end + data) - len(end), 0)
 
@@ -94,20 +94,22 @@ class _File:
             os.close(self._fd)
         self._fd, self._inode = -1, (0, 0)
 
-    def _rotate(self, coming: int) -> None:
-        "Rename the file and its elders, unless another process just did."
-        try:
-            with FileLock(f"{self.path}.lock", timeout=2):
-                self._follow()
-                if not self._full(coming):
-                    return
-                names = [self.path, *(Path(f"{self.path}.{n}") for n in range(1, self.keep + 1))]
-                for older, newer in zip(names[:0:-1], names[-2::-1], strict=True):
-                    if newer.exists():
-                        newer.replace(older)
-        except (Timeout, PermissionError):  # on Windows a file that others have open keeps its name
-            return
-        self._follow()
+# %% ../../nbs/serving/log_file.ipynb #1442f3cf
+def _rotate(file: _File, coming: int) -> None:
+    "Rename the file and its elders, unless another process just did."
+    path = file.path
+    try:
+        with FileLock(f"{path}.lock", timeout=2):
+            file._follow()
+            if not file._full(coming):
+                return
+            names = [path, *(Path(f"{path}.{n}") for n in range(1, file.keep + 1))]
+            for older, newer in zip(names[:0:-1], names[-2::-1], strict=True):
+                if newer.exists():
+                    newer.replace(older)
+    except (Timeout, PermissionError):  # on Windows a file that others have open keeps its name
+        return
+    file._follow()
 
 
 def _began(fd: int) -> float:  # seconds since 1970
