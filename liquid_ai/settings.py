@@ -159,7 +159,7 @@ def _from_environment(environ: Mapping[str, str], types: Mapping[str, type]) -> 
     found = {}
     for variable, text in environ.items():
         name = variable.removeprefix("LIQUID_AI_").lower()
-        if name == variable.lower() or name in ("cache", "data", "api_key", "cache_secret"):
+        if name == variable.lower() or name in ("cache", "data", "api_key", "cache_secret", "audit_secret"):
             continue
         if name not in types:
             raise InputError(
