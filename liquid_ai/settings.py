@@ -169,13 +169,8 @@ def _from_environment(cls: type, environ: Mapping[str, str], types: Mapping[str,
     "What the variables say, in the types of the fields."
     found = {}
     for variable, text in environ.items():
-<<<<<<< HEAD
         name = variable.removeprefix(cls.PREFIX).lower()
         if name == variable.lower() or name in _OTHERS or name.startswith(_OTHER_PREFIX):
-=======
-        name = variable.removeprefix("LIQUID_AI_").lower()
-        if name == variable.lower() or name in ("cache", "data", "api_key", "cache_secret", "audit_secret"):
->>>>>>> h-logs
             continue
         if name not in types:
             raise InputError(
