@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['handlers', 'close', 'layered', 'authenticator_of', 'service_of', 'create_app']
 
-# %% ../../nbs/serving/app.ipynb #19ebae4b
+# %% ../../nbs/serving/app.ipynb #a38ae1c9
 import asyncio
 import importlib.resources
 import logging
@@ -43,9 +43,9 @@ from .problems import PROBLEM, App, outcome, problem
 from .schemas import Problem
 from .service import Service, follow_adapter
 
-# %% ../../nbs/serving/app.ipynb #9a220ca9
+# %% ../../nbs/serving/app.ipynb #cde3719e
 _log = logging.getLogger(__name__)
-_ABOUT = """Grounded question answering over this server's documents: each answer cites exact spans, or refuses.
+_ABOUT = """Grounded question answering over this server's documents: answers cite exact spans, or refuse.
 
 Errors are problem documents (RFC 9457). Every response has `X-Request-ID`, `X-Response-Time` and
 `X-RateLimit-*`; answers have `X-Cache`. `Cache-Control` of a request is honoured."""
@@ -95,7 +95,7 @@ def handlers(service: Service) -> FastAPI:
     _complete(api)
     return api
 
-# %% ../../nbs/serving/app.ipynb #82afc8fa
+# %% ../../nbs/serving/app.ipynb #2daff2b4
 _PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>liquid_ai: the API</title>
 <meta name="viewport" content="width=device-width"><link rel="stylesheet" href="docs/swagger-ui.css"></head>
 <body><div id="ui"></div><script src="docs/swagger-ui-bundle.js"></script>
@@ -145,7 +145,7 @@ def _unfold(operation: dict[str, Any]) -> None:
     if unfit is not None and PROBLEM not in unfit.get("content", {}):
         unfit["content"] = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
-# %% ../../nbs/serving/app.ipynb #bd7cb800
+# %% ../../nbs/serving/app.ipynb #f9fe0550
 @asynccontextmanager
 async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
     service: Service = api.state.service
@@ -180,7 +180,7 @@ def close(service: Service) -> None:
     service.places.close()
     service.rag.close()
 
-# %% ../../nbs/serving/app.ipynb #b76d14c2
+# %% ../../nbs/serving/app.ipynb #ca985c30
 def layered(
     app: App,
     service: Service,
