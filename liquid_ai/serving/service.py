@@ -6,7 +6,7 @@
 __all__ = ['T', 'word', 'Missing', 'NotKept', 'Service', 'options_of', 'answering', 'told', 'answer', 'ClientGone', 'while_there',
            'adapters', 'choose_adapter', 'follow_adapter']
 
-# %% ../../nbs/serving/service.ipynb #79084782
+# %% ../../nbs/serving/service.ipynb #9e8c13a4
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -35,7 +35,7 @@ from .options import ServerSettings
 from .problems import Message, Receive
 from .schemas import AskRequest, answer_head
 
-# %% ../../nbs/serving/service.ipynb #41c2e8f1
+# %% ../../nbs/serving/service.ipynb #8eccb821
 T = TypeVar("T")
 
 
@@ -81,7 +81,7 @@ class Service:
 
     def __post_init__(self):
         s = self.rag.settings
-        most = s.limit_concurrent or thread_count(s.threads)
+        most = s.limit_concurrent or thread_count(s)
         self.places = Limiter(concurrent=most, queue=s.limit_queue)
         entries = 0 if self.rag.cache is None else s.cache_entries
         self.responses = Responses(entries, s.cache_seconds, s.cache_bytes)
@@ -103,7 +103,7 @@ class Service:
         "Threads for the event loop: for each place two, and some for searches and look-ups."
         return ThreadPoolExecutor(2 * self.places.turns.places + 8, "liquid_ai-serve")
 
-# %% ../../nbs/serving/service.ipynb #8fc24503
+# %% ../../nbs/serving/service.ipynb #244ac2c8
 def options_of(call: Call, request: AskRequest) -> dict[str, Any]:
     "How a question is asked: what the request says, for whom, and what it wants of the cache."
     wish = {"cache": not call.no_store, "max_age": 0.0 if call.no_lookup else call.max_age}
@@ -141,7 +141,7 @@ def _steps(
         return in_thread(Agent(service.rag).stream(question, **options))
     return service.rag.astream(question, **options)
 
-# %% ../../nbs/serving/service.ipynb #8e719ca8
+# %% ../../nbs/serving/service.ipynb #e1771b86
 async def told(
     service: Service,
     call: Call,
@@ -178,7 +178,7 @@ async def _noted(service: Service, call: Call, answer: Answer, began: int) -> No
         if call.no_store:
             call.cache = "BYPASS"
 
-# %% ../../nbs/serving/service.ipynb #3acf55f0
+# %% ../../nbs/serving/service.ipynb #7d04507c
 async def answer(service: Service, call: Call, request: AskRequest, agent: bool = False) -> Answer:
     "The answer; what may be given again is left in `call.keep`."
     last = None
@@ -192,7 +192,7 @@ async def answer(service: Service, call: Call, request: AskRequest, agent: bool 
         call.keep = Keep(head, made, e, a.trace_id, a.question, index)
     return a
 
-# %% ../../nbs/serving/service.ipynb #407d38e9
+# %% ../../nbs/serving/service.ipynb #b5079c64
 class ClientGone(Exception):
     "Nobody is there to hear the answer."
 
@@ -222,7 +222,7 @@ async def _left(receive: Receive) -> None:
         if message["type"] == "http.disconnect":
             return
 
-# %% ../../nbs/serving/service.ipynb #7d028062
+# %% ../../nbs/serving/service.ipynb #d3021c87
 _CHOICE = "adapter.txt"
 
 
