@@ -42,7 +42,7 @@ def host_name(
     found = _HOST.fullmatch(sent.decode("latin-1").lower()) if len(sent) <= 270 else None
     return found[1].removesuffix(".") if found else ""
 
-# %% ../../nbs/serving/guards.ipynb #2487f1cb
+# %% ../../nbs/serving/guards.ipynb #93444499
 class HostCheck:
     "Refuses requests to a host that is not ours."
 
@@ -53,7 +53,8 @@ class HostCheck:
     ):
         hosts = tuple(host.lower() for host in hosts)
         for host in hosts:
-            if host != "*" and not host_name(host.removeprefix("*.").encode()) == host.removeprefix("*."):
+            name = host.removeprefix("*.")
+            if host != "*" and (not name or host_name(name.encode()) != name):
                 raise InputError(
                     f"host {host!r} is not usable: give names such as rag.example.org, without a port"
                 )
