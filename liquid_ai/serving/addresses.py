@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from ..core import InputError
 
-# %% ../../nbs/serving/addresses.ipynb #135a3d25
+# %% ../../nbs/serving/addresses.ipynb #264ef51a
 _LONGEST = 1000  # bytes of the header that are looked at
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -39,7 +39,7 @@ def _parsed(text: str) -> _Address | None:
         return None
     return getattr(address, "ipv4_mapped", None) or address
 
-
+# %% ../../nbs/serving/addresses.ipynb #98098277
 class Proxies:
     "The proxies whose word about addresses is taken."
 
