@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
+from .audit import audit_app
 from .commands import ask, chat, ingest, quickstart, search
 from .doctor import doctor
 from .evaluate import eval_answers, eval_ranking, run_sweep
@@ -58,6 +59,7 @@ app.command("sweep")(run_sweep)
 models_app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
 models_app.command()(pull)
 app.add_typer(models_app, name="models")
+app.add_typer(audit_app, name="audit")
 
 eval_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Measure rankings and answers.")
 eval_app.command("ranking")(eval_ranking)
