@@ -14,21 +14,24 @@ from typing import Any, Literal
 
 from ..core import InputError
 
-# %% ../../nbs/serving/addresses.ipynb #8f3c1237
+# %% ../../nbs/serving/addresses.ipynb #264ef51a
 _LONGEST = 1000  # bytes of the header that are looked at
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+_or_port = re.compile(r"(:[0-9]{1,5})?").fullmatch
 
 
 @lru_cache(4096)
 def _parsed(text: str) -> _Address | None:
     "An address, without the port and the brackets that some proxies write; None: it is none."
     if text[:1] == "[":
-        text, _, port = text[1:].partition("]")
-        if port and not re.fullmatch(r":[0-9]{1,5}", port):
+        text, end, port = text[1:].partition("]")
+        if not end or not _or_port(port):
             return None
     elif text.count(":") == 1:
-        text, _, port = text.partition(":")
-        if not re.fullmatch(r"[0-9]{1,5}", port):
+        text, colon, port = text.partition(":")
+        if not _or_port(colon + port):
             return None
     try:
         address = ipaddress.ip_address(text.replace("%", " "))  # a zone is of the machine that wrote it
@@ -36,7 +39,7 @@ def _parsed(text: str) -> _Address | None:
         return None
     return getattr(address, "ipv4_mapped", None) or address
 
-
+# %% ../../nbs/serving/addresses.ipynb #98098277
 class Proxies:
     "The proxies whose word about addresses is taken."
 

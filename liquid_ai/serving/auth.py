@@ -7,10 +7,9 @@ __all__ = ['Authenticator', 'authorization', 'needs_auth', 'ANYONE', 'SCOPES', '
            'identity_of', 'may_change', 'may_read', 'owned_access', 'require', 'ApiKey', 'KeyFile', 'add_key',
            'new_key', 'read_keys', 'revoke_key', 'TokenRules', 'Tokens']
 
-# %% ../../nbs/serving/auth.ipynb #f880d643
+# %% ../../nbs/serving/auth.ipynb #32d90dd9
 import ipaddress
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from ..core import InputError
 from .identity import ANYONE, SCOPES, AuthError, Identity, check_name, identity_of

@@ -6,7 +6,7 @@
 __all__ = ['LOOPBACK_HOSTS', 'EXPOSED', 'HSTS', 'SECURITY_HEADERS', 'PAGE_HEADERS', 'default_hosts', 'host_name', 'HostCheck',
            'same_origin', 'Cors', 'page_headers', 'DIRECT', 'Proxies', 'client_address', 'limit_key', 'Bounds']
 
-# %% ../../nbs/serving/guards.ipynb #cae6afff
+# %% ../../nbs/serving/guards.ipynb #042fbc8d
 import re
 from collections.abc import Collection, Iterable
 from functools import lru_cache
@@ -15,7 +15,7 @@ from ..core import InputError
 from .addresses import DIRECT, Proxies, client_address, limit_key
 from .auth import needs_auth
 from .bounds import Bounds
-from .problems import App, Headers, Message, Receive, Scope, Send, refuse
+from .problems import App, Message, Receive, Scope, Send, refuse
 
 # what stands around a server is found in one place
 _all_ = ["DIRECT", "Proxies", "client_address", "limit_key", "Bounds"]
@@ -42,7 +42,7 @@ def host_name(
     found = _HOST.fullmatch(sent.decode("latin-1").lower()) if len(sent) <= 270 else None
     return found[1].removesuffix(".") if found else ""
 
-# %% ../../nbs/serving/guards.ipynb #2487f1cb
+# %% ../../nbs/serving/guards.ipynb #93444499
 class HostCheck:
     "Refuses requests to a host that is not ours."
 
@@ -53,7 +53,8 @@ class HostCheck:
     ):
         hosts = tuple(host.lower() for host in hosts)
         for host in hosts:
-            if host != "*" and not host_name(host.removeprefix("*.").encode()) == host.removeprefix("*."):
+            name = host.removeprefix("*.")
+            if host != "*" and (not name or host_name(name.encode()) != name):
                 raise InputError(
                     f"host {host!r} is not usable: give names such as rag.example.org, without a port"
                 )
@@ -100,7 +101,17 @@ def same_origin(
         return False
     return place.removesuffix(default) == host.lower().removesuffix(default)
 
-# %% ../../nbs/serving/guards.ipynb #3c58c8c1
+# %% ../../nbs/serving/guards.ipynb #10f36c94
+def _checked(origins: Collection[str], credentials: bool) -> frozenset[bytes]:
+    if "*" in origins and (credentials or len(origins) > 1):
+        raise InputError("origins='*' goes with no other origin and never with credentials: name the origins")
+    for origin in set(origins) - {"*"}:
+        if not _ORIGIN.fullmatch(origin):
+            told = "give https://name or https://name:port, in lower case"
+            raise InputError(f"origin {origin!r} is not usable: {told}")
+    return frozenset(origin.encode() for origin in origins)
+
+# %% ../../nbs/serving/guards.ipynb #18f7e94d
 class Cors:
     "Keeps pages of other sites out, but for origins that are named. Stands outside of authentication."
 
@@ -115,17 +126,8 @@ class Cors:
         exposed: Collection[str] = EXPOSED,  # response headers that a page may read
         max_age: int = 600,  # seconds that a browser remembers a preflight
     ):
-        if "*" in origins and (credentials or len(origins) > 1):
-            raise InputError(
-                "origins='*' goes with no other origin and never with credentials: name the origins"
-            )
-        for origin in set(origins) - {"*"}:
-            if not _ORIGIN.fullmatch(origin):
-                raise InputError(
-                    f"origin {origin!r} is not usable: give https://name or https://name:port, in lower case"
-                )
-        self.app, self.authenticated, self._any = app, authenticated, "*" in origins
-        self._origins = frozenset(origin.encode() for origin in origins)
+        self._origins, self._any = _checked(origins, credentials), "*" in origins
+        self.app, self.authenticated = app, authenticated
         also = [(b"access-control-allow-credentials", b"true")] if credentials else []
         self._plain = [*also, (b"access-control-expose-headers", ", ".join(exposed).encode())]
         self._preflight = [
@@ -150,7 +152,10 @@ class Cors:
             headers = [*self._headers(origin), *self._preflight]
             await send({"type": "http.response.start", "status": 204, "headers": headers})
             return await send({"type": "http.response.body", "body": b""})
-        return await self.app(scope, receive, self._told(send, origin if allowed else None))
+        if self._origins and (allowed or not self._any):
+            more = [*self._headers(origin), *self._plain] if allowed else self._headers(None)
+            send = _with(send, more)
+        return await self.app(scope, receive, send)
 
     def _headers(self, origin: bytes | None) -> list[tuple[bytes, bytes]]:
         if self._any:
@@ -158,20 +163,7 @@ class Cors:
         told = [(b"access-control-allow-origin", origin)] if origin else []
         return [*told, (b"vary", b"Origin")]
 
-    def _told(self, send: Send, origin: bytes | None) -> Send:
-        "`send` that adds what a page of `origin` may read; a closed server's is left alone."
-        if not self._origins or (self._any and origin is None):
-            return send
-        more = [*self._headers(origin), *(self._plain if origin else ())]
-
-        async def told(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message.get("headers", ()), *more]}  # it may be sent again
-            await send(message)
-
-        return told
-
-# %% ../../nbs/serving/guards.ipynb #54a3d57f
+# %% ../../nbs/serving/guards.ipynb #d0021298
 def _sent(
     headers: Iterable[tuple[bytes, bytes]],
 ) -> tuple[
@@ -188,6 +180,15 @@ def _sent(
         elif name == b"access-control-request-method":
             wanted = True
     return origin, site, host, wanted
+
+
+def _with(send: Send, more: list[tuple[bytes, bytes]]) -> Send:
+    async def told(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), *more]}  # it may be sent again
+        await send(message)
+
+    return told
 
 
 async def _foreign(scope: Scope, receive: Receive, send: Send) -> None:
@@ -212,7 +213,7 @@ SECURITY_HEADERS = (
     (b"content-security-policy", _policy(default_src="'none'", frame_ancestors="'none'")),
 )  # of what is data
 
-# %% ../../nbs/serving/guards.ipynb #2b22b2a2
+# %% ../../nbs/serving/guards.ipynb #009665e6
 _SOURCE = re.compile(
     r"'(self|unsafe-(inline|eval)|strict-dynamic|(nonce|sha(256|384|512))-[\w+/=-]+)'", re.ASCII
 )
