@@ -94,7 +94,7 @@ def _steps(answer: Answer) -> Iterator[tuple[str, float, dict[str, Any]]]:
         name = _STEPS.get(step.kind, step.kind)
         yield name, step.milliseconds, _about_step(name, step, answer)
 
-# %% ../../nbs/metrics/spans.ipynb #8432045e
+# %% ../../nbs/metrics/spans.ipynb #d3d9c457
 def _about(name: str, answer: Answer) -> dict[str, Any]:
     "What is told of one stage. Source: OpenTelemetry semantic conventions, generative AI."
     if name == "retrieve":
@@ -143,7 +143,7 @@ def _root(answer: Answer, content: bool) -> dict[str, Any]:
         told |= _usage(answer.usage)
     return told | (_content(answer) if content else {})
 
-
+# %% ../../nbs/metrics/spans.ipynb #bc8a1ed9
 def _content(answer: Answer) -> dict[str, str]:
     def message(role: str, text: str, **more) -> str:
         part = {"role": role, "parts": [{"type": "text", "content": text}], **more}

@@ -124,10 +124,10 @@ def _for_mlflow(span: Any) -> Any:
     times = {"start_time": span.start_time, "end_time": span.end_time, "status": span.status}
     return ReadableSpan(span.name, span.context, above, span.resource, told, **times)
 
-# %% ../../nbs/metrics/trace.ipynb #de8cac77
+# %% ../../nbs/metrics/trace.ipynb #ed938d4a
 Recorded = tuple[Answer, int, str, TraceParent | None]  # with its start, its trace, the caller's span
 
-
+# %% ../../nbs/metrics/trace.ipynb #8924ad7c
 class _Sender:
     "Sends to one destination, in a thread."
 
