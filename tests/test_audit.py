@@ -1,4 +1,4 @@
-"""The audit trail: every change of a byte is found, workers share one chain, a kill is repaired in the open."""
+"""The audit trail: every change of a byte is found, workers share one chain, a kill is mended in the open."""
 
 import json
 import os

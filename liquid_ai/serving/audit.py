@@ -35,7 +35,7 @@ from .logs import ACTIVE, question_hash
 
 _all_ = ["AuditError", "AuditReport", "audit_files", "audit_head", "verify"]
 
-# %% ../../nbs/serving/audit.ipynb #93a8f44b
+# %% ../../nbs/serving/audit.ipynb #87bc653c
 _TEXT = 512  # characters of a field
 
 
@@ -45,7 +45,13 @@ def _text(value: str) -> str:
     cut = cut.encode("utf-8", "backslashreplace").decode()
     return ACTIVE.sub(lambda m: f"\\u{ord(m[0]):04x}", cut)
 
-# %% ../../nbs/serving/audit.ipynb #4b832cdf
+
+def _checked(fields: Mapping[str, str]) -> dict[str, str]:
+    if fields["action"] in ("repair", "retire"):
+        raise InputError(f"the action {fields['action']!r} is the trail's own")
+    return {name: _text(value) for name, value in fields.items()}
+
+# %% ../../nbs/serving/audit.ipynb #7c93ab25
 class AuditTrail:
     "A trail that several processes append to."
 
@@ -66,7 +72,7 @@ class AuditTrail:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file_lock = FileLock(f"{self.path}.lock", timeout=patience)
-            with self._file_lock, self._opened():
+            with self._file_lock, _Open(self.path, secret, self._known):
                 pass
         except OSError as e:
             raise InputError(f"the audit trail {path} cannot be written: {e.strerror or e}") from e
@@ -82,18 +88,16 @@ class AuditTrail:
         question: str = "",  # its hash is kept
     ) -> int:  # its number, from 1
         "Append a record, and have it on the disk; takes milliseconds. Raises: `AuditError`."
-        if action in ("repair", "retire"):
-            raise InputError(f"the action {action!r} is the trail's own")
         fields = {"actor": actor, "action": action, "object": object, "outcome": outcome}
-        fields = {name: _text(value) for name, value in (fields | {"request_id": request_id}).items()}
+        fields = _checked(fields | {"request_id": request_id})
         if question:
             fields["question"] = question_hash(question, self.secret)
         try:
-            with self._lock, self._file_lock, self._opened() as file:
+            with self._lock, self._file_lock, _Open(self.path, self.secret, self._known) as file:
                 if file.torn:
                     _repair(file)
                 if file.end and file.end + len(file.line(fields)) > self.max_bytes:
-                    file.turn(self.path, self.keep)
+                    _turn(file, self.keep)
                 file.put(fields)
                 self._known = file.state()
                 return file.sequence
@@ -106,10 +110,7 @@ class AuditTrail:
         "Where the trail stands, to be noted elsewhere."
         return audit_head(self.path)
 
-    def _opened(self) -> "_Open":
-        return _Open(self.path, self.secret, self._known)
-
-# %% ../../nbs/serving/audit.ipynb #f922a7e1
+# %% ../../nbs/serving/audit.ipynb #5069cd25
 class _Open:
     "The file that is appended to, and where its chain stands; whoever opens it holds the lock."
 
@@ -170,20 +171,7 @@ class _Open:
             read_record(line)["hash"],
         )
 
-    def turn(self, path: Path, keep: int) -> None:
-        "Close the file under a number and go on in a new one."
-        closed = audit_files(path)[:-1]
-        number = int(closed[-1].suffix[1:]) + 1 if closed else 1
-        os.close(self.fd)
-        try:
-            path.rename(f"{path}.{number:06d}")
-        finally:
-            self.fd = _open(path)
-        self.end = 0
-        for old in audit_files(path)[: -1 - keep] if keep else []:
-            _retire(self, old)
-
-# %% ../../nbs/serving/audit.ipynb #6f78faa2
+# %% ../../nbs/serving/audit.ipynb #c9bccb5b
 def _open(path: Path) -> int:
     fd = os.open(
         path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0), 0o600
@@ -193,6 +181,20 @@ def _open(path: Path) -> int:
         os.fsync(folder)
         os.close(folder)
     return fd
+
+
+def _turn(file: _Open, keep: int) -> None:
+    "Close the file under a number and go on in a new one."
+    closed = audit_files(file.path)[:-1]
+    number = int(closed[-1].suffix[1:]) + 1 if closed else 1
+    os.close(file.fd)
+    try:
+        file.path.rename(f"{file.path}.{number:06d}")
+    finally:
+        file.fd = _open(file.path)
+    file.end = 0
+    for old in audit_files(file.path)[: -1 - keep] if keep else []:
+        _retire(file, old)
 
 
 def _repair(file: _Open) -> None:
