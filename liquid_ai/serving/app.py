@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['handlers', 'close', 'layered', 'authenticator_of', 'service_of', 'create_app']
 
-# %% ../../nbs/serving/app.ipynb #a38ae1c9
+# %% ../../nbs/serving/app.ipynb #52578be7
 import asyncio
 import importlib.resources
 import logging
@@ -25,9 +25,10 @@ from starlette.staticfiles import StaticFiles
 from .. import __version__
 from ..core import InputError, LiquidError, Settings
 from ..evaluation.feedback import FeedbackStore
-from ..metrics.alerts import Alerts
+from ..metrics.alerts import Alerts, log_alert
 from ..metrics.monitor import Monitor
 from ..metrics.trace import Tracer
+from ..metrics.webhook import Webhook
 from ..pipeline import RAG
 from . import asking, managing, watching
 from .addresses import Proxies
@@ -43,7 +44,7 @@ from .problems import PROBLEM, App, outcome, problem
 from .schemas import Problem
 from .service import Service, follow_adapter
 
-# %% ../../nbs/serving/app.ipynb #cde3719e
+# %% ../../nbs/serving/app.ipynb #ec1d949e
 _log = logging.getLogger(__name__)
 _ABOUT = """Grounded question answering over this server's documents: answers cite exact spans, or refuse.
 
@@ -95,7 +96,7 @@ def handlers(service: Service) -> FastAPI:
     _complete(api)
     return api
 
-# %% ../../nbs/serving/app.ipynb #2daff2b4
+# %% ../../nbs/serving/app.ipynb #7d7b56ef
 _PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>liquid_ai: the API</title>
 <meta name="viewport" content="width=device-width"><link rel="stylesheet" href="docs/swagger-ui.css"></head>
 <body><div id="ui"></div><script src="docs/swagger-ui-bundle.js"></script>
@@ -145,7 +146,7 @@ def _unfold(operation: dict[str, Any]) -> None:
     if unfit is not None and PROBLEM not in unfit.get("content", {}):
         unfit["content"] = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
-# %% ../../nbs/serving/app.ipynb #f9fe0550
+# %% ../../nbs/serving/app.ipynb #bd0a814e
 @asynccontextmanager
 async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
     service: Service = api.state.service
@@ -180,7 +181,7 @@ def close(service: Service) -> None:
     service.places.close()
     service.rag.close()
 
-# %% ../../nbs/serving/app.ipynb #ca985c30
+# %% ../../nbs/serving/app.ipynb #243aae35
 def layered(
     app: App,
     service: Service,
@@ -234,9 +235,13 @@ def service_of(rag: RAG, options: ServerSettings) -> Service:
         FeedbackStore(said) if said else None,
         audit,
         Tracer(o.trace_mlflow, o.trace_otlp, o.trace_share, o.trace_content) if traced else None,
-        Alerts(webhook=o.alert_webhook) if o.alerts else None,
+        _alerts(o) if o.alerts or o.alert_webhook else None,
         log,
     )
+
+
+def _alerts(o: ServerSettings) -> Alerts:
+    return Alerts(sinks=[log_alert, *([Webhook(o.alert_webhook)] if o.alert_webhook else [])])
 
 
 def create_app(

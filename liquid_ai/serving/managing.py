@@ -6,7 +6,7 @@
 __all__ = ['router', 'T', 'changing', 'recorded', 'add_documents', 'add_files', 'readable', 'read_document', 'remove_document',
            'sync', 'feedback', 'get_adapter', 'put_adapter']
 
-# %% ../../nbs/serving/managing.ipynb #fd4d83f1
+# %% ../../nbs/serving/managing.ipynb #c51abd2a
 import asyncio
 import tempfile
 from collections.abc import Callable, Sequence
@@ -36,7 +36,7 @@ from liquid_ai.serving.schemas import (
 )
 from .service import Missing, Service, adapters, choose_adapter
 
-# %% ../../nbs/serving/managing.ipynb #78a8c029
+# %% ../../nbs/serving/managing.ipynb #1a25a7ee
 router = APIRouter(tags=["documents"])
 T = TypeVar("T")
 _PATIENCE = 10.0  # seconds to wait for another process that writes
@@ -61,7 +61,7 @@ async def recorded(service: Service, call: Call, action: str, object: str, outco
         who = {"actor": call.identity.label or call.client, "request_id": call.id}
         await asyncio.to_thread(service.audit.append, action, object, outcome, **who)
 
-# %% ../../nbs/serving/managing.ipynb #10d113cc
+# %% ../../nbs/serving/managing.ipynb #4d7e016b
 def _owned(
     service: Service,
     identity: Identity,
@@ -89,6 +89,8 @@ async def _ingested(
 
     def work() -> tuple[IngestReport, dict[str, str]]:
         own = [_owned(service, call.identity, d) for _, _, d in found if d is not None]
+        if not own:
+            return IngestReport(()), {}
         return service.rag.ingest(*own, progress=False), {d.source: d.id for d in own}
 
     report, ids = await changing(service, work)
@@ -107,7 +109,7 @@ def _told(source: str, row: FileRow, document_id: str | None) -> FileOut:
 def _json(model: Any) -> Response:
     return Response(model.model_dump_json(), media_type="application/json")
 
-# %% ../../nbs/serving/managing.ipynb #bc828ba7
+# %% ../../nbs/serving/managing.ipynb #a1e1063f
 _CHANGES = documented(404, 408, 409, 413, 422)
 
 
@@ -149,7 +151,7 @@ def _renamed(document: Document, name: str) -> Document:
     meta = dict(document.meta) | {"path": name}
     return replace(document, source=name, title=title, meta=meta)
 
-# %% ../../nbs/serving/managing.ipynb #550816e5
+# %% ../../nbs/serving/managing.ipynb #0a1bdf23
 def readable(
     service: Service,
     identity: Identity,
@@ -158,7 +160,7 @@ def readable(
     "The document, where it is there and for `identity`. Raises: `Missing`."
     document = service.rag.snapshot().document(document_id)
     if document is None or not may_read(document.access, identity):
-        raise Missing(f"there is no document {document_id[:64]!r}, or not for this key")
+        raise Missing("there is no such document, or not for this key")
     return document
 
 
@@ -179,9 +181,10 @@ async def remove_document(document_id: str, call: TheCall, service: TheService) 
     "Take a document out of the store, of kept answers and of feedback."
 
     def work() -> None:
-        document = readable(service, call.identity, document_id)
-        if not may_change(document.access, call.identity):
-            raise AuthError(403, f"the document {document_id!r} is not this key's to remove")
+        document = service.rag.snapshot().document(document_id)
+        if document is None or not may_change(document.access, call.identity):
+            readable(service, call.identity, document_id)
+            raise AuthError(403, "this document is not this key's to remove")
         service.rag.remove(document_id)
         if service.feedback is not None:
             service.feedback.forget(document_id)
@@ -190,7 +193,7 @@ async def remove_document(document_id: str, call: TheCall, service: TheService) 
     await recorded(service, call, "remove document", document_id)
     return Response(status_code=204)
 
-# %% ../../nbs/serving/managing.ipynb #9353d64e
+# %% ../../nbs/serving/managing.ipynb #4e967958
 @router.post(
     "/sync", response_model=IngestOut, responses=documented(409, 422), summary="Read the folders anew"
 )
@@ -221,7 +224,7 @@ def _synced(service: Service, folders: Sequence[str]) -> tuple[IngestReport, int
             service.feedback.forget(document_id)
     return report, len(gone)
 
-# %% ../../nbs/serving/managing.ipynb #962b8e5e
+# %% ../../nbs/serving/managing.ipynb #6363cc2c
 @router.post(
     "/feedback", response_model=FeedbackOut, responses=documented(404, 408, 413, 422), tags=["feedback"]
 )

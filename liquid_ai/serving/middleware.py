@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['rate_headers', 'call_headers', 'Logged', 'client_key', 'Authenticated', 'admit', 'Limited']
 
-# %% ../../nbs/serving/middleware.ipynb #7c4fa89e
+# %% ../../nbs/serving/middleware.ipynb #cb7c90ad
 import asyncio
 import logging
 import math
@@ -22,10 +22,9 @@ from .guards import SECURITY_HEADERS
 from .problems import App, Message, Receive, Scope, Send, outcome, refuse
 from .rules import rule_of
 
-# %% ../../nbs/serving/middleware.ipynb #77e9c823
+# %% ../../nbs/serving/middleware.ipynb #5745bca2
 def rate_headers(
     reading: Reading,
-    window: int,  # seconds
 ) -> list[tuple[bytes, bytes]]:
     "Where a client stands, for any response. Source: draft-ietf-httpapi-ratelimit-headers-06."
     limit = b"%d" % reading.limit
@@ -39,7 +38,6 @@ def rate_headers(
         (b"ratelimit-limit", limit),
         (b"ratelimit-remaining", left),
         (b"ratelimit-reset", reset),
-        (b"ratelimit-policy", b"%s;w=%d" % (limit, window)),
     ]
     if reading.tokens_limit:
         told.append((b"x-ratelimit-limit-tokens", b"%d" % reading.tokens_limit))
@@ -47,14 +45,14 @@ def rate_headers(
     return told
 
 
-def call_headers(call: Call, window: int) -> list[tuple[bytes, bytes]]:
+def call_headers(call: Call) -> list[tuple[bytes, bytes]]:
     "What every response says of its request."
     told = [
         (b"x-request-id", call.id.encode()),
         (b"x-response-time", b"%.3fms" % call.milliseconds()),
     ]
     if call.reading is not None:
-        told += rate_headers(call.reading, window)
+        told += rate_headers(call.reading)
     if call.cache:
         told.append((b"x-cache", call.cache.encode()))
         if call.cache == "HIT":
@@ -63,7 +61,7 @@ def call_headers(call: Call, window: int) -> list[tuple[bytes, bytes]]:
         told.append((b"x-trace-id", call.trace_id.encode()))
     return told
 
-# %% ../../nbs/serving/middleware.ipynb #090103a9
+# %% ../../nbs/serving/middleware.ipynb #e3a410ed
 _log = logging.getLogger(__name__)
 _GONE = 499  # what nginx calls a client that left before its answer
 
@@ -81,7 +79,7 @@ class Logged:
     ):
         self.app, self.limiter, self.note = app, limiter, note
         self.proxies, self.headers = proxies, list(headers)
-        self.window = limiter.rates.seconds
+        self.names = {name for name, _ in headers}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
@@ -101,9 +99,7 @@ class Logged:
                 call.status = message["status"]
                 if call.reading is None:
                     call.reading = self._reading(call)
-                own = {name for name, _ in message["headers"]}
-                extra = [h for h in self.headers if h[0] not in own]
-                message["headers"] = [*message["headers"], *call_headers(call, self.window), *extra]
+                message = {**message, "headers": self._headers(call, message["headers"])}
             elif kind.endswith("response.body"):
                 call.bytes += len(message.get("body", b""))
             elif kind == "websocket.accept":
@@ -119,7 +115,15 @@ class Logged:
             await _failed(call, error, scope, receive, told)
         finally:
             call.status = call.status or _GONE
-            self.note(call)
+            asyncio.get_running_loop().call_soon(self.note, call)  # once the response is on its way
+
+    def _headers(self, call: Call, own: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        "Those of the response, those of every response that it has not, and what is known of the request."
+        names = {name for name, _ in own}
+        rest = self.headers
+        if not names.isdisjoint(self.names):
+            rest = [header for header in rest if header[0] not in names]
+        return [*own, *call_headers(call), *rest]
 
     def _reading(self, call: Call) -> Reading | None:
         "Where a client stands that was not counted."
@@ -142,9 +146,11 @@ async def _failed(call: Call, error: Exception, scope: Scope, receive: Receive, 
 def client_key(call: Call) -> str:
     "By whom a request is counted: who they are, or else the address they come from."
     who = call.identity
-    return who.label if who is not None and who.kind != "none" else limit_key(call.client)
+    if who is None or who.kind == "none":
+        return limit_key(call.client)
+    return f"{who.kind} {who.label}"  # a name that looks like an address is not counted as one
 
-# %% ../../nbs/serving/middleware.ipynb #4e8a5ef1
+# %% ../../nbs/serving/middleware.ipynb #2452db55
 class Authenticated:
     "Who asks, and whether they may."
 
@@ -178,7 +184,7 @@ class Authenticated:
         headers = [(b"www-authenticate", error.challenge.encode())]
         await refuse(scope, receive, send, error.status, "", error.reason, headers)
 
-# %% ../../nbs/serving/middleware.ipynb #22eb46e5
+# %% ../../nbs/serving/middleware.ipynb #dc64f383
 async def admit(limiter: Limiter, call: Call, tokens: int = 0) -> None:
     "Count a request. Raises: `LimitError`, `LimitDown`."
     key = client_key(call)

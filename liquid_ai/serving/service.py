@@ -6,7 +6,7 @@
 __all__ = ['T', 'word', 'Missing', 'NotKept', 'Service', 'options_of', 'answering', 'told', 'answer', 'ClientGone', 'while_there',
            'adapters', 'choose_adapter', 'follow_adapter']
 
-# %% ../../nbs/serving/service.ipynb #9e8c13a4
+# %% ../../nbs/serving/service.ipynb #b3a25470
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -35,7 +35,7 @@ from .options import ServerSettings
 from .problems import Message, Receive
 from .schemas import AskRequest, answer_head
 
-# %% ../../nbs/serving/service.ipynb #8eccb821
+# %% ../../nbs/serving/service.ipynb #5ef78d3b
 T = TypeVar("T")
 
 
@@ -103,7 +103,7 @@ class Service:
         "Threads for the event loop: for each place two, and some for searches and look-ups."
         return ThreadPoolExecutor(2 * self.places.turns.places + 8, "liquid_ai-serve")
 
-# %% ../../nbs/serving/service.ipynb #244ac2c8
+# %% ../../nbs/serving/service.ipynb #8fd7743d
 def options_of(call: Call, request: AskRequest) -> dict[str, Any]:
     "How a question is asked: what the request says, for whom, and what it wants of the cache."
     wish = {"cache": not call.no_store, "max_age": 0.0 if call.no_lookup else call.max_age}
@@ -141,7 +141,7 @@ def _steps(
         return in_thread(Agent(service.rag).stream(question, **options))
     return service.rag.astream(question, **options)
 
-# %% ../../nbs/serving/service.ipynb #e1771b86
+# %% ../../nbs/serving/service.ipynb #421dc398
 async def told(
     service: Service,
     call: Call,
@@ -178,7 +178,7 @@ async def _noted(service: Service, call: Call, answer: Answer, began: int) -> No
         if call.no_store:
             call.cache = "BYPASS"
 
-# %% ../../nbs/serving/service.ipynb #7d04507c
+# %% ../../nbs/serving/service.ipynb #85672f2a
 async def answer(service: Service, call: Call, request: AskRequest, agent: bool = False) -> Answer:
     "The answer; what may be given again is left in `call.keep`."
     last = None
@@ -192,7 +192,7 @@ async def answer(service: Service, call: Call, request: AskRequest, agent: bool 
         call.keep = Keep(head, made, e, a.trace_id, a.question, index)
     return a
 
-# %% ../../nbs/serving/service.ipynb #b5079c64
+# %% ../../nbs/serving/service.ipynb #c41365da
 class ClientGone(Exception):
     "Nobody is there to hear the answer."
 
@@ -222,7 +222,7 @@ async def _left(receive: Receive) -> None:
         if message["type"] == "http.disconnect":
             return
 
-# %% ../../nbs/serving/service.ipynb #d3021c87
+# %% ../../nbs/serving/service.ipynb #f3d3deec
 _CHOICE = "adapter.txt"
 
 
