@@ -144,6 +144,17 @@ class Answering(Searched):
         *_, last = self.stream(question, **options)
         return last.answer
 
+    def kept(
+        self,
+        question: str,
+        **options,  # as for `stream`
+    ) -> Answer | None:  # None: `ask` would make it
+        "The answer that is kept for `question`."
+        asked = _asked(self, question, **options)
+        key, _ = _plan(self, asked)
+        answer = None if key is None else self.cache.get(key, asked.max_age, last=False)
+        return None if answer is None else _told(StreamEvent("answer", answer=answer), asked).answer
+
     def read(
         self,
         question: str,
@@ -220,7 +231,9 @@ class _Asked:
     made: list[bool] = field(default_factory=list)  # filled when this call makes the answer itself
 
 
-def _asked(rag: RAG, question, top_k, mode, where, principals, cache, max_age) -> _Asked:
+def _asked(
+    rag: RAG, question, top_k=None, mode=None, where=None, principals=(), cache=True, max_age=None
+) -> _Asked:
     "Raises: `InputError` before any work is done."
     settings, question = _with(rag.settings, top_k, mode), check_question(question, rag.settings)
     if max_age is not None and not (isinstance(max_age, Real) and max_age >= 0):

@@ -20,6 +20,7 @@ from .audit import audit_app
 from .commands import ask, chat, ingest, quickstart, search
 from .doctor import doctor
 from .evaluate import eval_answers, eval_ranking, run_sweep
+from .keys import keys_app
 from .models import models, pull
 from .options import Json
 from .say import Outcome, fail, say
@@ -64,6 +65,7 @@ eval_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Measur
 eval_app.command("ranking")(eval_ranking)
 eval_app.command("answers")(eval_answers)
 app.add_typer(eval_app, name="eval")
+app.add_typer(keys_app, name="keys")
 
 
 @models_app.callback()

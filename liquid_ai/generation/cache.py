@@ -116,10 +116,12 @@ class Kept:
         self,
         key: Key,
         max_age: float | None = None,  # seconds; an older answer is not wanted
+        last: bool = True,  # False: the same question follows, so that a miss is counted there
     ) -> Answer | None:
         "The answer kept under `key`."
         answer = self._find(key, max_age)
-        self._tally.add("misses" if answer is None else "hits")
+        if answer is not None or last:
+            self._tally.add("misses" if answer is None else "hits")
         return answer
 
     def put(self, key: Key, answer: Answer) -> bool:

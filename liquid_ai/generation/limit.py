@@ -7,6 +7,7 @@ __all__ = ['Limiter', 'Grant', 'Busy', 'Place']
 
 # %% ../../nbs/generation/limit.ipynb #1e5c1f22
 import asyncio
+import functools
 import hashlib
 import logging
 import math
@@ -36,6 +37,7 @@ _log = logging.getLogger(__name__)
 _LONGEST_KEY = 4096  # characters
 
 
+@functools.lru_cache(4096)
 def _hashed(key: str, route: str) -> str:  # 32 hexadecimal digits
     "One name for a key and a route. Source: BLAKE2b, RFC 7693."
     for name, value in {"key": key, "route": route}.items():

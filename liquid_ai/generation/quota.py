@@ -18,10 +18,6 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Protocol
 
-from limits import RateLimitItemPerSecond
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
-
 from ..core import InputError, LiquidError
 
 # %% ../../nbs/generation/quota.ipynb #53c99d4c
@@ -147,22 +143,18 @@ def judged(
     return Verdict(reading, wait, f"{reason}: try again in {wait:,.1f} s")
 
 # %% ../../nbs/generation/quota.ipynb #22c4cb75
-class _Window(MemoryStorage):
+class _Window:
     "The times of admitted requests, for one limit; whoever calls holds a lock."
-
-    STORAGE_SCHEME = None  # or the library would take this class for every "memory://"
 
     def __init__(
         self,
         clock: Callable[[], float],  # seconds, never going back
         most: int,  # clients
     ):
-        super().__init__()
-        self.timer.cancel()  # the library's cleaner: nothing is left for it to do
         self.clock, self.most = clock, most
         self.times: OrderedDict[str, array] = OrderedDict()  # by client; who came last stands last
 
-    def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
+    def enter(self, key: str, limit: int, expiry: int) -> bool:
         "Enter a request, unless `limit` others came since `expiry` seconds."
         since = self.clock() - expiry
         _forget(self, since)
@@ -172,28 +164,18 @@ class _Window(MemoryStorage):
                 return False
             held = array("d")
         del held[: bisect_left(held, since)]
-        if len(held) + amount > limit:
+        if len(held) >= limit:
             return False
-        held.extend([self.clock()] * amount)
+        held.append(self.clock())
         self.times[key] = held
         self.times.move_to_end(key)
         return True
 
-    def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
+    def read(self, key: str, expiry: int) -> tuple[float, int]:
         "The oldest request that counts, and how many do."
         now, held = self.clock(), self.times.get(key, ())
         start = bisect_left(held, now - expiry)
         return (held[start], len(held) - start) if start < len(held) else (now, 0)
-
-    def clear(self, key: str) -> None:
-        "Forget a client."
-        self.times.pop(key, None)
-
-    def reset(self) -> int:
-        "Forget everybody, and say how many they were."
-        count = len(self.times)
-        self.times.clear()
-        return count
 
     @property
     def full(self) -> bool:
@@ -266,18 +248,17 @@ class MemoryQuota:
     ):
         self.rates, self.clock = rates, clock
         self.window, self.buckets = _Window(clock, whole("clients", clients, 1, 10**9)), Buckets(rates)
-        self._strategy = MovingWindowRateLimiter(self.window)
-        self._item = RateLimitItemPerSecond(rates.requests, rates.seconds, namespace="")
         self._lock = threading.Lock()
 
     def admit(self, key: str, tokens: int = 0) -> Verdict:
         "Count a request, if there is room for it."
         with self._lock:
             now = self.clock()
-            admitted = self.buckets.level(key, now) >= tokens and self._strategy.hit(self._item, key)
+            room = self.buckets.level(key, now) >= tokens
+            admitted = room and self.window.enter(key, self.rates.requests, self.rates.seconds)
             if admitted:
                 self.buckets.change(key, -tokens, now)
-            elif self.window.full and self._item.key_for(key) not in self.window.times:
+            elif self.window.full and key not in self.window.times:
                 return self._crowded(now)
             return judged(self.rates, admitted, *self._state(key, now), tokens)
 
@@ -295,8 +276,8 @@ class MemoryQuota:
         "Nothing to do."
 
     def _state(self, key: str, now: float) -> tuple[int, float, float]:  # requests, reset, tokens
-        stats = self._strategy.get_window_stats(self._item, key)
-        return self.rates.requests - stats.remaining, stats.reset_time - now, self.buckets.level(key, now)
+        oldest, used = self.window.read(key, self.rates.seconds)
+        return used, oldest + self.rates.seconds - now, self.buckets.level(key, now)
 
     def _crowded(self, now: float) -> Verdict:
         "What a new client is told when the memory is full of others within their windows."

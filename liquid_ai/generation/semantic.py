@@ -217,9 +217,9 @@ class SemanticCache(_Encoding):
             self._remember(key)
         return kept
 
-    def get(self, key: Key, max_age: float | None = None) -> Answer | None:
+    def get(self, key: Key, max_age: float | None = None, last: bool = True) -> Answer | None:
         "The answer kept under `key`, or that to the same question in other words."
-        answer = super().get(key, max_age)
+        answer = super().get(key, max_age, last)
         if answer is not None and answer.cache.kind == "semantic":
             self._semantic.add("semantic")
         return answer

@@ -54,18 +54,25 @@ def _connect(path: Path) -> sqlite3.Connection:
     return db
 
 # %% ../../nbs/indexing/store.ipynb #0014645c
-@contextmanager
-def _as_store_errors(path: Path) -> Iterator[None]:
+class _as_store_errors:  # a class, since a server enters it for every request
     "Context: what SQLite and the file system say becomes a `StoreError` that names the store."
-    try:
-        yield
-    except sqlite3.DatabaseError as e:
-        hint = "disk full or read-only?" if isinstance(e, sqlite3.OperationalError) else "restore a backup"
-        raise StoreError(
-            f"{path / 'store.db'}: {e} ({hint}); the last complete generation is untouched"
-        ) from e
-    except OSError as e:
-        raise StoreError(f"{path}: {e}; the last complete generation is untouched") from e
+
+    __slots__ = ("path",)
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind, e, _) -> None:
+        path, told = self.path, "the last complete generation is untouched"
+        if isinstance(e, sqlite3.DatabaseError):
+            hint = (
+                "disk full or read-only?" if isinstance(e, sqlite3.OperationalError) else "restore a backup"
+            )
+            raise StoreError(f"{path / 'store.db'}: {e} ({hint}); {told}") from e
+        if isinstance(e, OSError):
+            raise StoreError(f"{path}: {e}; {told}") from e
 
 # %% ../../nbs/indexing/store.ipynb #7b022fa5
 class Store:
@@ -80,6 +87,7 @@ class Store:
         _prepare(self.folder, create)
         with _as_store_errors(self.folder):
             self._db, self._lock = _connect(self.folder / "store.db"), threading.Lock()
+        self._seen = 0, 0  # what SQLite counts of the database's changes, and the generation then
         found = int(self.meta("format"))
         if found > FORMAT:
             raise StoreError(f"{folder} has format {found}, this version reads {FORMAT}: upgrade liquid_ai")
@@ -97,7 +105,12 @@ class Store:
     @property
     def generation(self) -> int:
         "The live generation; 0 while the store is empty."
-        return int(self.meta("generation"))
+        with self._lock, _as_store_errors(self.folder):
+            version = self._db.execute("PRAGMA data_version").fetchone()[0]  # counts others' commits
+            if version != self._seen[0]:
+                row = self._db.execute("SELECT value FROM meta WHERE key='generation'").fetchone()
+                self._seen = version, int(row[0])
+            return self._seen[1]
 
     def versions(self) -> dict[str, tuple[str, str, int]]:
         "Version, cutter and number of chunks of every document, by id."

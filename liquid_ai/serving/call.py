@@ -18,6 +18,7 @@ from ..generation.quota import Reading
 
 if TYPE_CHECKING:
     from liquid_ai.serving.auth import Identity
+    from liquid_ai.serving.rules import Rule
 
 # %% ../../nbs/serving/call.ipynb #e286731d
 _PLAUSIBLE = re.compile(rb"[A-Za-z0-9._~-]{8,64}").fullmatch
@@ -51,7 +52,7 @@ class Call:
     __slots__ = (
         "id", "began", "method", "path", "client", "identity", "reading", "cache", "age", "event",
         "question", "trace_id", "status", "bytes", "error", "keep", "tokens",
-        "no_lookup", "no_store", "max_age",
+        "no_lookup", "no_store", "max_age", "alone", "rule", "headers",
     )  # fmt: skip
 
     def __init__(
@@ -72,8 +73,10 @@ class Call:
         self.status = self.bytes = 0  # of the response
         self.keep: Keep | None = None  # set by a handler whose answer may be kept
         self.tokens = 0  # read and written for this request
-        self.no_lookup = self.no_store = False  # what the client's `Cache-Control` asks for
+        self.no_lookup = self.no_store = self.alone = False  # what the client's `Cache-Control` asks for
         self.max_age: float | None = None  # seconds
+        self.rule: Rule | None = None
+        self.headers: dict[bytes, bytes] = {}
 
     def milliseconds(self) -> float:
         "Since the request came in."
@@ -83,7 +86,7 @@ class Call:
 class Keep:
     "A response that may be given again: the part that stays the same, and when it was made."
 
-    __slots__ = ("body", "made", "event", "trace_id", "question")
+    __slots__ = ("body", "made", "event", "trace_id", "question", "index")
 
     def __init__(
         self,
@@ -92,6 +95,7 @@ class Keep:
         event: Event,  # of a later hit
         trace_id: str,
         question: str,
+        index: str,  # the generation of the store that it was made from
     ):
         self.body, self.made, self.event = body, made, event
-        self.trace_id, self.question = trace_id, question
+        self.trace_id, self.question, self.index = trace_id, question, index

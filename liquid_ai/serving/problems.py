@@ -80,6 +80,8 @@ def outcome(
             "the store is being written by another process: try again in a moment",
             [(b"retry-after", b"2")],
         )
+    if isinstance(error, LiquidError) and isinstance(status := getattr(error, "status", None), int):
+        return status, str(error), []
     if isinstance(error, LiquidError):
         detail = "the server cannot do this now; its log says why, under the id of this request"
         return 503, detail, [(b"retry-after", b"10")]
