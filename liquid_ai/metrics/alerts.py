@@ -6,7 +6,8 @@
 __all__ = ['Sink', 'log_alert', 'Alerts', 'Alert', 'Batch', 'Detector', 'RateRise', 'SlowDown', 'TopicDrift', 'Drift',
            'fit_drift', 'Webhook']
 
-# %% ../../nbs/metrics/alerts.ipynb #e9a79fd5
+# %% ../../nbs/metrics/alerts.ipynb #1097573e
+import contextlib
 import logging
 import math
 import queue
@@ -25,7 +26,7 @@ from .webhook import Webhook
 # what detects and what tells are found in one place
 _all_ = ["Alert", "Batch", "Detector", "RateRise", "SlowDown", "TopicDrift", "Drift", "fit_drift", "Webhook"]
 
-# %% ../../nbs/metrics/alerts.ipynb #60c71702
+# %% ../../nbs/metrics/alerts.ipynb #fd383dbe
 _log = logging.getLogger(__name__)
 Sink = Callable[[Alert], object]
 
@@ -34,7 +35,21 @@ def log_alert(alert: Alert) -> None:
     "Write an alert to Python's log, as a warning."
     _log.warning("%s (%.3g, threshold %.3g)", alert.message, alert.value, alert.threshold)
 
+# %% ../../nbs/metrics/alerts.ipynb #1f533b92
+def _check(cool_down: float, events: int, seconds: float) -> None:
+    if not isinstance(events, int) or not 1 <= events <= 100_000 or not 0 < seconds <= 86_400:
+        raise InputError(f"events={events!r}, seconds={seconds!r}: give 1 to 100,000, and up to a day")
+    if not cool_down >= 0:
+        raise InputError(f"cool_down={cool_down!r}: give seconds, 0 or more")
 
+
+def _drained(waiting: queue.Queue, seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while waiting.unfinished_tasks and time.monotonic() < end:
+        time.sleep(0.002)
+    return not waiting.unfinished_tasks
+
+# %% ../../nbs/metrics/alerts.ipynb #3b7b7a52
 class Alerts:
     """Watches the events of this process, and tells when something has changed.
 
@@ -50,10 +65,7 @@ class Alerts:
         seconds: float = 60.0,  # a batch that is this old is closed by the next request
         clock: Callable[[], float] = time.time,
     ):
-        if not isinstance(events, int) or not 1 <= events <= 100_000 or not 0 < seconds <= 86_400:
-            raise InputError(f"events={events!r}, seconds={seconds!r}: give 1 to 100,000, and up to a day")
-        if not cool_down >= 0:
-            raise InputError(f"cool_down={cool_down!r}: give seconds, 0 or more")
+        _check(cool_down, events, seconds)
         usual = [RateRise("errors"), RateRise("abstained"), SlowDown()]
         self.detectors, self.sinks = list(usual if detectors is None else detectors), list(sinks)
         self.cool_down, self.events, self.seconds, self.clock = cool_down, events, seconds, clock
@@ -91,18 +103,13 @@ class Alerts:
 
     def wait(self, seconds: float = 60.0) -> bool:  # False: the time was too short
         "Wait until every closed batch is looked at."
-        end = time.monotonic() + seconds
-        while self._queue.unfinished_tasks and time.monotonic() < end:
-            time.sleep(0.002)
-        return not self._queue.unfinished_tasks
+        return _drained(self._queue, seconds)
 
     def close(self) -> None:
         "Look at what waits, and end the thread."
-        if self._thread is not None:
-            self._queue.put(None)
-            self._thread.join(60)
+        _end(self)
 
-# %% ../../nbs/metrics/alerts.ipynb #600b11e0
+# %% ../../nbs/metrics/alerts.ipynb #97429f25
 class _Open:
     "A batch that is being filled; whoever calls holds a lock."
 
@@ -133,7 +140,7 @@ class _Open:
         counts = self.requests, self.errors, self.answers, self.abstained
         return Batch(self.began, now, *counts, times[np.isfinite(times)], vectors)
 
-# %% ../../nbs/metrics/alerts.ipynb #80114c9e
+# %% ../../nbs/metrics/alerts.ipynb #610188f3
 def _hand(alerts: Alerts, batch: _Open, now: float) -> None:
     with alerts._lock:
         if alerts._thread is None or not alerts._thread.is_alive():
@@ -145,6 +152,13 @@ def _hand(alerts: Alerts, batch: _Open, now: float) -> None:
         alerts._queue.put_nowait((batch, now))
     except queue.Full:
         alerts.missed += 1
+
+
+def _end(alerts: Alerts) -> None:
+    if alerts._thread is not None:
+        with contextlib.suppress(queue.Full):  # a detector hangs: leave it
+            alerts._queue.put(None, timeout=10)
+            alerts._thread.join(10)
 
 
 def _run(alerts: Alerts) -> None:

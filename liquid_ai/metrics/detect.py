@@ -94,7 +94,7 @@ class _Recent:
 
     def _learn(self, first: list[Batch]) -> None: ...
 
-# %% ../../nbs/metrics/detect.ipynb #cce229a0
+# %% ../../nbs/metrics/detect.ipynb #89bdbc58
 class RateRise(_Recent):
     """More errors or refusals than in the baseline: Fisher's exact test, one-sided.
 
@@ -141,7 +141,7 @@ def _chance(now: int, usual: int, of_usual: int, of: int) -> float:
 
 def _critical(usual: int, of_usual: int, of: int, alpha: float) -> int:
     "The least count of `of` that chance alone reaches with at most probability `alpha`."
-    low, high = 0, of  # the chance falls as the count rises
+    low, high = 0, of + 1  # the chance falls as the count rises; one too many: no count is rare enough
     while low < high:
         middle = (low + high) // 2
         low, high = (low, middle) if _chance(middle, usual, of_usual, of) <= alpha else (middle + 1, high)

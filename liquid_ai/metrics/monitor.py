@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['CONTENT_TYPE', 'Samples', 'Monitor']
 
-# %% ../../nbs/metrics/monitor.ipynb #00db0fcb
+# %% ../../nbs/metrics/monitor.ipynb #0dfbf5e4
 import math
 import os
 import time
@@ -18,15 +18,21 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from ..core import Event, InputError, html_card
-from .instruments import CACHE, KINDS, OTHER, PREFIX, SINCE, STAGES, VALUES, Instruments
+from .instruments import KINDS, OTHER, PREFIX, SINCE, STAGES, VALUES, Instruments
 from .window import Window
 from .workers import reading, worker_folder
 
-# %% ../../nbs/metrics/monitor.ipynb #7cdc1722
+# %% ../../nbs/metrics/monitor.ipynb #503d4ba3
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"  # Source: Prometheus, exposition formats
 _MISS = ("", "miss")
 
 
+def _price(name: str, price: float) -> float:
+    if isinstance(price, bool) or not isinstance(price, int | float) or not 0 <= price < math.inf:
+        raise InputError(f"{name}={price!r}: give the price of a million tokens, 0 or more")
+    return float(price)
+
+# %% ../../nbs/metrics/monitor.ipynb #42f412cb
 class Monitor:
     """What the running system did.
 
@@ -87,13 +93,7 @@ class Monitor:
     def _repr_html_(self) -> str:
         return _html(self)
 
-
-def _price(name: str, price: float) -> float:
-    if isinstance(price, bool) or not isinstance(price, int | float) or not 0 <= price < math.inf:
-        raise InputError(f"{name}={price!r}: give the price of a million tokens, 0 or more")
-    return float(price)
-
-# %% ../../nbs/metrics/monitor.ipynb #79d96ecb
+# %% ../../nbs/metrics/monitor.ipynb #e8c933dd
 def _count(to: Instruments, window: Window, event: Event) -> None:
     "A request, counted."
     kind, status, cache = event.kind, event.status, event.cache
@@ -133,7 +133,7 @@ def _read(to: Instruments, values: Mapping[str, float]) -> None:
             gauge = to.gauges.get(name) or to.gauge(name)
             gauge.set(time.time() - value if name in SINCE else value)
 
-# %% ../../nbs/metrics/monitor.ipynb #9e43c612
+# %% ../../nbs/metrics/monitor.ipynb #a789dd79
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]  # by name and labels
 
 
@@ -168,7 +168,7 @@ def _by(samples: Samples, name: str, label: str) -> dict[str, float]:
             sums[key] = sums.get(key, 0.0) + value
     return sums
 
-# %% ../../nbs/metrics/monitor.ipynb #f9e44092
+# %% ../../nbs/metrics/monitor.ipynb #7df6cfc2
 def _money(monitor: Monitor, tokens: Mapping[str, float]) -> float:
     read, written = monitor.prices
     return (tokens.get("input", 0) * read + tokens.get("output", 0) * written) / 1e6
@@ -201,7 +201,7 @@ def _derived(monitor: Monitor, samples: Samples) -> Iterator[Metric]:
         if (since, ()) in samples:
             yield GaugeMetricFamily(PREFIX + name, texts[name], max(now - samples[since, ()], 0.0))
 
-# %% ../../nbs/metrics/monitor.ipynb #21666b93
+# %% ../../nbs/metrics/monitor.ipynb #dd7db250
 def _reference(monitor: Monitor) -> dict[str, Any]:
     "Names of the reference system first; no time is known before a request: 0."
     samples, times = _samples(_families(monitor)), monitor.window.read()
@@ -233,7 +233,7 @@ def _reference(monitor: Monitor) -> dict[str, Any]:
         "currency": monitor.currency,
     }
 
-# %% ../../nbs/metrics/monitor.ipynb #01177014
+# %% ../../nbs/metrics/monitor.ipynb #b19e9c71
 def _html(monitor: Monitor) -> str:
     told = monitor.reference()
     shown = {
@@ -265,7 +265,7 @@ def _html(monitor: Monitor) -> str:
 def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;")
 
-# %% ../../nbs/metrics/monitor.ipynb #05b6fc93
+# %% ../../nbs/metrics/monitor.ipynb #4c0c7fbb
 def _shares(samples: Samples, name: str, label: str) -> dict[str, list[tuple[float, float]]]:
     "For each label value the buckets of a histogram: seconds, and the share of requests that took no longer."
     found: dict[str, list[tuple[float, float]]] = {}

@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['Webhook']
 
-# %% ../../nbs/metrics/webhook.ipynb #9074299f
+# %% ../../nbs/metrics/webhook.ipynb #1bc21cc2
+import contextlib
 import logging
 import queue
 import threading
@@ -15,11 +16,28 @@ from typing import Any
 
 from ..core import InputError, to_json
 
-# %% ../../nbs/metrics/webhook.ipynb #b877367e
+# %% ../../nbs/metrics/webhook.ipynb #2a1ea53a
 _log = logging.getLogger(__name__)
 _AGAIN = frozenset({429, 500, 502, 503, 504})  # a status after which another try may help
 
 
+def _checked(address: str) -> tuple[str, str]:  # and its host
+    import httpx
+
+    try:
+        url = httpx.URL(address)
+    except (httpx.InvalidURL, TypeError):
+        url = httpx.URL("")
+    if url.scheme not in ("http", "https") or not url.host:
+        raise InputError("the webhook's address is none: give one as https://host/path")
+    return address, url.host
+
+
+def _bounded(name: str, value: float, least: float, most: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        raise InputError(f"{name}={value!r} is out of bounds: give {least:,} to {most:,}")
+
+# %% ../../nbs/metrics/webhook.ipynb #5d1b3ea0
 class Webhook:
     "Posts alerts as JSON from a thread of its own; a call returns at once and never raises."
 
@@ -33,14 +51,10 @@ class Webhook:
         waiting: int = 100,  # alerts that may wait; one more is dropped
     ):
         self.address, self.host = _checked(address)
-        for name, value, least, most in [
-            ("timeout", timeout, 0.001, 300),
-            ("retries", retries, 0, 20),
-            ("pause", pause, 0, 60),
-            ("waiting", waiting, 1, 100_000),
-        ]:
-            if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-                raise InputError(f"{name}={value!r} is out of bounds: give {least:,} to {most:,}")
+        _bounded("timeout", timeout, 0.001, 300)
+        _bounded("retries", retries, 0, 20)
+        _bounded("pause", pause, 0, 60)
+        _bounded("waiting", waiting, 1, 100_000)
         self.timeout, self.retries, self.pause, self.headers = (
             timeout,
             int(retries),
@@ -50,6 +64,7 @@ class Webhook:
         self.sent = self.failed = self.dropped = 0
         self._queue: queue.Queue = queue.Queue(int(waiting))
         self._lock, self._closing, self._thread = threading.Lock(), threading.Event(), None
+        self._client = _client(self)  # reading certificates takes a while: now, not with the first alert
 
     def __call__(self, alert: Any) -> None:
         "Put an alert in the queue."
@@ -76,22 +91,13 @@ class Webhook:
     def close(self) -> None:
         "Give up what is not sent yet."
         self._closing.set()
+        with contextlib.suppress(queue.Full):  # then the thread is not waiting for one
+            self._queue.put_nowait(None)
         if self._thread is not None:
             self._thread.join(self.timeout + 1)
+        self._client.close()
 
-
-def _checked(address: str) -> tuple[str, str]:  # and its host
-    import httpx
-
-    try:
-        url = httpx.URL(address)
-    except (httpx.InvalidURL, TypeError):
-        url = httpx.URL("")
-    if url.scheme not in ("http", "https") or not url.host:
-        raise InputError("the webhook's address is none: give one as https://host/path")
-    return address, url.host
-
-# %% ../../nbs/metrics/webhook.ipynb #4cc8712e
+# %% ../../nbs/metrics/webhook.ipynb #07c33e62
 def _start(hook: Webhook) -> None:
     "Start the thread with the first alert."
     with hook._lock:
@@ -102,28 +108,27 @@ def _start(hook: Webhook) -> None:
             hook._thread.start()
 
 
-def _run(hook: Webhook) -> None:
+def _client(hook: Webhook):
     import httpx
 
     options = {"timeout": hook.timeout, "follow_redirects": False, "trust_env": False}
-    with httpx.Client(headers=hook.headers, **options) as client:
-        while not hook._closing.is_set():
-            try:
-                alert = hook._queue.get(timeout=0.1)
-            except queue.Empty:
-                continue
-            try:
-                _deliver(hook, client, alert)
-            finally:
-                hook._queue.task_done()
+    return httpx.Client(headers=hook.headers, **options)
 
 
-def _deliver(hook: Webhook, client, alert: Any) -> None:
+def _run(hook: Webhook) -> None:
+    while (alert := hook._queue.get()) is not None and not hook._closing.is_set():
+        try:
+            _deliver(hook, alert)
+        finally:
+            hook._queue.task_done()
+
+
+def _deliver(hook: Webhook, alert: Any) -> None:
     "Post one alert, again if need be."
     for attempt in range(hook.retries + 1):
         if attempt and hook._closing.wait(min(hook.pause * 2 ** (attempt - 1), 60.0)):
             break
-        outcome, again = _post(hook, client, alert)
+        outcome, again = _post(hook, alert)
         if not outcome:
             hook.sent += 1
             return
@@ -133,9 +138,9 @@ def _deliver(hook: Webhook, client, alert: Any) -> None:
     _log.warning("an alert could not be sent to %s: %s", hook.host, outcome)
 
 
-def _post(hook: Webhook, client, alert: Any) -> tuple[str, bool]:  # what went wrong; whether to try again
+def _post(hook: Webhook, alert: Any) -> tuple[str, bool]:  # what went wrong; whether to try again
     try:
-        with client.stream("POST", hook.address, json=alert) as answer:
+        with hook._client.stream("POST", hook.address, json=alert) as answer:
             status = answer.status_code
     except Exception as error:  # no connection, no time, no HTTP
         return type(error).__name__, True
