@@ -6,7 +6,7 @@
 __all__ = ['router', 'T', 'changing', 'recorded', 'add_documents', 'add_files', 'readable', 'read_document', 'remove_document',
            'sync', 'feedback', 'get_adapter', 'put_adapter']
 
-# %% ../../nbs/serving/managing.ipynb #c51abd2a
+# %% ../../nbs/serving/managing.ipynb #8a37245e
 import asyncio
 import tempfile
 from collections.abc import Callable, Sequence
@@ -18,6 +18,7 @@ from fastapi import APIRouter, File, UploadFile
 from starlette.responses import Response
 
 from ..core import Document, InputError, StoreError, digest
+from ..evaluation.feedback import FeedbackError
 from ..ingestion.load import FileRow, IngestReport, load_file
 from .auth import AuthError, Identity, may_change, may_read, owned_access
 from .call import Call
@@ -36,7 +37,7 @@ from liquid_ai.serving.schemas import (
 )
 from .service import Missing, Service, adapters, choose_adapter
 
-# %% ../../nbs/serving/managing.ipynb #1a25a7ee
+# %% ../../nbs/serving/managing.ipynb #f1d00e6c
 router = APIRouter(tags=["documents"])
 T = TypeVar("T")
 _PATIENCE = 10.0  # seconds to wait for another process that writes
@@ -61,7 +62,7 @@ async def recorded(service: Service, call: Call, action: str, object: str, outco
         who = {"actor": call.identity.label or call.client, "request_id": call.id}
         await asyncio.to_thread(service.audit.append, action, object, outcome, **who)
 
-# %% ../../nbs/serving/managing.ipynb #4d7e016b
+# %% ../../nbs/serving/managing.ipynb #8a57a7ad
 def _owned(
     service: Service,
     identity: Identity,
@@ -109,7 +110,7 @@ def _told(source: str, row: FileRow, document_id: str | None) -> FileOut:
 def _json(model: Any) -> Response:
     return Response(model.model_dump_json(), media_type="application/json")
 
-# %% ../../nbs/serving/managing.ipynb #a1e1063f
+# %% ../../nbs/serving/managing.ipynb #94bcdbb8
 _CHANGES = documented(404, 408, 409, 413, 422)
 
 
@@ -151,7 +152,7 @@ def _renamed(document: Document, name: str) -> Document:
     meta = dict(document.meta) | {"path": name}
     return replace(document, source=name, title=title, meta=meta)
 
-# %% ../../nbs/serving/managing.ipynb #0a1bdf23
+# %% ../../nbs/serving/managing.ipynb #2568d263
 def readable(
     service: Service,
     identity: Identity,
@@ -193,7 +194,7 @@ async def remove_document(document_id: str, call: TheCall, service: TheService) 
     await recorded(service, call, "remove document", document_id)
     return Response(status_code=204)
 
-# %% ../../nbs/serving/managing.ipynb #4e967958
+# %% ../../nbs/serving/managing.ipynb #4df04d22
 @router.post(
     "/sync", response_model=IngestOut, responses=documented(409, 422), summary="Read the folders anew"
 )
@@ -224,7 +225,7 @@ def _synced(service: Service, folders: Sequence[str]) -> tuple[IngestReport, int
             service.feedback.forget(document_id)
     return report, len(gone)
 
-# %% ../../nbs/serving/managing.ipynb #6363cc2c
+# %% ../../nbs/serving/managing.ipynb #45ab49a3
 @router.post(
     "/feedback", response_model=FeedbackOut, responses=documented(404, 408, 413, 422), tags=["feedback"]
 )
@@ -233,7 +234,12 @@ async def feedback(call: TheCall, service: TheService, said: FeedbackRequest) ->
     if service.feedback is None:
         raise Missing("this server keeps no feedback")
     what = said.rating, said.comment, said.correction
-    await asyncio.to_thread(service.feedback.add, said.trace_id, *what, call.identity)
+    who = call.identity
+    names = {"asker": who.label or call.client, "tenant": who.tenant}
+    try:
+        await asyncio.to_thread(service.feedback.add, said.trace_id, *what, **names)
+    except FeedbackError as e:
+        raise Missing(str(e)) from None
     await recorded(service, call, "feedback", said.trace_id)
     return FeedbackOut(trace_id=said.trace_id, stored=True)
 
