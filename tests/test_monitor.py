@@ -321,6 +321,19 @@ def test_however_many_workers_die_the_folder_stays_small(workers):
     assert workers.read()[0]["total_requests"] == 40
 
 
+def test_a_worker_killed_at_birth_spoils_no_page(workers):
+    workers.start(10).communicate("")
+    unborn = workers.start(0)
+    unborn.kill()
+    unborn.wait()
+    for kind in ("counter", "histogram", "gauge_livesum", "gauge_min"):
+        (workers.folder / f"{kind}_{unborn.pid}.db").write_bytes(b"")
+    assert workers.read()[0]["total_requests"] == 10
+    worker_died(unborn.pid, workers.folder)
+    assert workers.read()[0]["total_requests"] == 10
+    assert not list(workers.folder.glob(f"*_{unborn.pid}.*"))
+
+
 def test_a_worker_that_runs_is_not_declared_dead(workers):
     worker = workers.start(10)
     assert worker.stdout.readline() == "counted\n"

@@ -133,7 +133,7 @@ def _read(to: Instruments, values: Mapping[str, float]) -> None:
             gauge = to.gauges.get(name) or to.gauge(name)
             gauge.set(time.time() - value if name in SINCE else value)
 
-# %% ../../nbs/metrics/monitor.ipynb #a789dd79
+# %% ../../nbs/metrics/monitor.ipynb #ce62201a
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]  # by name and labels
 
 
@@ -142,8 +142,8 @@ def _families(monitor: Monitor) -> list[Metric]:
     if monitor.folder is None:
         found = list(monitor.instruments.registry.collect())
     else:
-        with reading(monitor.folder):
-            found = list(MultiProcessCollector(None, str(monitor.folder)).collect())
+        with reading(monitor.folder) as files:
+            found = list(MultiProcessCollector.merge(files))
     found = sorted((family for family in found if family.name.startswith(PREFIX)), key=lambda f: f.name)
     for family in found:  # when a metric was made is no figure of ours
         family.samples = [s for s in family.samples if not s.name.endswith("_created")]
