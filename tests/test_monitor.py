@@ -10,6 +10,7 @@ import threading
 import time
 import tracemalloc
 
+import matplotlib.pyplot as plt
 import pytest
 from conftest import ROOT
 from hypothesis import given, settings
@@ -192,14 +193,16 @@ def test_threads_lose_nothing():
 
 def test_it_shows_itself():
     monitor = Monitor(1.0, 1.0, currency="<b>")
-    assert monitor.plot() is not None  # of nothing
+    plt.switch_backend("agg")
+    assert monitor.plot(plt.figure().subplots()).get_legend() is None  # of nothing
     monitor.observe(
         Event("ask", "ok", {"total": 3.0, "first_token": 1.0, "search": 2.0}, Usage(10**6, 0), "exact")
     )
     shown = monitor._repr_html_()
     assert "1,000,000" in shown and "1 &lt;b>" in shown and "<b><b>" not in shown
-    labels = {text.get_text() for text in monitor.plot().axes[0].get_legend().get_texts()}
+    labels = {text.get_text() for text in monitor.plot().get_legend().get_texts()}
     assert labels == {"ask, whole", "search", "first word"}
+    plt.close("all")
 
 
 # ---------------------------------------------------------------------------------------- several processes
