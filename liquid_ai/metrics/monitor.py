@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['CONTENT_TYPE', 'Samples', 'Monitor']
 
-# %% ../../nbs/metrics/monitor.ipynb #0dfbf5e4
+# %% ../../nbs/metrics/monitor.ipynb #74630e12
 import math
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from prometheus_client import CollectorRegistry, generate_latest
@@ -22,6 +22,9 @@ from .instruments import KINDS, OTHER, PREFIX, SINCE, STAGES, VALUES, Instrument
 from .window import Window
 from .workers import reading, worker_folder
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 # %% ../../nbs/metrics/monitor.ipynb #503d4ba3
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"  # Source: Prometheus, exposition formats
 _MISS = ("", "miss")
@@ -32,7 +35,7 @@ def _price(name: str, price: float) -> float:
         raise InputError(f"{name}={price!r}: give the price of a million tokens, 0 or more")
     return float(price)
 
-# %% ../../nbs/metrics/monitor.ipynb #42f412cb
+# %% ../../nbs/metrics/monitor.ipynb #5de976c1
 class Monitor:
     """What the running system did.
 
@@ -86,9 +89,9 @@ class Monitor:
         "The figures as JSON: response times of the last requests (ms), all else since the start."
         return _reference(self)
 
-    def plot(self):
-        "A matplotlib figure: how long each stage takes, as shares of its requests."
-        return _plot(_samples(_families(self)))
+    def plot(self, axes: "Axes | None" = None) -> "Axes":
+        "How long requests and their stages take, as shares that took no longer."
+        return _plot(_samples(_families(self)), axes)
 
     def _repr_html_(self) -> str:
         return _html(self)
@@ -133,7 +136,7 @@ def _read(to: Instruments, values: Mapping[str, float]) -> None:
             gauge = to.gauges.get(name) or to.gauge(name)
             gauge.set(time.time() - value if name in SINCE else value)
 
-# %% ../../nbs/metrics/monitor.ipynb #a789dd79
+# %% ../../nbs/metrics/monitor.ipynb #ce62201a
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]  # by name and labels
 
 
@@ -142,8 +145,8 @@ def _families(monitor: Monitor) -> list[Metric]:
     if monitor.folder is None:
         found = list(monitor.instruments.registry.collect())
     else:
-        with reading(monitor.folder):
-            found = list(MultiProcessCollector(None, str(monitor.folder)).collect())
+        with reading(monitor.folder) as files:
+            found = list(MultiProcessCollector.merge(files))
     found = sorted((family for family in found if family.name.startswith(PREFIX)), key=lambda f: f.name)
     for family in found:  # when a metric was made is no figure of ours
         family.samples = [s for s in family.samples if not s.name.endswith("_created")]
@@ -265,7 +268,7 @@ def _html(monitor: Monitor) -> str:
 def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;")
 
-# %% ../../nbs/metrics/monitor.ipynb #4c0c7fbb
+# %% ../../nbs/metrics/monitor.ipynb #8667ced6
 def _shares(samples: Samples, name: str, label: str) -> dict[str, list[tuple[float, float]]]:
     "For each label value the buckets of a histogram: seconds, and the share of requests that took no longer."
     found: dict[str, list[tuple[float, float]]] = {}
@@ -277,18 +280,17 @@ def _shares(samples: Samples, name: str, label: str) -> dict[str, list[tuple[flo
     return {k: [(le, n / p[-1][1]) for le, n in p if le < math.inf] for k, p in whole.items() if p[-1][1]}
 
 
-def _plot(samples: Samples):
-    from matplotlib.figure import Figure
+def _plot(samples: Samples, axes: "Axes | None") -> "Axes":
+    import matplotlib.pyplot as plt
 
     curves = _shares(samples, "request_duration_seconds", "kind")
     curves = {f"{kind}, whole": curve for kind, curve in curves.items()}
     curves |= _shares(samples, "stage_duration_seconds", "stage")
     curves |= _shares(samples, "first_token_seconds", "")
-    figure = Figure(figsize=(7, 3), layout="constrained")
-    axes = figure.subplots()
+    axes = axes if axes is not None else plt.subplots(figsize=(7, 3))[1]
     for name, curve in curves.items():
         axes.step(*zip(*curve, strict=True), where="post", label=name)
     axes.set(xscale="log", xlabel="seconds", ylabel="share that took no longer", ylim=(-0.02, 1.02))
     if curves:
         axes.legend(fontsize=8)
-    return figure
+    return axes
