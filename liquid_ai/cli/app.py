@@ -24,6 +24,7 @@ from .keys import keys_app
 from .models import models, pull
 from .options import Json
 from .say import Outcome, fail, say
+from .serve import serve
 from ..core import to_json
 
 # %% ../../nbs/cli/app.ipynb #3d74355d
@@ -52,7 +53,7 @@ Version = Annotated[
 def _options(version: Version = False) -> None: ...
 
 # %% ../../nbs/cli/app.ipynb #fcdfcfcc
-for command in (ingest, search, ask, chat, quickstart, doctor):
+for command in (ingest, search, ask, chat, serve, quickstart, doctor):
     app.command()(command)
 app.command("sweep")(run_sweep)
 

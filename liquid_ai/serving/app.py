@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['handlers', 'close', 'layered', 'authenticator_of', 'service_of', 'create_app']
 
-# %% ../../nbs/serving/app.ipynb #52578be7
+# %% ../../nbs/serving/app.ipynb #303c1e3a
 import asyncio
 import importlib.resources
 import logging
 import os
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,16 +35,17 @@ from .addresses import Proxies
 from .audit import AuditTrail
 from .auth import ANYONE, Authenticator, KeyFile, TokenRules, needs_auth
 from .bounds import Bounds
-from .guards import SECURITY_HEADERS, Cors, HostCheck, default_hosts, page_headers
+from .guards import HSTS, SECURITY_HEADERS, Cors, HostCheck, default_hosts, page_headers
 from .kept import KeptResponses
 from .logs import RequestLog
 from .middleware import Authenticated, Limited, Logged
 from .options import ServerSettings, check_options, listed
-from .problems import PROBLEM, App, outcome, problem
+from .problems import PROBLEM, App, Receive, Scope, Send, outcome, problem
+from .rules import KINDS
 from .schemas import Problem
 from .service import Service, follow_adapter
 
-# %% ../../nbs/serving/app.ipynb #ec1d949e
+# %% ../../nbs/serving/app.ipynb #9ee0861c
 _log = logging.getLogger(__name__)
 _ABOUT = """Grounded question answering over this server's documents: answers cite exact spans, or refuse.
 
@@ -96,7 +97,7 @@ def handlers(service: Service) -> FastAPI:
     _complete(api)
     return api
 
-# %% ../../nbs/serving/app.ipynb #7d7b56ef
+# %% ../../nbs/serving/app.ipynb #9f737d41
 _PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>liquid_ai: the API</title>
 <meta name="viewport" content="width=device-width"><link rel="stylesheet" href="docs/swagger-ui.css"></head>
 <body><div id="ui"></div><script src="docs/swagger-ui-bundle.js"></script>
@@ -146,20 +147,31 @@ def _unfold(operation: dict[str, Any]) -> None:
     if unfit is not None and PROBLEM not in unfit.get("content", {}):
         unfit["content"] = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
-# %% ../../nbs/serving/app.ipynb #bd0a814e
+# %% ../../nbs/serving/app.ipynb #54245e5d
 @asynccontextmanager
 async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
     service: Service = api.state.service
     asyncio.get_running_loop().set_default_executor(service.pool())
-    task = asyncio.create_task(_chores(service))
+    tasks = [asyncio.create_task(_chores(service)), asyncio.create_task(_warmed(service))]
     try:
         yield
     finally:
         service.draining = True
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.to_thread(close, service)
+
+
+async def _warmed(service: Service) -> None:
+    "Load what answers, before anybody asks; until then the server lives, and is not ready."
+    service.reason = "the models are being loaded"
+    try:
+        await asyncio.to_thread(lambda: (service.rag.snapshot(), service.rag.encoder, service.rag.model))
+        service.reason = ""
+    except LiquidError as e:
+        service.reason = f"the models cannot be loaded ({type(e).__name__})"
+        _log.error("nothing can be answered: %s", e)
 
 
 async def _chores(service: Service) -> None:
@@ -181,7 +193,18 @@ def close(service: Service) -> None:
     service.places.close()
     service.rag.close()
 
-# %% ../../nbs/serving/app.ipynb #243aae35
+# %% ../../nbs/serving/app.ipynb #69284cdb
+class _BySize:
+    "Documents may be larger than questions."
+
+    def __init__(self, small: App, large: App):
+        self.small, self.large = small, large
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        large = scope.get("path", "").startswith("/documents")
+        await (self.large if large else self.small)(scope, receive, send)
+
+
 def layered(
     app: App,
     service: Service,
@@ -193,11 +216,15 @@ def layered(
     app = KeptResponses(app, service.responses, service.version)
     app = Limited(app, rag.limiter, estimate)
     app = Authenticated(app, authenticator, rag.limiter)
-    app = Bounds(app, o.body_bytes, o.request_seconds, body_seconds=o.body_seconds)
+    late = o.request_seconds + o.wait_seconds  # the handler itself says so before
+    app = _BySize(
+        *(Bounds(app, size, late, body_seconds=o.body_seconds) for size in (o.body_bytes, o.upload_bytes))
+    )
     asks = authenticator.open is None
     app = Cors(app, listed(o.origins), authenticated=asks, methods=("GET", "POST", "PUT", "DELETE"))
     app = HostCheck(app, listed(o.hosts) or default_hosts(o.host))
-    return Logged(app, rag.limiter, service.note, Proxies(listed(o.proxies)), SECURITY_HEADERS)
+    headers = SECURITY_HEADERS + ((HSTS,) if o.certificate else ())
+    return Logged(app, rag.limiter, service.note, Proxies(listed(o.proxies)), headers)
 
 
 def authenticator_of(options: ServerSettings) -> Authenticator:
@@ -231,7 +258,7 @@ def service_of(rag: RAG, options: ServerSettings) -> Service:
     return Service(
         rag,
         o,
-        Monitor(o.price_in, o.price_out, o.currency),
+        Monitor(o.price_in, o.price_out, o.currency, kinds=KINDS),
         FeedbackStore(said) if said else None,
         audit,
         Tracer(o.trace_mlflow, o.trace_otlp, o.trace_share, o.trace_content) if traced else None,

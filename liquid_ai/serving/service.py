@@ -6,7 +6,7 @@
 __all__ = ['T', 'word', 'Missing', 'NotKept', 'Service', 'options_of', 'answering', 'told', 'answer', 'ClientGone', 'while_there',
            'adapters', 'choose_adapter', 'follow_adapter']
 
-# %% ../../nbs/serving/service.ipynb #b3a25470
+# %% ../../nbs/serving/service.ipynb #19392b93
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -25,7 +25,7 @@ from ..generation.cache import replay
 from ..generation.limit import Limiter
 from ..metrics.alerts import Alerts
 from ..metrics.monitor import Monitor
-from ..metrics.trace import Tracer
+from ..metrics.trace import Tracer, parse_traceparent
 from ..pipeline import RAG, in_thread
 from .audit import AuditTrail
 from .call import Call, Keep
@@ -33,9 +33,10 @@ from .kept import Responses
 from .logs import RequestLog
 from .options import ServerSettings
 from .problems import Message, Receive
+from .rules import KINDS
 from .schemas import AskRequest, answer_head
 
-# %% ../../nbs/serving/service.ipynb #5ef78d3b
+# %% ../../nbs/serving/service.ipynb #a1a55c36
 T = TypeVar("T")
 
 
@@ -66,7 +67,7 @@ class Service:
 
     rag: RAG
     options: ServerSettings = field(default_factory=ServerSettings)
-    monitor: Monitor = field(default_factory=Monitor)
+    monitor: Monitor = field(default_factory=lambda: Monitor(kinds=KINDS))
     feedback: FeedbackStore | None = None
     audit: AuditTrail | None = None
     tracer: Tracer | None = None
@@ -74,6 +75,7 @@ class Service:
     log: RequestLog | None = None
     began: float = field(default_factory=time.time)  # seconds since 1970
     draining: bool = False  # told to stop: no longer ready
+    reason: str = ""  # why it is not ready
     epoch: int = 0  # counts changes of the model
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)  # one change of the store at a time
     places: Limiter = field(init=False)
@@ -103,7 +105,7 @@ class Service:
         "Threads for the event loop: for each place two, and some for searches and look-ups."
         return ThreadPoolExecutor(2 * self.places.turns.places + 8, "liquid_ai-serve")
 
-# %% ../../nbs/serving/service.ipynb #8fd7743d
+# %% ../../nbs/serving/service.ipynb #b404191e
 def options_of(call: Call, request: AskRequest) -> dict[str, Any]:
     "How a question is asked: what the request says, for whom, and what it wants of the cache."
     wish = {"cache": not call.no_store, "max_age": 0.0 if call.no_lookup else call.max_age}
@@ -141,7 +143,7 @@ def _steps(
         return in_thread(Agent(service.rag).stream(question, **options))
     return service.rag.astream(question, **options)
 
-# %% ../../nbs/serving/service.ipynb #421dc398
+# %% ../../nbs/serving/service.ipynb #e4871939
 async def told(
     service: Service,
     call: Call,
@@ -165,20 +167,22 @@ async def told(
 
 
 async def _noted(service: Service, call: Call, answer: Answer, began: int) -> None:
+    call.trace_id = answer.trace_id
     if service.tracer is not None:
-        service.tracer.record(answer, began)
+        parent = parse_traceparent(call.headers.get(b"traceparent", b"").decode("latin-1"))
+        call.trace_id = service.tracer.record(answer, began, parent)
     if service.feedback is not None:
         who = call.identity
         service.feedback.remember(answer, who.label, who.tenant, who.principals)
     fresh = answer.cache.kind == "miss"
-    call.trace_id, call.event = answer.trace_id, answer.event()
+    call.event = answer.event()
     call.tokens = answer.usage.prompt_tokens + answer.usage.answer_tokens if fresh else 0
     if call.rule.kept:
         call.cache, call.age = ("MISS", 0.0) if fresh else ("HIT", answer.cache.age)
         if call.no_store:
             call.cache = "BYPASS"
 
-# %% ../../nbs/serving/service.ipynb #85672f2a
+# %% ../../nbs/serving/service.ipynb #8f036671
 async def answer(service: Service, call: Call, request: AskRequest, agent: bool = False) -> Answer:
     "The answer; what may be given again is left in `call.keep`."
     last = None
@@ -192,7 +196,7 @@ async def answer(service: Service, call: Call, request: AskRequest, agent: bool 
         call.keep = Keep(head, made, e, a.trace_id, a.question, index)
     return a
 
-# %% ../../nbs/serving/service.ipynb #c41365da
+# %% ../../nbs/serving/service.ipynb #032e4a1d
 class ClientGone(Exception):
     "Nobody is there to hear the answer."
 
@@ -222,7 +226,7 @@ async def _left(receive: Receive) -> None:
         if message["type"] == "http.disconnect":
             return
 
-# %% ../../nbs/serving/service.ipynb #f3d3deec
+# %% ../../nbs/serving/service.ipynb #80be0eff
 _CHOICE = "adapter.txt"
 
 
