@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['handlers', 'close', 'layered', 'authenticator_of', 'service_of', 'create_app']
 
-# %% ../../nbs/serving/app.ipynb #303c1e3a
+# %% ../../nbs/serving/app.ipynb #1b348d90
 import asyncio
 import importlib.resources
 import logging
@@ -45,7 +45,7 @@ from .rules import KINDS
 from .schemas import Problem
 from .service import Service, follow_adapter
 
-# %% ../../nbs/serving/app.ipynb #9ee0861c
+# %% ../../nbs/serving/app.ipynb #d4b692e6
 _log = logging.getLogger(__name__)
 _ABOUT = """Grounded question answering over this server's documents: answers cite exact spans, or refuse.
 
@@ -97,7 +97,7 @@ def handlers(service: Service) -> FastAPI:
     _complete(api)
     return api
 
-# %% ../../nbs/serving/app.ipynb #9f737d41
+# %% ../../nbs/serving/app.ipynb #596bb865
 _PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>liquid_ai: the API</title>
 <meta name="viewport" content="width=device-width"><link rel="stylesheet" href="docs/swagger-ui.css"></head>
 <body><div id="ui"></div><script src="docs/swagger-ui-bundle.js"></script>
@@ -147,7 +147,7 @@ def _unfold(operation: dict[str, Any]) -> None:
     if unfit is not None and PROBLEM not in unfit.get("content", {}):
         unfit["content"] = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
-# %% ../../nbs/serving/app.ipynb #54245e5d
+# %% ../../nbs/serving/app.ipynb #5a6e5a9c
 @asynccontextmanager
 async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
     service: Service = api.state.service
@@ -187,13 +187,14 @@ async def _chores(service: Service) -> None:
 
 def close(service: Service) -> None:
     "Write what is left, and let go of everything."
+    service.monitor.tell()
     for part in (service.tracer, service.alerts, service.feedback, service.log):
         if part is not None:
             part.close()
     service.places.close()
     service.rag.close()
 
-# %% ../../nbs/serving/app.ipynb #69284cdb
+# %% ../../nbs/serving/app.ipynb #98a195b9
 class _BySize:
     "Documents may be larger than questions."
 
