@@ -29,6 +29,7 @@ from ..metrics.alerts import Alerts, log_alert
 from ..metrics.monitor import Monitor
 from ..metrics.trace import Tracer
 from ..metrics.webhook import Webhook
+from ..generation.quota import LimitError
 from ..pipeline import RAG
 from . import asking, managing, watching
 from .addresses import Proxies
@@ -41,7 +42,7 @@ from .logs import RequestLog
 from .middleware import Authenticated, Limited, Logged
 from .options import ServerSettings, check_options, listed
 from .problems import PROBLEM, App, Receive, Scope, Send, outcome, problem
-from .rules import KINDS
+from .rules import KINDS, allowed
 from .schemas import Problem
 from .service import Service, follow_adapter
 
@@ -60,10 +61,12 @@ async def _problem(request: Request, error: Exception) -> Response:
     if isinstance(error, RequestValidationError):
         return _invalid(error)
     if isinstance(error, HTTPException):
-        body = problem(error.status_code, str(error.detail))
-        return Response(body, error.status_code, dict(error.headers or {}), PROBLEM)
+        body, headers = problem(error.status_code, str(error.detail)), dict(error.headers or {})
+        if error.status_code == 405 and (methods := allowed(call.path)):
+            headers["Allow"] = ", ".join(methods)  # each route knows of its own alone
+        return Response(body, error.status_code, headers, PROBLEM)
     status, detail, headers = outcome(error)
-    if status >= 500 and not isinstance(error, TimeoutError) and status != 504:
+    if status >= 500 and status != 504 and not isinstance(error, LimitError):
         _log.warning("request %s: %s", call.id, error, exc_info=error if status == 500 else None)
     return Response(problem(status, detail), status, {k.decode(): v.decode() for k, v in headers}, PROBLEM)
 
@@ -85,6 +88,7 @@ def handlers(service: Service) -> FastAPI:
         description=_ABOUT,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would name the host and scheme that a proxy hides
         lifespan=_lifespan,
         responses={},
     )

@@ -8,6 +8,7 @@ __all__ = ['router', 'T', 'changing', 'recorded', 'add_documents', 'add_files', 
 
 # %% ../../nbs/serving/managing.ipynb #ad740354
 import asyncio
+import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -215,11 +216,13 @@ async def sync(call: TheCall, service: TheService) -> Response:
 def _synced(service: Service, folders: Sequence[str]) -> tuple[IngestReport, int]:
     report = service.rag.ingest(*folders, progress=False)
     roots = [Path(folder).resolve() for folder in folders]
+    tenant = service.rag.settings.tenant
     gone = [
         fact["id"]
         for fact in service.rag.snapshot().facts.values()
         if any(Path(fact["source"]).is_relative_to(root) for root in roots)
-        and not Path(fact["source"]).exists()
+        and fact["id"] == digest(tenant, fact["source"])  # a customer may call a document so, too
+        and not os.path.exists(fact["source"])  # noqa: PTH110 (which takes any text for a name)
     ]
     if gone:
         service.rag.remove(*gone)
