@@ -30,7 +30,7 @@ from ..metrics.monitor import Monitor
 from ..metrics.trace import Tracer
 from ..metrics.webhook import Webhook
 from ..pipeline import RAG
-from . import asking, managing, watching
+from . import asking, managing, openai_api, watching
 from .addresses import Proxies
 from .audit import AuditTrail
 from .auth import ANYONE, Authenticator, KeyFile, TokenRules, needs_auth
@@ -40,7 +40,7 @@ from .kept import KeptResponses
 from .logs import RequestLog
 from .middleware import Authenticated, Limited, Logged
 from .options import ServerSettings, check_options, listed
-from .problems import PROBLEM, App, outcome, problem
+from .problems import OPENAI, PROBLEM, App, error_body, outcome, problem
 from .schemas import Problem
 from .service import Service, follow_adapter
 
@@ -54,17 +54,19 @@ Errors are problem documents (RFC 9457). Every response has `X-Request-ID`, `X-R
 
 async def _problem(request: Request, error: Exception) -> Response:
     "Any error of a handler as a problem document."
-    call = request.state.call
+    call, path = request.state.call, request.scope["path"]
     call.error = type(error).__name__
     if isinstance(error, RequestValidationError):
         return _invalid(error)
     if isinstance(error, HTTPException):
-        body = problem(error.status_code, str(error.detail))
-        return Response(body, error.status_code, dict(error.headers or {}), PROBLEM)
+        body, media = error_body(path, error.status_code, str(error.detail))
+        return Response(body, error.status_code, dict(error.headers or {}), media)
     status, detail, headers = outcome(error)
     if status >= 500 and not isinstance(error, TimeoutError) and status != 504:
         _log.warning("request %s: %s", call.id, error, exc_info=error if status == 500 else None)
-    return Response(problem(status, detail), status, {k.decode(): v.decode() for k, v in headers}, PROBLEM)
+    known = getattr(error, "param", None), getattr(error, "code", None)
+    body, media = error_body(path, status, detail, "", *(x if isinstance(x, str) else None for x in known))
+    return Response(body, status, {k.decode(): v.decode() for k, v in headers}, media)
 
 
 def _invalid(error: RequestValidationError) -> Response:
@@ -90,7 +92,7 @@ def handlers(service: Service) -> FastAPI:
     api.state.service = service
     for kind in (RequestValidationError, HTTPException, LiquidError, TimeoutError, Exception):
         api.add_exception_handler(kind, _problem)
-    for part in (asking, managing, watching):
+    for part in (asking, managing, watching, openai_api):
         api.include_router(part.router)
     _add_docs(api)
     _complete(api)
@@ -131,17 +133,19 @@ def _complete(api: FastAPI) -> None:
             bearer = {"type": "http", "scheme": "bearer", "description": "an API key or a signed token"}
             parts["securitySchemes"] = {"bearer": bearer}
             found["security"] = [{"bearer": []}, {}]
-            for path in found["paths"].values():
-                for operation in path.values():
-                    _unfold(operation)
+            for path, operations in found["paths"].items():
+                for operation in operations.values():
+                    _unfold(path, operation)
             api.openapi_schema = found
         return api.openapi_schema
 
     api.openapi = openapi
 
 
-def _unfold(operation: dict[str, Any]) -> None:
+def _unfold(path: str, operation: dict[str, Any]) -> None:
     "FastAPI's own 422 is not what this server sends."
+    if path.startswith(OPENAI):
+        operation["responses"].pop("422", None)
     unfit = operation["responses"].get("422")
     if unfit is not None and PROBLEM not in unfit.get("content", {}):
         unfit["content"] = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
