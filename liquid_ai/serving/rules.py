@@ -49,6 +49,7 @@ RULES = {
     ("GET", "/v1/models"): Rule("models"),
 }
 _BELOW = {("DELETE", "/documents/"): _CHANGE, ("GET", "/documents/"): Rule("documents")}
+_BELOW |= {("GET", "/v1/models/"): Rule("models")}
 _BELOW |= {(method, "/mcp"): Rule("mcp", patient=True) for method in ("GET", "POST", "DELETE")}
 _OTHER = Rule("other")
 KINDS = tuple(dict.fromkeys(rule.kind for rule in (*RULES.values(), *_BELOW.values(), _OTHER)))
