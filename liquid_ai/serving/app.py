@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['handlers', 'close', 'layered', 'authenticator_of', 'service_of', 'create_app']
 
-# %% ../../nbs/serving/app.ipynb #1b348d90
+# %% ../../nbs/serving/app.ipynb #91e6bbb1
 import asyncio
 import importlib.resources
 import logging
@@ -31,7 +31,7 @@ from ..metrics.trace import Tracer
 from ..metrics.webhook import Webhook
 from ..generation.quota import LimitError
 from ..pipeline import RAG
-from . import asking, managing, watching
+from . import asking, managing, openai_api, watching
 from .addresses import Proxies
 from .audit import AuditTrail
 from .auth import ANYONE, Authenticator, KeyFile, TokenRules, needs_auth
@@ -41,12 +41,22 @@ from .kept import KeptResponses
 from .logs import RequestLog
 from .middleware import Authenticated, Limited, Logged
 from .options import ServerSettings, check_options, listed
-from .problems import PROBLEM, App, Receive, Scope, Send, outcome, problem
+from liquid_ai.serving.problems import (
+    OPENAI,
+    PROBLEM,
+    App,
+    Receive,
+    Scope,
+    Send,
+    error_body,
+    outcome,
+    problem,
+)
 from .rules import KINDS, allowed
 from .schemas import Problem
 from .service import Service, follow_adapter
 
-# %% ../../nbs/serving/app.ipynb #d4b692e6
+# %% ../../nbs/serving/app.ipynb #09932f15
 _log = logging.getLogger(__name__)
 _ABOUT = """Grounded question answering over this server's documents: answers cite exact spans, or refuse.
 
@@ -56,19 +66,22 @@ Errors are problem documents (RFC 9457). Every response has `X-Request-ID`, `X-R
 
 async def _problem(request: Request, error: Exception) -> Response:
     "Any error of a handler as a problem document."
-    call = request.state.call
+    call, path = request.state.call, request.scope["path"]
     call.error = type(error).__name__
     if isinstance(error, RequestValidationError):
         return _invalid(error)
     if isinstance(error, HTTPException):
-        body, headers = problem(error.status_code, str(error.detail)), dict(error.headers or {})
+        body, media = error_body(path, error.status_code, str(error.detail))
+        headers = dict(error.headers or {})
         if error.status_code == 405 and (methods := allowed(call.path)):
             headers["Allow"] = ", ".join(methods)  # each route knows of its own alone
-        return Response(body, error.status_code, headers, PROBLEM)
+        return Response(body, error.status_code, headers, media)
     status, detail, headers = outcome(error)
     if status >= 500 and status != 504 and not isinstance(error, LimitError):
         _log.warning("request %s: %s", call.id, error, exc_info=error if status == 500 else None)
-    return Response(problem(status, detail), status, {k.decode(): v.decode() for k, v in headers}, PROBLEM)
+    known = getattr(error, "param", None), getattr(error, "code", None)
+    body, media = error_body(path, status, detail, "", *(x if isinstance(x, str) else None for x in known))
+    return Response(body, status, {k.decode(): v.decode() for k, v in headers}, media)
 
 
 def _invalid(error: RequestValidationError) -> Response:
@@ -95,13 +108,13 @@ def handlers(service: Service) -> FastAPI:
     api.state.service = service
     for kind in (RequestValidationError, HTTPException, LiquidError, TimeoutError, Exception):
         api.add_exception_handler(kind, _problem)
-    for part in (asking, managing, watching):
+    for part in (asking, managing, watching, openai_api):
         api.include_router(part.router)
     _add_docs(api)
     _complete(api)
     return api
 
-# %% ../../nbs/serving/app.ipynb #596bb865
+# %% ../../nbs/serving/app.ipynb #7d7b56ef
 _PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>liquid_ai: the API</title>
 <meta name="viewport" content="width=device-width"><link rel="stylesheet" href="docs/swagger-ui.css"></head>
 <body><div id="ui"></div><script src="docs/swagger-ui-bundle.js"></script>
@@ -136,17 +149,19 @@ def _complete(api: FastAPI) -> None:
             bearer = {"type": "http", "scheme": "bearer", "description": "an API key or a signed token"}
             parts["securitySchemes"] = {"bearer": bearer}
             found["security"] = [{"bearer": []}, {}]
-            for path in found["paths"].values():
-                for operation in path.values():
-                    _unfold(operation)
+            for path, operations in found["paths"].items():
+                for operation in operations.values():
+                    _unfold(path, operation)
             api.openapi_schema = found
         return api.openapi_schema
 
     api.openapi = openapi
 
 
-def _unfold(operation: dict[str, Any]) -> None:
+def _unfold(path: str, operation: dict[str, Any]) -> None:
     "FastAPI's own 422 is not what this server sends."
+    if path.startswith(OPENAI):
+        operation["responses"].pop("422", None)
     unfit = operation["responses"].get("422")
     if unfit is not None and PROBLEM not in unfit.get("content", {}):
         unfit["content"] = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
