@@ -49,7 +49,8 @@ RULES = {
     ("GET", "/v1/models"): Rule("models"),
 }
 _BELOW = {("DELETE", "/documents/"): _CHANGE, ("GET", "/documents/"): Rule("documents")}
-_BELOW |= {(method, "/mcp"): Rule("mcp", patient=True) for method in ("GET", "POST", "DELETE")}
+_BELOW |= {(method, "/mcp"): Rule("mcp", patient=True) for method in ("GET", "DELETE")}
+_BELOW |= {("POST", "/mcp"): Rule("mcp", writes=True, patient=True)}
 _OTHER = Rule("other")
 KINDS = tuple(dict.fromkeys(rule.kind for rule in (*RULES.values(), *_BELOW.values(), _OTHER)))
 
