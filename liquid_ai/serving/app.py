@@ -20,6 +20,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
 from .. import __version__
@@ -39,6 +40,7 @@ from .bounds import Bounds
 from .guards import HSTS, SECURITY_HEADERS, Cors, HostCheck, default_hosts, page_headers
 from .kept import KeptResponses
 from .logs import RequestLog
+from .mcp_server import ProtocolApp
 from .middleware import Authenticated, Limited, Logged
 from .options import ServerSettings, check_options, listed
 from liquid_ai.serving.problems import (
@@ -110,6 +112,7 @@ def handlers(service: Service) -> FastAPI:
         api.add_exception_handler(kind, _problem)
     for part in (asking, managing, watching, openai_api):
         api.include_router(part.router)
+    api.router.routes.append(Route("/mcp", ProtocolApp(service), include_in_schema=False))
     _add_docs(api)
     _complete(api)
     return api
