@@ -16,11 +16,11 @@ from starlette.routing import Route
 from liquid_ai.core import Answer, Document, Settings
 from liquid_ai.pipeline import RAG
 from liquid_ai.serving.app import layered
-from liquid_ai.serving.kept import KeptResponses
-from liquid_ai.serving.middleware import Authenticated, Limited, Logged
 from liquid_ai.serving.auth import Authenticator, KeyFile, add_key, new_key
 from liquid_ai.serving.call import Keep
+from liquid_ai.serving.kept import KeptResponses
 from liquid_ai.serving.logs import RequestLog
+from liquid_ai.serving.middleware import Authenticated, Limited, Logged
 from liquid_ai.serving.options import ServerSettings
 from liquid_ai.serving.problems import App
 from liquid_ai.serving.schemas import AskRequest, answer_head, answer_json
