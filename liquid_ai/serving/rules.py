@@ -8,7 +8,7 @@ __all__ = ['RULES', 'KINDS', 'Rule', 'rule_of', 'allowed']
 # %% ../../nbs/serving/rules.ipynb #ce0037b9
 from dataclasses import dataclass
 
-# %% ../../nbs/serving/rules.ipynb #92c89786
+# %% ../../nbs/serving/rules.ipynb #910eab0a
 @dataclass(frozen=True, slots=True)
 class Rule:
     "What a path needs."
@@ -49,7 +49,9 @@ RULES = {
     ("GET", "/v1/models"): Rule("models"),
 }
 _BELOW = {("DELETE", "/documents/"): _CHANGE, ("GET", "/documents/"): Rule("documents")}
-_BELOW |= {(method, "/mcp"): Rule("mcp", patient=True) for method in ("GET", "POST", "DELETE")}
+_BELOW |= {("GET", "/v1/models/"): Rule("models")}
+_BELOW |= {(method, "/mcp"): Rule("mcp", patient=True) for method in ("GET", "DELETE")}
+_BELOW |= {("POST", "/mcp"): Rule("mcp", writes=True, patient=True)}
 _OTHER = Rule("other")
 KINDS = tuple(dict.fromkeys(rule.kind for rule in (*RULES.values(), *_BELOW.values(), _OTHER)))
 
