@@ -8,6 +8,7 @@ __all__ = ['T', 'word', 'Missing', 'NotKept', 'Service', 'options_of', 'answerin
 
 # %% ../../nbs/serving/service.ipynb #76879dea
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -151,9 +152,19 @@ async def answering(
 def _steps(
     service: Service, question: str, options: dict[str, Any], agent: bool
 ) -> AsyncIterator[StreamEvent]:
-    if agent:
-        return in_thread(Agent(service.rag).stream(question, **options))
-    return service.rag.astream(question, **options)
+    return _walked(service, question, options) if agent else service.rag.astream(question, **options)
+
+
+async def _walked(service: Service, question: str, options: dict[str, Any]) -> AsyncIterator[StreamEvent]:
+    "An agent's steps; between two of them it looks whether it was left, at each token."
+    left = threading.Event()
+    try:
+        steps = in_thread(Agent(service.rag).stream(question, left.is_set, **options))
+        async with aclosing(steps) as events:
+            async for event in events:
+                yield event
+    finally:
+        left.set()
 
 # %% ../../nbs/serving/service.ipynb #bed3d6c0
 async def told(
