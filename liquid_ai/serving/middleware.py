@@ -135,11 +135,16 @@ class Logged:
 async def _failed(call: Call, error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
     "What no handler has caught: a problem document where nothing was sent yet, and the trace in the log."
     status, detail, headers = outcome(error)
+    if call.status == status == 500 and call.error == type(error).__name__:
+        return  # Starlette raises again what a handler of errors has answered and logged
     call.error = type(error).__name__
     if status >= 500:
         _log.error("request %s failed", call.id, exc_info=error)
     if call.status and scope["type"] == "http":
         raise error  # half an answer is out: a broken connection is not taken for a whole one
+    if call.status:
+        await send({"type": "websocket.close", "code": 1011, "reason": "the server made a mistake"})
+        return
     await refuse(scope, receive, send, status, "", detail, headers)
 
 
@@ -170,7 +175,26 @@ class Authenticated:
         except AuthError as error:
             await self._refuse(call, error, scope, receive, send)
             return
+        if scope["type"] == "websocket":
+            receive = self._checked(call, scope, receive, send)
         await self.app(scope, receive, send)
+
+    def _checked(self, call: Call, scope: Scope, receive: Receive, send: Send) -> Receive:
+        "`receive` of a WebSocket, which may be open when a token has long expired or a key was revoked."
+
+        async def checked() -> Message:
+            message = await receive()
+            if message["type"] == "websocket.receive" and call.rule.scope:
+                try:
+                    call.identity = self.identify(authorization(scope["headers"]))
+                    require(call.identity, call.rule.scope)
+                except AuthError as error:
+                    call.error = "AuthError"
+                    await send({"type": "websocket.close", "code": 1008, "reason": error.reason[:100]})
+                    return {"type": "websocket.disconnect", "code": 1008}
+            return message
+
+        return checked
 
     async def _refuse(self, call: Call, error: AuthError, scope: Scope, receive: Receive, send: Send) -> None:
         call.error = "AuthError"
