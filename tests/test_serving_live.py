@@ -1,4 +1,4 @@
-"""Answers as they are written, over SSE and WebSocket; who leaves stops the model; places; swaps under load."""
+"""Answers as they are written, by SSE and WebSocket; who leaves stops the model; places; swaps under load."""
 
 import asyncio
 import json
