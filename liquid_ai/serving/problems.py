@@ -58,7 +58,7 @@ def error_body(
     if not path.startswith(OPENAI):
         return problem(status, detail, title, **more), PROBLEM
     kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
-    detail = detail.encode("utf-8", "replace").decode()
+    detail, param = (text and text.encode("utf-8", "replace").decode() for text in (detail, param))
     told = {"message": detail, "type": kind, "param": param, "code": code or _CODES.get(status)}
     return orjson.dumps({"error": told}), _JSON
 
