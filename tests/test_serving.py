@@ -480,11 +480,10 @@ def test_only_if_cached_asks_no_model(made):
     model = Slow()
     client = made(model)
     alone = {"Cache-Control": "only-if-cached"}
-    for path in ("/ask/simple", "/ask"):
+    for path in ("/ask/simple", "/ask", "/ask/stream"):
         r = ask(client, path=path, headers=alone)
         assert is_problem(r)["status"] == 504
     assert model.begun == 0
-    assert '"status":504' in ask(client, path="/ask/stream", headers=alone).text
     ask(client)
     assert ask(client, headers=alone).headers["x-cache"] == "HIT"
     too_old = {"Cache-Control": "only-if-cached, max-age=0"}
