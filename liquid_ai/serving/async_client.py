@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['T', 'AsyncClient']
 
-# %% ../../nbs/serving/async_client.ipynb #5516b231
+# %% ../../nbs/serving/async_client.ipynb #0ec8ffb6
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -29,21 +29,19 @@ from liquid_ai.serving.client_calls import (
 from .client_common import Common, Events, outcome_of, taken_part
 from .client_wire import Patience, ServerError, failure, reaching
 
-# %% ../../nbs/serving/async_client.ipynb #33818225
+# %% ../../nbs/serving/async_client.ipynb #399b874c
 T = TypeVar("T")
 
 
 class _AsyncSender(Common):
     "Sends calls, waiting without blocking the event loop."
 
-    def __init__(self, *args: Any, **options: Any):
-        super().__init__(*args, **options)
-        self._http = httpx.AsyncClient(**self.options())
+    _kind = httpx.AsyncClient
 
     @asynccontextmanager
     async def _answering(self, call: ApiCall, patience: Patience) -> AsyncIterator[httpx.Response]:
         with reaching(self.timeout):
-            async with self._http.stream(**self.request(call, patience.left())) as response:
+            async with self._http.stream(**self._request(call, patience.left())) as response:
                 yield response
 
     async def _body(self, response: httpx.Response, patience: Patience) -> bytes:
@@ -55,7 +53,7 @@ class _AsyncSender(Common):
         return b"".join(parts)
 
     async def _send(self, call: ApiCall[T]) -> T:
-        patience = self.patience(call)
+        patience = self._patience(call)
         while True:
             try:
                 async with self._answering(call, patience) as response:
@@ -65,7 +63,7 @@ class _AsyncSender(Common):
                 await asyncio.sleep(patience.after(error))
 
     async def _stream(self, call: ApiCall) -> AsyncIterator[StreamEvent]:
-        patience = self.patience(call)
+        patience = self._patience(call)
         while True:
             events = Events()
             try:
@@ -90,7 +88,7 @@ class _AsyncSender(Common):
         "Let go of the connections."
         await self._http.aclose()
 
-# %% ../../nbs/serving/async_client.ipynb #1a7ccf13
+# %% ../../nbs/serving/async_client.ipynb #bba5da0d
 class _AsyncAsking(_AsyncSender):
     "Questions, and what is thought of answers."
 
@@ -125,7 +123,7 @@ class _AsyncAsking(_AsyncSender):
         "Say what you think of an answer."
         return await self._send(calls.feedback_call(trace_id, rating, comment, correction))
 
-# %% ../../nbs/serving/async_client.ipynb #196af9a8
+# %% ../../nbs/serving/async_client.ipynb #dabbe816
 class _AsyncKeeping(_AsyncAsking):
     "Documents."
 
@@ -149,7 +147,7 @@ class _AsyncKeeping(_AsyncAsking):
         "Have the server read its folders anew."
         return await self._send(calls.sync_call())
 
-# %% ../../nbs/serving/async_client.ipynb #7226866f
+# %% ../../nbs/serving/async_client.ipynb #26870fe5
 class AsyncClient(_AsyncKeeping):
     "A server's endpoints; each method raises `ServerError`, of which `Unreachable` and `TimedOut` are kinds."
 

@@ -6,7 +6,7 @@
 __all__ = ['T', 'Client', 'AsyncClient', 'ServerError', 'Unreachable', 'TimedOut', 'Adapters', 'Added', 'Health', 'Ingested',
            'Ready', 'Status']
 
-# %% ../../nbs/serving/client.ipynb #750a25bc
+# %% ../../nbs/serving/client.ipynb #5af321c5
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,24 +32,22 @@ from liquid_ai.serving.client_calls import (
 from .client_common import Common, Events, outcome_of, taken_part
 from .client_wire import Patience, ServerError, TimedOut, Unreachable, failure, reaching
 
-# %% ../../nbs/serving/client.ipynb #ff64d461
+# %% ../../nbs/serving/client.ipynb #335833cc
 # what a user makes, catches or gets is found in one place
 _all_ = ["AsyncClient", "ServerError", "Unreachable", "TimedOut"]
 _all_ += ["Adapters", "Added", "Health", "Ingested", "Ready", "Status"]
 
 T = TypeVar("T")
 
-# %% ../../nbs/serving/client.ipynb #188ff14e
+# %% ../../nbs/serving/client.ipynb #209b77ae
 class _Sender(Common):
     "Sends calls, waiting where it stands."
 
-    def __init__(self, *args: Any, **options: Any):
-        super().__init__(*args, **options)
-        self._http = httpx.Client(**self.options())
+    _kind = httpx.Client
 
     @contextmanager
     def _answering(self, call: ApiCall, patience: Patience) -> Iterator[httpx.Response]:
-        with reaching(self.timeout), self._http.stream(**self.request(call, patience.left())) as response:
+        with reaching(self.timeout), self._http.stream(**self._request(call, patience.left())) as response:
             yield response
 
     def _body(self, response: httpx.Response, patience: Patience) -> bytes:
@@ -61,7 +59,7 @@ class _Sender(Common):
         return b"".join(parts)
 
     def _send(self, call: ApiCall[T]) -> T:
-        patience = self.patience(call)
+        patience = self._patience(call)
         while True:
             try:
                 with self._answering(call, patience) as response:
@@ -71,7 +69,7 @@ class _Sender(Common):
                 time.sleep(patience.after(error))
 
     def _stream(self, call: ApiCall) -> Iterator[StreamEvent]:
-        patience = self.patience(call)
+        patience = self._patience(call)
         while True:
             events = Events()
             try:
@@ -95,7 +93,7 @@ class _Sender(Common):
         "Let go of the connections."
         self._http.close()
 
-# %% ../../nbs/serving/client.ipynb #947242ad
+# %% ../../nbs/serving/client.ipynb #d8aa022a
 class _Asking(_Sender):
     "Questions, and what is thought of answers."
 
@@ -130,7 +128,7 @@ class _Asking(_Sender):
         "Say what you think of an answer."
         return self._send(calls.feedback_call(trace_id, rating, comment, correction))
 
-# %% ../../nbs/serving/client.ipynb #1ba53e8d
+# %% ../../nbs/serving/client.ipynb #eafa65ea
 class _Keeping(_Asking):
     "Documents."
 
@@ -154,7 +152,7 @@ class _Keeping(_Asking):
         "Have the server read its folders anew."
         return self._send(calls.sync_call())
 
-# %% ../../nbs/serving/client.ipynb #24c366fa
+# %% ../../nbs/serving/client.ipynb #131a90df
 class Client(_Keeping):
     "A server's endpoints; each method raises `ServerError`, of which `Unreachable` and `TimedOut` are kinds."
 

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['T', 'Common', 'taken_part', 'outcome_of', 'Events']
 
-# %% ../../nbs/serving/client_common.ipynb #d727fbf4
+# %% ../../nbs/serving/client_common.ipynb #33e2788b
 import ssl
 from collections.abc import Iterator
 from typing import Any, TypeVar
@@ -25,7 +25,7 @@ from liquid_ai.serving.client_wire import (
     failure,
 )
 
-# %% ../../nbs/serving/client_common.ipynb #29748bcb
+# %% ../../nbs/serving/client_common.ipynb #dec3bdf3
 T = TypeVar("T")
 _MOST = 256 << 20  # bytes of an answer
 _CONNECT = 10.0  # seconds for a connection
@@ -33,6 +33,8 @@ _CONNECT = 10.0  # seconds for a connection
 
 class Common:
     "What both clients are made of."
+
+    _kind: type = httpx.Client
 
     def __init__(
         self,
@@ -48,8 +50,9 @@ class Common:
                 f"timeout={timeout}, retries={retries}: give seconds above 0, and 0 to 100 tries"
             )
         self.timeout, self.retries, self._authority = timeout, retries, authority
+        self._http = self._kind(**self._options())
 
-    def options(self) -> dict[str, Any]:
+    def _options(self) -> dict[str, Any]:
         "How a client of httpx is made: nothing from the environment, no redirect, HTTP/1.1."
         secure = self.base_url.startswith("https")
         headers = {"User-Agent": f"liquid_ai/{__version__}", "Accept-Encoding": "identity"}
@@ -58,10 +61,10 @@ class Common:
         verify = ssl.create_default_context(cafile=self._authority or None) if secure else False
         return {"headers": headers, "verify": verify, "trust_env": False, "follow_redirects": False}
 
-    def patience(self, call: ApiCall) -> Patience:
+    def _patience(self, call: ApiCall) -> Patience:
         return Patience(self.timeout, self.retries, call.safe)
 
-    def request(self, call: ApiCall, left: float) -> dict[str, Any]:
+    def _request(self, call: ApiCall, left: float) -> dict[str, Any]:
         "A try, as httpx takes it."
         limits = httpx.Timeout(left, connect=min(left, _CONNECT))
         sent = {
@@ -78,7 +81,7 @@ class Common:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.base_url!r})"
 
-# %% ../../nbs/serving/client_common.ipynb #b89c9386
+# %% ../../nbs/serving/client_common.ipynb #a2d8cb15
 def taken_part(parts: list[bytes], part: bytes, size: int) -> int:  # bytes so far
     "Raises: `Unreachable` where an answer is too large."
     if size + len(part) > _MOST:
