@@ -208,7 +208,7 @@ def test_a_reader_that_hangs_holds_up_nobody():
         log.add(b"x" * 99 + b"\n")
     log.close(patience=0.1)
     assert time.monotonic() - began < 5
-    held = sum(map(len, log._lines))
+    held = len(log._lines)
     assert log.lost > 45_000 and held <= 100_000
     os.close(reading)  # the writer is let go
 

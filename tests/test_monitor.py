@@ -10,6 +10,7 @@ import threading
 import time
 import tracemalloc
 
+import matplotlib.pyplot as plt
 import pytest
 from conftest import ROOT
 from hypothesis import given, settings
@@ -192,14 +193,16 @@ def test_threads_lose_nothing():
 
 def test_it_shows_itself():
     monitor = Monitor(1.0, 1.0, currency="<b>")
-    assert monitor.plot() is not None  # of nothing
+    plt.switch_backend("agg")
+    assert monitor.plot(plt.figure().subplots()).get_legend() is None  # of nothing
     monitor.observe(
         Event("ask", "ok", {"total": 3.0, "first_token": 1.0, "search": 2.0}, Usage(10**6, 0), "exact")
     )
     shown = monitor._repr_html_()
     assert "1,000,000" in shown and "1 &lt;b>" in shown and "<b><b>" not in shown
-    labels = {text.get_text() for text in monitor.plot().axes[0].get_legend().get_texts()}
+    labels = {text.get_text() for text in monitor.plot().get_legend().get_texts()}
     assert labels == {"ask, whole", "search", "first word"}
+    plt.close("all")
 
 
 # ---------------------------------------------------------------------------------------- several processes
@@ -215,9 +218,11 @@ event = Event("ask", "ok", {"total": float(sys.argv[3])}, Usage(10, 2), "exact",
 monitor.observe(Event("queue", "ok", values={"queue_waiting": 3.0, "index_chunks": float(sys.argv[3])}))
 for _ in range(times):
     monitor.observe(event)
+monitor.tell()
 print("counted", flush=True)
 while forever:
     monitor.observe(event)
+    monitor.tell()
 sys.stdin.read()
 """
 READER = """
@@ -319,6 +324,19 @@ def test_however_many_workers_die_the_folder_stays_small(workers):
         sizes.append(sorted(p.name for p in workers.folder.iterdir()))
     assert sizes[0] == sizes[-1]
     assert workers.read()[0]["total_requests"] == 40
+
+
+def test_a_worker_killed_at_birth_spoils_no_page(workers):
+    workers.start(10).communicate("")
+    unborn = workers.start(0)
+    unborn.kill()
+    unborn.wait()
+    for kind in ("counter", "histogram", "gauge_livesum", "gauge_min"):
+        (workers.folder / f"{kind}_{unborn.pid}.db").write_bytes(b"")
+    assert workers.read()[0]["total_requests"] == 10
+    worker_died(unborn.pid, workers.folder)
+    assert workers.read()[0]["total_requests"] == 10
+    assert not list(workers.folder.glob(f"*_{unborn.pid}.*"))
 
 
 def test_a_worker_that_runs_is_not_declared_dead(workers):

@@ -21,9 +21,11 @@ from .commands import ask, chat, ingest, quickstart, search
 from .doctor import doctor
 from .evaluate import eval_answers, eval_ranking, run_sweep
 from .keys import keys_app
+from .mcp import mcp
 from .models import models, pull
 from .options import Json
 from .say import Outcome, fail, say
+from .serve import serve
 from ..core import to_json
 
 # %% ../../nbs/cli/app.ipynb #3d74355d
@@ -52,7 +54,7 @@ Version = Annotated[
 def _options(version: Version = False) -> None: ...
 
 # %% ../../nbs/cli/app.ipynb #fcdfcfcc
-for command in (ingest, search, ask, chat, quickstart, doctor):
+for command in (ingest, search, ask, chat, serve, mcp, quickstart, doctor):
     app.command()(command)
 app.command("sweep")(run_sweep)
 

@@ -56,9 +56,11 @@ class Detector(Protocol):
     def __call__(self, batch: Batch) -> Alert | None: ...  # None: as it was
     def relearn(self) -> None: ...  # what comes next is the new baseline
 
-# %% ../../nbs/metrics/detect.ipynb #5a5ac85f
+# %% ../../nbs/metrics/detect.ipynb #a800719a
 class _Recent:
     "The baseline, and the newest batches after it."
+
+    least_evidence = 200  # requests that a baseline is made of; batches without any are no part of it
 
     def __init__(self, alpha: float, baseline: int, spans: Sequence[int], ratio: float):
         if not 0 < alpha < 0.5 or not ratio >= 1:
@@ -71,16 +73,18 @@ class _Recent:
 
     def relearn(self) -> None:
         "Take what comes next as the new baseline."
-        self._first: list[Batch] = []
+        self._first: list[Batch] | None = []  # None: it is learned
         self._last: deque[Batch] = deque(maxlen=max(self.spans))
         self._since: float | None = None
 
     def __call__(self, batch: Batch) -> Alert | None:
         "What this batch, or the last ones together, show."
-        if len(self._first) < self.baseline:
-            self._first.append(batch)
-            if len(self._first) == self.baseline:
+        if self._first is not None:
+            self._first += [batch] if self._evidence(batch) else []
+            enough = sum(map(self._evidence, self._first)) >= self.least_evidence
+            if enough and len(self._first) >= self.baseline:
                 self._learn(self._first)
+                self._first = None
             return None
         self._last.append(batch)
         for span in self.spans:
@@ -92,9 +96,7 @@ class _Recent:
         self._since = None
         return None
 
-    def _learn(self, first: list[Batch]) -> None: ...
-
-# %% ../../nbs/metrics/detect.ipynb #89bdbc58
+# %% ../../nbs/metrics/detect.ipynb #69aa1bae
 class RateRise(_Recent):
     """More errors or refusals than in the baseline: Fisher's exact test, one-sided.
 
@@ -119,7 +121,10 @@ class RateRise(_Recent):
         return sum(getattr(b, self.kind) for b in batches), sum(getattr(b, of) for b in batches)
 
     def _learn(self, first: list[Batch]) -> None:
-        self._usual, self._first = self._counted(first), [None] * len(first)
+        self._usual = self._counted(first)
+
+    def _evidence(self, batch: Batch) -> int:
+        return self._counted([batch])[1]
 
     def _look(self, recent: list[Batch], alpha: float) -> tuple[float, float, str] | None:
         (usual, of_usual), (now, of) = self._usual, self._counted(recent)
@@ -147,7 +152,7 @@ def _critical(usual: int, of_usual: int, of: int, alpha: float) -> int:
         low, high = (low, middle) if _chance(middle, usual, of_usual, of) <= alpha else (middle + 1, high)
     return low
 
-# %% ../../nbs/metrics/detect.ipynb #d55f1e98
+# %% ../../nbs/metrics/detect.ipynb #c0b33e32
 class SlowDown(_Recent):
     """Answers take longer than in the baseline: the Mann-Whitney test, one-sided.
 
@@ -167,22 +172,23 @@ class SlowDown(_Recent):
 
     def _learn(self, first: list[Batch]) -> None:
         self._usual = np.sort(np.concatenate([b.times for b in first]))
-        self._median, self._first = _median(self._usual), [None] * len(first)
-        ranks = [np.searchsorted(self._usual, b.times) / max(len(self._usual), 1) - 0.5 for b in first]
-        self._stretch = _stretch(ranks)
+        self._median = float(np.median(self._usual))
+        self._stretch = _stretch(
+            [np.searchsorted(self._usual, b.times) / len(self._usual) - 0.5 for b in first]
+        )
+
+    def _evidence(self, batch: Batch) -> int:
+        return len(batch.times)
 
     def _look(self, recent: list[Batch], alpha: float) -> tuple[float, float, str] | None:
         now = np.concatenate([b.times for b in recent])
-        if min(len(now), len(self._usual)) < 8 or _median(now) < self.least_ratio * self._median:
+        median = float(np.median(now)) if len(now) >= 8 else 0.0
+        if median < max(self.least_ratio * self._median, 1e-9):
             return None
         slower, threshold = _superiority(self._usual, now, alpha, self._stretch)
         if slower <= threshold:
             return None
-        return slower, threshold, f"latency: median {_median(now):,.0f} ms, usual are {self._median:,.0f} ms"
-
-
-def _median(times: np.ndarray) -> float:
-    return float(np.median(times)) if len(times) else math.inf
+        return slower, threshold, f"latency: median {median:,.1f} ms, usual are {self._median:,.1f} ms"
 
 
 def _stretch(ranks: Sequence[np.ndarray]) -> float:  # 1: each is independent of the one before it
@@ -203,7 +209,7 @@ def _superiority(
     most = 0.5 + NormalDist().inv_cdf(1 - alpha) * spread * stretch + 0.5 / (n * m)
     return float((below + upto).sum() / (2 * n * m)), most
 
-# %% ../../nbs/metrics/detect.ipynb #13ef0bde
+# %% ../../nbs/metrics/detect.ipynb #1ac2c9b3
 class TopicDrift(_Recent):
     "Questions have left their usual clusters: the population stability index over its range by chance."
 
@@ -219,29 +225,28 @@ class TopicDrift(_Recent):
         learn: bool = True,  # False: `drift` holds the reference, and no baseline is waited for
     ):
         self.least, self.given, self.learn = least, drift, learn
+        self.least_evidence = 10 * len(drift.centroids)
         super().__init__(alpha, baseline, spans, 1.0)
 
     def relearn(self) -> None:
         super().relearn()
-        self._drift = None if self.learn else self.given
+        self._drift = self.given
         if not self.learn:
-            self._first = [None] * self.baseline
+            self._first = None
 
     def _learn(self, first: list[Batch]) -> None:
-        vectors = _vectors(first)
-        enough = vectors is not None and len(vectors) >= 10 * len(self.given.centroids)
-        self._drift = self.given.against(vectors) if enough else None
-        self._first = [None] * len(first) if enough else first[1:]  # wait for one more batch
+        self._drift = self.given.against(_vectors(first))
+
+    def _evidence(self, batch: Batch) -> int:
+        return 0 if batch.vectors is None else len(batch.vectors)
 
     def _look(self, recent: list[Batch], alpha: float) -> tuple[float, float, str] | None:
         vectors = _vectors(recent)
         if vectors is None or len(vectors) < 2 * len(self._drift.reference):
             return None
         counts = self._drift.counts(vectors)
-        index, threshold = (
-            self._drift.index(counts),
-            max(self._drift.threshold(len(vectors), alpha), self.least),
-        )
+        index, threshold = self._drift.index(counts), self._drift.threshold(len(vectors), alpha)
+        threshold = max(threshold, self.least)
         if index <= threshold:
             return None
         far, usual = counts[-1] / len(vectors), self._drift.reference[-1] / self._drift.reference.sum()

@@ -42,18 +42,19 @@ def worker_folder() -> Path | None:  # None: this process counts alone
         raise InputError(f"{FOLDER}={named!r} is no folder: name one that is there, or none")
     return Path(named)
 
-# %% ../../nbs/metrics/workers.ipynb #72920dd5
+# %% ../../nbs/metrics/workers.ipynb #ff6aac56
 @contextmanager
-def reading(folder: Path) -> Iterator[None]:
-    "While this is held no files change hands, and nothing is counted twice or missed."
+def reading(folder: Path) -> Iterator[list[str]]:
+    "The workers' files; while this is held none changes hands, so nothing is counted twice or missed."
     with FileLock(folder / "hands.lock", timeout=10):
-        yield
+        # one of no length: its worker was killed, or is just being born
+        yield [str(path) for path in folder.glob("*.db") if path.stat().st_size]
 
 
 def _pairs(path: Path) -> dict[str, tuple[float, float]]:  # value and time by name
     from prometheus_client.mmap_dict import MmapedDict
 
-    if not path.exists():
+    if not path.exists() or not path.stat().st_size:
         return {}
     return {key: (value, at) for key, value, at, _ in MmapedDict.read_all_values_from_file(path)}
 
@@ -66,7 +67,7 @@ def _joined(kind: str, a: tuple[float, float], b: tuple[float, float]) -> tuple[
         return min(a, b)
     return a[0] + b[0], 0.0
 
-# %% ../../nbs/metrics/workers.ipynb #e6e452cf
+# %% ../../nbs/metrics/workers.ipynb #65c68bba
 def _hand_over(kind: str, pid: int, folder: Path) -> None:
     "Add one file of a dead worker to the account of those that are no more."
     from prometheus_client.mmap_dict import MmapedDict
@@ -86,12 +87,20 @@ def _hand_over(kind: str, pid: int, folder: Path) -> None:
     left.unlink()
 
 
+def _runs(pid: int) -> bool:
+    import psutil
+
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def worker_died(
     pid: int,  # of a worker that has ended, however it ended
     folder: str | Path | None = None,  # None: the one of this server
 ) -> None:
     "Keep what a worker counted, forget what it was doing. Raises: `InputError` where it still runs."
-    import psutil
     from prometheus_client.multiprocess import mark_process_dead
 
     place = worker_folder() if folder is None else Path(folder)
@@ -99,7 +108,7 @@ def worker_died(
         raise InputError(f"no {FOLDER} is set, so no workers count together")
     if not isinstance(pid, int) or pid < 1:
         raise InputError(f"pid={pid!r} is not the number of a process")
-    if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+    if _runs(pid):
         raise InputError(f"process {pid} still runs: its counts are its own until it has ended")
     with reading(place):
         mark_process_dead(pid, str(place))

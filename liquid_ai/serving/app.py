@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['handlers', 'close', 'layered', 'authenticator_of', 'service_of', 'create_app']
 
-# %% ../../nbs/serving/app.ipynb #52578be7
+# %% ../../nbs/serving/app.ipynb #91e6bbb1
 import asyncio
 import importlib.resources
 import logging
 import os
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
 from .. import __version__
@@ -29,22 +30,35 @@ from ..metrics.alerts import Alerts, log_alert
 from ..metrics.monitor import Monitor
 from ..metrics.trace import Tracer
 from ..metrics.webhook import Webhook
+from ..generation.quota import LimitError
 from ..pipeline import RAG
 from . import asking, managing, openai_api, watching
 from .addresses import Proxies
 from .audit import AuditTrail
 from .auth import ANYONE, Authenticator, KeyFile, TokenRules, needs_auth
 from .bounds import Bounds
-from .guards import SECURITY_HEADERS, Cors, HostCheck, default_hosts, page_headers
+from .guards import HSTS, SECURITY_HEADERS, Cors, HostCheck, default_hosts, page_headers
 from .kept import KeptResponses
 from .logs import RequestLog
+from .mcp_server import ProtocolApp
 from .middleware import Authenticated, Limited, Logged
 from .options import ServerSettings, check_options, listed
-from .problems import OPENAI, PROBLEM, App, error_body, outcome, problem
+from liquid_ai.serving.problems import (
+    OPENAI,
+    PROBLEM,
+    App,
+    Receive,
+    Scope,
+    Send,
+    error_body,
+    outcome,
+    problem,
+)
+from .rules import KINDS, allowed
 from .schemas import Problem
 from .service import Service, follow_adapter
 
-# %% ../../nbs/serving/app.ipynb #ec1d949e
+# %% ../../nbs/serving/app.ipynb #09932f15
 _log = logging.getLogger(__name__)
 _ABOUT = """Grounded question answering over this server's documents: answers cite exact spans, or refuse.
 
@@ -60,9 +74,12 @@ async def _problem(request: Request, error: Exception) -> Response:
         return _invalid(error)
     if isinstance(error, HTTPException):
         body, media = error_body(path, error.status_code, str(error.detail))
-        return Response(body, error.status_code, dict(error.headers or {}), media)
+        headers = dict(error.headers or {})
+        if error.status_code == 405 and (methods := allowed(call.path)):
+            headers["Allow"] = ", ".join(methods)  # each route knows of its own alone
+        return Response(body, error.status_code, headers, media)
     status, detail, headers = outcome(error)
-    if status >= 500 and not isinstance(error, TimeoutError) and status != 504:
+    if status >= 500 and status != 504 and not isinstance(error, LimitError):
         _log.warning("request %s: %s", call.id, error, exc_info=error if status == 500 else None)
     known = getattr(error, "param", None), getattr(error, "code", None)
     body, media = error_body(path, status, detail, "", *(x if isinstance(x, str) else None for x in known))
@@ -86,6 +103,7 @@ def handlers(service: Service) -> FastAPI:
         description=_ABOUT,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would name the host and scheme that a proxy hides
         lifespan=_lifespan,
         responses={},
     )
@@ -94,6 +112,7 @@ def handlers(service: Service) -> FastAPI:
         api.add_exception_handler(kind, _problem)
     for part in (asking, managing, watching, openai_api):
         api.include_router(part.router)
+    api.router.routes.append(Route("/mcp", ProtocolApp(service), include_in_schema=False))
     _add_docs(api)
     _complete(api)
     return api
@@ -150,20 +169,31 @@ def _unfold(path: str, operation: dict[str, Any]) -> None:
     if unfit is not None and PROBLEM not in unfit.get("content", {}):
         unfit["content"] = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
-# %% ../../nbs/serving/app.ipynb #bd0a814e
+# %% ../../nbs/serving/app.ipynb #5a6e5a9c
 @asynccontextmanager
 async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
     service: Service = api.state.service
     asyncio.get_running_loop().set_default_executor(service.pool())
-    task = asyncio.create_task(_chores(service))
+    tasks = [asyncio.create_task(_chores(service)), asyncio.create_task(_warmed(service))]
     try:
         yield
     finally:
         service.draining = True
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.to_thread(close, service)
+
+
+async def _warmed(service: Service) -> None:
+    "Load what answers, before anybody asks; until then the server lives, and is not ready."
+    service.reason = "the models are being loaded"
+    try:
+        await asyncio.to_thread(lambda: (service.rag.snapshot(), service.rag.encoder, service.rag.model))
+        service.reason = ""
+    except LiquidError as e:
+        service.reason = f"the models cannot be loaded ({type(e).__name__})"
+        _log.error("nothing can be answered: %s", e)
 
 
 async def _chores(service: Service) -> None:
@@ -179,13 +209,25 @@ async def _chores(service: Service) -> None:
 
 def close(service: Service) -> None:
     "Write what is left, and let go of everything."
+    service.monitor.tell()
     for part in (service.tracer, service.alerts, service.feedback, service.log):
         if part is not None:
             part.close()
     service.places.close()
     service.rag.close()
 
-# %% ../../nbs/serving/app.ipynb #243aae35
+# %% ../../nbs/serving/app.ipynb #98a195b9
+class _BySize:
+    "Documents may be larger than questions."
+
+    def __init__(self, small: App, large: App):
+        self.small, self.large = small, large
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        large = scope.get("path", "").startswith("/documents")
+        await (self.large if large else self.small)(scope, receive, send)
+
+
 def layered(
     app: App,
     service: Service,
@@ -197,11 +239,17 @@ def layered(
     app = KeptResponses(app, service.responses, service.version)
     app = Limited(app, rag.limiter, estimate)
     app = Authenticated(app, authenticator, rag.limiter)
-    app = Bounds(app, o.body_bytes, o.request_seconds, body_seconds=o.body_seconds)
+    late = o.request_seconds + o.wait_seconds  # the handler itself says so before
+    app = _BySize(
+        *(Bounds(app, size, late, body_seconds=o.body_seconds) for size in (o.body_bytes, o.upload_bytes))
+    )
     asks = authenticator.open is None
     app = Cors(app, listed(o.origins), authenticated=asks, methods=("GET", "POST", "PUT", "DELETE"))
     app = HostCheck(app, listed(o.hosts) or default_hosts(o.host))
-    return Logged(app, rag.limiter, service.note, Proxies(listed(o.proxies)), SECURITY_HEADERS)
+    headers = SECURITY_HEADERS + ((HSTS,) if o.certificate else ())
+    logged = Logged(app, rag.limiter, service.note, Proxies(listed(o.proxies)), headers)
+    service.tell = logged.tell
+    return logged
 
 
 def authenticator_of(options: ServerSettings) -> Authenticator:
@@ -235,7 +283,7 @@ def service_of(rag: RAG, options: ServerSettings) -> Service:
     return Service(
         rag,
         o,
-        Monitor(o.price_in, o.price_out, o.currency),
+        Monitor(o.price_in, o.price_out, o.currency, kinds=KINDS),
         FeedbackStore(said) if said else None,
         audit,
         Tracer(o.trace_mlflow, o.trace_otlp, o.trace_share, o.trace_content) if traced else None,

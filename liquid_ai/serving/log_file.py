@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['timestamp', 'LogFile', 'log_files']
 
-# %% ../../nbs/serving/log_file.ipynb #de15096f
+# %% ../../nbs/serving/log_file.ipynb #75bd30db
 import atexit
 import contextlib
 import io
@@ -15,7 +15,6 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
@@ -155,7 +154,7 @@ def _opened(target: str | Path | IO[Any], max_bytes: int, max_age: float, keep: 
     except OSError as e:
         raise InputError(f"the log {target} cannot be written: {e.strerror}") from e
 
-# %% ../../nbs/serving/log_file.ipynb #cf30680d
+# %% ../../nbs/serving/log_file.ipynb #5f563512
 class LogFile:
     "Lines, written by a thread; `lost` counts those that could not be."
 
@@ -181,12 +180,11 @@ class LogFile:
     ) -> None:
         "Hand over a line; never waits for a disk, never raises."
         with self._lock:
-            if self._size + len(line) > self._most:
+            if len(self._lines) + len(line) > self._most:
                 self.lost += 1
                 self._untold += 1
                 return
-            self._lines.append(line)
-            self._size += len(line)
+            self._lines += line
             if self._awake:
                 return
             self._awake = True
@@ -196,7 +194,7 @@ class LogFile:
         "Write what was handed over."
         with self._writing:
             with self._lock:
-                lines, self._lines, self._size, self._awake = self._lines, [], 0, False
+                lines, self._lines, self._awake = self._lines, bytearray(), False
             if lines:
                 _write(self, lines)
 
@@ -216,14 +214,14 @@ class LogFile:
             self._sink.close()
         atexit.unregister(self.close)
 
-# %% ../../nbs/serving/log_file.ipynb #b8cff25c
+# %% ../../nbs/serving/log_file.ipynb #2068e953
 _all_logs: "weakref.WeakSet[LogFile]" = weakref.WeakSet()
 
 
 def _clear(log: LogFile) -> None:
     "Nothing is handed over, no thread runs: when a log is made, and in a process that was forked."
     log._lock, log._writing = threading.Lock(), threading.Lock()
-    log._lines, log._size, log._awake = [], 0, False
+    log._lines, log._awake = bytearray(), False
     log._wake, log._closing, log._thread = threading.Event(), threading.Event(), None
 
 
@@ -258,32 +256,31 @@ def _run(log: LogFile) -> None:
         log.flush()
     log.flush()
 
-# %% ../../nbs/serving/log_file.ipynb #1bf9c19f
-def _write(log: LogFile, lines: Sequence[bytes]) -> None:
+# %% ../../nbs/serving/log_file.ipynb #8d4fde6d
+def _write(log: LogFile, lines: bytearray) -> None:
     "Write `lines` in pieces of whole lines; those that cannot be written are lost."
     start = 0
     try:
         if gap := log._untold:
-            if not _whole(log, _GAP % (timestamp().encode(), gap)):
-                raise OSError(None, "a part was written")
+            told = _GAP % (timestamp().encode(), gap)
+            _all(log._sink.write(told), told)
             log._untold -= gap
         while start < len(lines):
-            end, size = start + 1, len(lines[start])
-            while end < len(lines) and size + len(lines[end]) <= log._piece:
-                size, end = size + len(lines[end]), end + 1
-            start += _whole(log, b"".join(lines[start:end]))
-            if start < end:
-                raise OSError(None, "a part was written")
+            end = lines.rfind(b"\n", start, start + log._piece) + 1 or lines.find(b"\n", start) + 1
+            piece = bytes(lines[start : end or len(lines)])
+            done = log._sink.write(piece)
+            start += piece.rfind(b"\n", 0, done) + 1 if done < len(piece) else done
+            _all(done, piece)
     except (OSError, ValueError) as e:  # ValueError: the stream is closed, or cannot show a character
-        _fault(log, e, len(lines) - start)
+        _fault(log, e, lines.count(b"\n", start))
 
 
 _GAP = b'{"timestamp":"%s","level":"error","event":"log lines lost","lost":%d}\n'
 
 
-def _whole(log: LogFile, piece: bytes) -> int:  # lines that were written whole
-    done = log._sink.write(piece)
-    return piece[:done].count(b"\n")
+def _all(done: int, piece: bytes) -> None:
+    if done < len(piece):
+        raise OSError(None, "a part was written")
 
 
 def _fault(log: LogFile, why: Exception, lost: int) -> None:

@@ -19,6 +19,7 @@ from ..settings import Configuration
 class _Access(Configuration):
     "Where the server listens, and to whom."
 
+    store: str = "store"  # its folder
     host: str = "127.0.0.1"  # address to bind
     port: int = 8000
     workers: int = 1  # processes

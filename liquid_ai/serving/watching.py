@@ -6,7 +6,7 @@
 __all__ = ['router', 'HealthOut', 'ReadyOut', 'gpus', 'store_facts', 'health', 'live', 'ready', 'StatusOut', 'status',
            'statistics', 'stats', 'metrics', 'measure']
 
-# %% ../../nbs/serving/watching.ipynb #752e1d25
+# %% ../../nbs/serving/watching.ipynb #01fe4a58
 import os
 import sys
 import time
@@ -25,7 +25,7 @@ from .routing import TheService, documented
 from .schemas import dumps
 from .service import Service
 
-# %% ../../nbs/serving/watching.ipynb #08f25eeb
+# %% ../../nbs/serving/watching.ipynb #45a916ee
 router = APIRouter(tags=["operation"])
 
 
@@ -64,7 +64,7 @@ def store_facts(service: Service) -> dict[str, Any]:
     "What is in the store. Raises: `StoreError`."
     return service.rag.store.counts() | {"generation": service.rag.store.generation}
 
-# %% ../../nbs/serving/watching.ipynb #31b704cf
+# %% ../../nbs/serving/watching.ipynb #4ea8c0a5
 _PROCESS = psutil.Process()
 
 
@@ -101,7 +101,7 @@ async def live() -> ReadyOut:
 )
 async def ready(service: TheService) -> Response:
     "Whether requests should be sent here."
-    reason = "it is told to stop" if service.draining else ""
+    reason = "it is told to stop" if service.draining else service.reason
     try:
         service.rag.store.generation
     except LiquidError as e:
@@ -110,7 +110,7 @@ async def ready(service: TheService) -> Response:
     headers = {"retry-after": "10"} if reason else {}
     return Response(body, 503 if reason else 200, headers, "application/json")
 
-# %% ../../nbs/serving/watching.ipynb #a02114f0
+# %% ../../nbs/serving/watching.ipynb #16f2be32
 class StatusOut(BaseModel):
     "What is going on."
 
@@ -145,6 +145,7 @@ async def status(service: TheService) -> Response:
 
 def statistics(service: Service) -> dict[str, Any]:
     "The reference system's figures, and what the caches did."
+    service.tell()
     told = service.monitor.reference()
     if service.rag.cache is not None:
         told["answer_cache"] = asdict(service.rag.cache.stats())
@@ -183,6 +184,7 @@ async def metrics(request: Request, service: TheService) -> Response:
 
 def measure(service: Service) -> None:
     "Tell metrics what gauges show."
+    service.tell()
     turns, counts = service.places.turns, store_facts(service)
     values = {
         "queue_waiting": turns.waiting,
