@@ -247,7 +247,9 @@ def layered(
     app = Cors(app, listed(o.origins), authenticated=asks, methods=("GET", "POST", "PUT", "DELETE"))
     app = HostCheck(app, listed(o.hosts) or default_hosts(o.host))
     headers = SECURITY_HEADERS + ((HSTS,) if o.certificate else ())
-    return Logged(app, rag.limiter, service.note, Proxies(listed(o.proxies)), headers)
+    logged = Logged(app, rag.limiter, service.note, Proxies(listed(o.proxies)), headers)
+    service.tell = logged.tell
+    return logged
 
 
 def authenticator_of(options: ServerSettings) -> Authenticator:

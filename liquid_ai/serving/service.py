@@ -78,6 +78,7 @@ class Service:
     alerts: Alerts | None = None
     log: RequestLog | None = None
     began: float = field(default_factory=time.time)  # seconds since 1970
+    tell: Callable[[], object] = lambda: None  # notes requests that are over, at once
     draining: bool = False  # told to stop: no longer ready
     reason: str = ""  # why it is not ready
     epoch: int = 0  # counts changes of the model
