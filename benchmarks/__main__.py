@@ -25,6 +25,7 @@ NAMES = (
     "placement",
     "injection",
     "generation",
+    "serving",
 )
 
 

@@ -9,7 +9,7 @@ __all__ = ['Budget', 'merged', 'Agent']
 import json
 import re
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -44,7 +44,10 @@ _COUNTED = ("search", "read", "call")
 class _Run:
     "One question under way: what was done, and what that cost."
 
-    def __init__(self, rag: RAG, question: str, budget: Budget, options: dict[str, Any]):
+    def __init__(
+        self, rag: RAG, question: str, budget: Budget, options: dict[str, Any], left: Callable[[], bool]
+    ):
+        self.left = left
         self.rag, self.question, self.budget, self.options = rag, question, budget, options
         self.where = {k: v for k, v in options.items() if k not in ("cache", "max_age")}  # as for a search
         self.steps: list[Step] = []
@@ -60,7 +63,7 @@ class _Run:
         return f"{taken} of {most.steps} steps" if taken + needed > most.steps else ""
 
     def late(self) -> bool:
-        return time.perf_counter() - self._began >= self.budget.seconds
+        return self.left() or time.perf_counter() - self._began >= self.budget.seconds
 
     def tokens(self) -> int:
         "Read and written so far."
@@ -276,11 +279,12 @@ class Agent:
     def stream(
         self,
         question: str,
+        left: Callable[[], bool] = bool,  # asked at each token: whether nobody waits for the answer any more
         **options,  # `top_k`, `mode`, `where`, `principals`, `cache` and `max_age`, as for `RAG.stream`
     ) -> Iterator[StreamEvent]:
         "Each step as it is taken, then all hits, then the answer."
         question = check_question(question, self.rag.settings)
-        return _walk(_Run(self.rag, question, self.budget, options), self._tools())
+        return _walk(_Run(self.rag, question, self.budget, options, left), self._tools())
 
     def ask(self, question: str, **options) -> Answer:
         "The answer that `stream` ends with; its steps are in `Answer.steps`."

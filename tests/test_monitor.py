@@ -218,9 +218,11 @@ event = Event("ask", "ok", {"total": float(sys.argv[3])}, Usage(10, 2), "exact",
 monitor.observe(Event("queue", "ok", values={"queue_waiting": 3.0, "index_chunks": float(sys.argv[3])}))
 for _ in range(times):
     monitor.observe(event)
+monitor.tell()
 print("counted", flush=True)
 while forever:
     monitor.observe(event)
+    monitor.tell()
 sys.stdin.read()
 """
 READER = """

@@ -21,6 +21,7 @@ from .commands import ask, chat, ingest, quickstart, search
 from .doctor import doctor
 from .evaluate import eval_answers, eval_ranking, run_sweep
 from .keys import keys_app
+from .mcp import mcp
 from .models import models, pull
 from .options import Json
 from .say import Outcome, fail, say
@@ -53,7 +54,7 @@ Version = Annotated[
 def _options(version: Version = False) -> None: ...
 
 # %% ../../nbs/cli/app.ipynb #fcdfcfcc
-for command in (ingest, search, ask, chat, serve, quickstart, doctor):
+for command in (ingest, search, ask, chat, serve, mcp, quickstart, doctor):
     app.command()(command)
 app.command("sweep")(run_sweep)
 

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['serve']
 
-# %% ../../nbs/cli/serve.ipynb #dfbc6633
+# %% ../../nbs/cli/serve.ipynb #0f857425
 from typing import Annotated
 
 import typer
@@ -13,7 +13,7 @@ import typer
 from .options import STORE, Generator, StoreFolder, settings_for
 from .say import Outcome, say
 
-# %% ../../nbs/cli/serve.ipynb #f737fc10
+# %% ../../nbs/cli/serve.ipynb #157e2eb0
 _Host = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Address to bind; 127.0.0.1.")]
 _Port = Annotated[int | None, typer.Option(help="Port; 8000.")]
 _Workers = Annotated[int | None, typer.Option(help="Processes; 1.")]

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['CONTENT_TYPE', 'Samples', 'Monitor']
 
-# %% ../../nbs/metrics/monitor.ipynb #74630e12
+# %% ../../nbs/metrics/monitor.ipynb #e0af1db0
 import math
 import os
 import time
@@ -25,9 +25,10 @@ from .workers import reading, worker_folder
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# %% ../../nbs/metrics/monitor.ipynb #503d4ba3
+# %% ../../nbs/metrics/monitor.ipynb #4f86429c
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"  # Source: Prometheus, exposition formats
 _MISS = ("", "miss")
+_EVERY = 1.0  # seconds between two tellings
 
 
 def _price(name: str, price: float) -> float:
@@ -35,7 +36,7 @@ def _price(name: str, price: float) -> float:
         raise InputError(f"{name}={price!r}: give the price of a million tokens, 0 or more")
     return float(price)
 
-# %% ../../nbs/metrics/monitor.ipynb #5de976c1
+# %% ../../nbs/metrics/monitor.ipynb #66ff1fd1
 class Monitor:
     """What the running system did.
 
@@ -62,6 +63,7 @@ class Monitor:
         self.window = Window(window, self.folder)
         self.instruments = Instruments(CollectorRegistry(), kinds, stages)
         self.instruments.gauge("uptime").set(time.time())
+        self._tell_at = 0.0
         if self.folder and not (self.folder / f"counter_{os.getpid()}.db").exists():
             raise InputError(
                 "PROMETHEUS_MULTIPROC_DIR was set too late: set it before prometheus_client loads"
@@ -72,11 +74,21 @@ class Monitor:
         if event.values:
             _read(self.instruments, event.values)
             if not event.timings:
+                self.tell()
                 return
-        _count(self.instruments, self.window, event)
+        with self.instruments.lock:
+            _count(self.instruments, self.window, event)
+        if (now := time.monotonic()) >= self._tell_at:
+            self.tell(now)
+
+    def tell(self, now: float | None = None) -> None:
+        "Tell Prometheus' library what was counted: done every second, and before anything is shown."
+        self._tell_at = (time.monotonic() if now is None else now) + _EVERY
+        self.instruments.tell()
 
     def collect(self) -> Iterator[Metric]:
         "What Prometheus' library asks of a collector: every metric as it stands."
+        self.tell()
         families = _families(self)
         yield from families
         yield from _derived(self, _samples(families))
@@ -87,16 +99,19 @@ class Monitor:
 
     def reference(self) -> dict[str, Any]:
         "The figures as JSON: response times of the last requests (ms), all else since the start."
+        self.tell()
         return _reference(self)
 
     def plot(self, axes: "Axes | None" = None) -> "Axes":
         "How long requests and their stages take, as shares that took no longer."
+        self.tell()
         return _plot(_samples(_families(self)), axes)
 
     def _repr_html_(self) -> str:
+        self.tell()
         return _html(self)
 
-# %% ../../nbs/metrics/monitor.ipynb #e8c933dd
+# %% ../../nbs/metrics/monitor.ipynb #b5635339
 def _count(to: Instruments, window: Window, event: Event) -> None:
     "A request, counted."
     kind, status, cache = event.kind, event.status, event.cache
@@ -136,7 +151,7 @@ def _read(to: Instruments, values: Mapping[str, float]) -> None:
             gauge = to.gauges.get(name) or to.gauge(name)
             gauge.set(time.time() - value if name in SINCE else value)
 
-# %% ../../nbs/metrics/monitor.ipynb #ce62201a
+# %% ../../nbs/metrics/monitor.ipynb #24a422cf
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]  # by name and labels
 
 
@@ -171,7 +186,7 @@ def _by(samples: Samples, name: str, label: str) -> dict[str, float]:
             sums[key] = sums.get(key, 0.0) + value
     return sums
 
-# %% ../../nbs/metrics/monitor.ipynb #7df6cfc2
+# %% ../../nbs/metrics/monitor.ipynb #7468583d
 def _money(monitor: Monitor, tokens: Mapping[str, float]) -> float:
     read, written = monitor.prices
     return (tokens.get("input", 0) * read + tokens.get("output", 0) * written) / 1e6
@@ -204,7 +219,7 @@ def _derived(monitor: Monitor, samples: Samples) -> Iterator[Metric]:
         if (since, ()) in samples:
             yield GaugeMetricFamily(PREFIX + name, texts[name], max(now - samples[since, ()], 0.0))
 
-# %% ../../nbs/metrics/monitor.ipynb #dd7db250
+# %% ../../nbs/metrics/monitor.ipynb #bda83973
 def _reference(monitor: Monitor) -> dict[str, Any]:
     "Names of the reference system first; no time is known before a request: 0."
     samples, times = _samples(_families(monitor)), monitor.window.read()
@@ -236,7 +251,7 @@ def _reference(monitor: Monitor) -> dict[str, Any]:
         "currency": monitor.currency,
     }
 
-# %% ../../nbs/metrics/monitor.ipynb #b19e9c71
+# %% ../../nbs/metrics/monitor.ipynb #6da0bea2
 def _html(monitor: Monitor) -> str:
     told = monitor.reference()
     shown = {
@@ -268,7 +283,7 @@ def _html(monitor: Monitor) -> str:
 def _escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;")
 
-# %% ../../nbs/metrics/monitor.ipynb #8667ced6
+# %% ../../nbs/metrics/monitor.ipynb #e7d65e05
 def _shares(samples: Samples, name: str, label: str) -> dict[str, list[tuple[float, float]]]:
     "For each label value the buckets of a histogram: seconds, and the share of requests that took no longer."
     found: dict[str, list[tuple[float, float]]] = {}

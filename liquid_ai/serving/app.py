@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['handlers', 'close', 'layered', 'authenticator_of', 'service_of', 'create_app']
 
-# %% ../../nbs/serving/app.ipynb #303c1e3a
+# %% ../../nbs/serving/app.ipynb #91e6bbb1
 import asyncio
 import importlib.resources
 import logging
@@ -20,6 +20,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
 from .. import __version__
@@ -29,8 +30,9 @@ from ..metrics.alerts import Alerts, log_alert
 from ..metrics.monitor import Monitor
 from ..metrics.trace import Tracer
 from ..metrics.webhook import Webhook
+from ..generation.quota import LimitError
 from ..pipeline import RAG
-from . import asking, managing, watching
+from . import asking, managing, openai_api, watching
 from .addresses import Proxies
 from .audit import AuditTrail
 from .auth import ANYONE, Authenticator, KeyFile, TokenRules, needs_auth
@@ -38,14 +40,25 @@ from .bounds import Bounds
 from .guards import HSTS, SECURITY_HEADERS, Cors, HostCheck, default_hosts, page_headers
 from .kept import KeptResponses
 from .logs import RequestLog
+from .mcp_server import ProtocolApp
 from .middleware import Authenticated, Limited, Logged
 from .options import ServerSettings, check_options, listed
-from .problems import PROBLEM, App, Receive, Scope, Send, outcome, problem
-from .rules import KINDS
+from liquid_ai.serving.problems import (
+    OPENAI,
+    PROBLEM,
+    App,
+    Receive,
+    Scope,
+    Send,
+    error_body,
+    outcome,
+    problem,
+)
+from .rules import KINDS, allowed
 from .schemas import Problem
 from .service import Service, follow_adapter
 
-# %% ../../nbs/serving/app.ipynb #9ee0861c
+# %% ../../nbs/serving/app.ipynb #09932f15
 _log = logging.getLogger(__name__)
 _ABOUT = """Grounded question answering over this server's documents: answers cite exact spans, or refuse.
 
@@ -55,17 +68,22 @@ Errors are problem documents (RFC 9457). Every response has `X-Request-ID`, `X-R
 
 async def _problem(request: Request, error: Exception) -> Response:
     "Any error of a handler as a problem document."
-    call = request.state.call
+    call, path = request.state.call, request.scope["path"]
     call.error = type(error).__name__
     if isinstance(error, RequestValidationError):
         return _invalid(error)
     if isinstance(error, HTTPException):
-        body = problem(error.status_code, str(error.detail))
-        return Response(body, error.status_code, dict(error.headers or {}), PROBLEM)
+        body, media = error_body(path, error.status_code, str(error.detail))
+        headers = dict(error.headers or {})
+        if error.status_code == 405 and (methods := allowed(call.path)):
+            headers["Allow"] = ", ".join(methods)  # each route knows of its own alone
+        return Response(body, error.status_code, headers, media)
     status, detail, headers = outcome(error)
-    if status >= 500 and not isinstance(error, TimeoutError) and status != 504:
+    if status >= 500 and status != 504 and not isinstance(error, LimitError):
         _log.warning("request %s: %s", call.id, error, exc_info=error if status == 500 else None)
-    return Response(problem(status, detail), status, {k.decode(): v.decode() for k, v in headers}, PROBLEM)
+    known = getattr(error, "param", None), getattr(error, "code", None)
+    body, media = error_body(path, status, detail, "", *(x if isinstance(x, str) else None for x in known))
+    return Response(body, status, {k.decode(): v.decode() for k, v in headers}, media)
 
 
 def _invalid(error: RequestValidationError) -> Response:
@@ -85,19 +103,21 @@ def handlers(service: Service) -> FastAPI:
         description=_ABOUT,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would name the host and scheme that a proxy hides
         lifespan=_lifespan,
         responses={},
     )
     api.state.service = service
     for kind in (RequestValidationError, HTTPException, LiquidError, TimeoutError, Exception):
         api.add_exception_handler(kind, _problem)
-    for part in (asking, managing, watching):
+    for part in (asking, managing, watching, openai_api):
         api.include_router(part.router)
+    api.router.routes.append(Route("/mcp", ProtocolApp(service), include_in_schema=False))
     _add_docs(api)
     _complete(api)
     return api
 
-# %% ../../nbs/serving/app.ipynb #9f737d41
+# %% ../../nbs/serving/app.ipynb #7d7b56ef
 _PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>liquid_ai: the API</title>
 <meta name="viewport" content="width=device-width"><link rel="stylesheet" href="docs/swagger-ui.css"></head>
 <body><div id="ui"></div><script src="docs/swagger-ui-bundle.js"></script>
@@ -132,22 +152,24 @@ def _complete(api: FastAPI) -> None:
             bearer = {"type": "http", "scheme": "bearer", "description": "an API key or a signed token"}
             parts["securitySchemes"] = {"bearer": bearer}
             found["security"] = [{"bearer": []}, {}]
-            for path in found["paths"].values():
-                for operation in path.values():
-                    _unfold(operation)
+            for path, operations in found["paths"].items():
+                for operation in operations.values():
+                    _unfold(path, operation)
             api.openapi_schema = found
         return api.openapi_schema
 
     api.openapi = openapi
 
 
-def _unfold(operation: dict[str, Any]) -> None:
+def _unfold(path: str, operation: dict[str, Any]) -> None:
     "FastAPI's own 422 is not what this server sends."
+    if path.startswith(OPENAI):
+        operation["responses"].pop("422", None)
     unfit = operation["responses"].get("422")
     if unfit is not None and PROBLEM not in unfit.get("content", {}):
         unfit["content"] = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
-# %% ../../nbs/serving/app.ipynb #54245e5d
+# %% ../../nbs/serving/app.ipynb #5a6e5a9c
 @asynccontextmanager
 async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
     service: Service = api.state.service
@@ -187,13 +209,14 @@ async def _chores(service: Service) -> None:
 
 def close(service: Service) -> None:
     "Write what is left, and let go of everything."
+    service.monitor.tell()
     for part in (service.tracer, service.alerts, service.feedback, service.log):
         if part is not None:
             part.close()
     service.places.close()
     service.rag.close()
 
-# %% ../../nbs/serving/app.ipynb #69284cdb
+# %% ../../nbs/serving/app.ipynb #98a195b9
 class _BySize:
     "Documents may be larger than questions."
 

@@ -7,9 +7,10 @@ __all__ = ['router', 'ask', 'ask_simple', 'search', 'event_data', 'error_data', 
 
 # %% ../../nbs/serving/asking.ipynb #3167e366
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 import orjson
@@ -18,6 +19,7 @@ from pydantic import ValidationError
 from starlette.responses import Response, StreamingResponse
 
 from ..core import Event, InputError, StreamEvent
+from ..generation.quota import LimitError
 from .call import Call, request_id
 from .middleware import admit
 from .problems import outcome
@@ -31,7 +33,7 @@ from liquid_ai.serving.schemas import (
     dumps,
     passage,
 )
-from .service import ClientGone, Service, answer, told, while_there
+from .service import ClientGone, NotKept, Service, answer, told, while_there
 
 # %% ../../nbs/serving/asking.ipynb #019d79da
 router = APIRouter(tags=["answers"])
@@ -75,6 +77,7 @@ async def search(call: TheCall, service: TheService, asked: SearchRequest) -> Re
     return Response(dumps(body), media_type="application/json")
 
 # %% ../../nbs/serving/asking.ipynb #b76e835d
+_log = logging.getLogger(__name__)
 _QUIET = 10.0  # seconds after which something is said
 
 
@@ -93,6 +96,8 @@ def error_data(call: Call, error: Exception) -> bytes:  # JSON
     "What a stream that has begun tells of what went wrong."
     status, detail, headers = outcome(error)
     call.error = type(error).__name__
+    if status >= 500 and not isinstance(error, LimitError | TimeoutError | NotKept):
+        _log.warning("request %s: %s", call.id, error, exc_info=error if status == 500 else None)
     call.event = Event(call.rule.kind, "refused" if status in (429, 503) else "error")
     wait = dict(headers).get(b"retry-after")
     more = {"retry_after": int(wait)} if wait else {}
@@ -158,7 +163,7 @@ async def converse(socket: WebSocket) -> None:
     inbox: asyncio.Queue = asyncio.Queue(8)
     reader, following = asyncio.create_task(_read(socket, inbox)), None
     try:
-        while (text := following or await inbox.get()) is not _CLOSED:
+        while (text := await inbox.get() if following is None else following) is not _CLOSED:
             work = asyncio.create_task(_respond(socket, service, call, text))
             following = await _meanwhile(work, inbox)
     finally:
@@ -170,8 +175,12 @@ async def _read(socket: WebSocket, inbox: asyncio.Queue) -> None:
     try:
         while True:
             await inbox.put(await socket.receive_text())
-    except (WebSocketDisconnect, KeyError, RuntimeError):  # KeyError: bytes instead of text
-        await inbox.put(_CLOSED)
+    except KeyError:  # bytes instead of text
+        with suppress(WebSocketDisconnect, RuntimeError):
+            await socket.close(1003, "a question is JSON, sent as text")
+    except (WebSocketDisconnect, RuntimeError):
+        pass
+    await inbox.put(_CLOSED)
 
 
 async def _meanwhile(work: asyncio.Task, inbox: asyncio.Queue) -> Any:

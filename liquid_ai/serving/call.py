@@ -47,40 +47,42 @@ def request_id(
 
 # %% ../../nbs/serving/call.ipynb #adcaec2c
 class Call:
-    "One request, as its layers see it."
+    "One request, as its layers see it; most of this stays as it is here."
 
-    __slots__ = (
-        "id", "began", "method", "path", "client", "identity", "reading", "cache", "age", "event",
-        "question", "trace_id", "status", "bytes", "error", "keep", "tokens",
-        "no_lookup", "no_store", "max_age", "alone", "rule", "headers",
-    )  # fmt: skip
+    identity: "Identity | None" = None  # None: nobody has looked yet
+    reading: Reading | None = None  # where the client stands
+    cache = ""  # `HIT`, `MISS` or `BYPASS`; empty: this is nothing that is kept
+    age = 0.0  # seconds, of a kept answer
+    event: Event | None = None  # what metrics are told; None: what can be seen from outside
+    question = ""
+    trace_id = ""
+    error = ""  # class of what went wrong
+    status = 0  # of the response
+    bytes = 0  # of its body
+    keep: "Keep | None" = None  # set by a handler whose answer may be kept
+    tokens = 0  # read and written for this request
+    no_lookup = False  # what the client's `Cache-Control` asks for
+    no_store = False
+    alone = False  # a kept answer, or none
+    max_age: float | None = None  # seconds
+    client = ""  # its address
+    ended = 0.0  # by `time.perf_counter`
+    rule: "Rule | None" = None
 
     def __init__(
         self,
         id: str,
         method: str,
         path: str,
-        client: str = "",  # address
+        client: str = "",
     ):
         self.id, self.method, self.path, self.client = id, method, path, client
         self.began = time.perf_counter()
-        self.identity: Identity | None = None  # None: nobody has looked yet
-        self.reading: Reading | None = None  # where the client stands
-        self.cache = ""  # `HIT`, `MISS` or `BYPASS`; empty: this is nothing that is kept
-        self.age = 0.0  # seconds, of a kept answer
-        self.event: Event | None = None  # what metrics are told; None: what can be seen from outside
-        self.question = self.trace_id = self.error = ""
-        self.status = self.bytes = 0  # of the response
-        self.keep: Keep | None = None  # set by a handler whose answer may be kept
-        self.tokens = 0  # read and written for this request
-        self.no_lookup = self.no_store = self.alone = False  # what the client's `Cache-Control` asks for
-        self.max_age: float | None = None  # seconds
-        self.rule: Rule | None = None
         self.headers: dict[bytes, bytes] = {}
 
     def milliseconds(self) -> float:
-        "Since the request came in."
-        return (time.perf_counter() - self.began) * 1e3
+        "Since the request came in, until it was over."
+        return ((self.ended or time.perf_counter()) - self.began) * 1e3
 
 
 class Keep:

@@ -162,12 +162,11 @@ class KeptResponses:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         call: Call | None = scope["state"]["call"] if scope["type"] == "http" else None
+        if call is not None and call.rule.writes and b"cache-control" in call.headers:
+            directives(b",".join(value for name, value in scope["headers"] if name == b"cache-control"), call)
         if call is None or not call.rule.kept:
             await self.app(scope, receive, send)
             return
-        wish = call.headers.get(b"cache-control")
-        if wish:
-            directives(wish, call)
         body = await _whole(receive)
         if body is None:
             return

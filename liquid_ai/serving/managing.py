@@ -6,8 +6,9 @@
 __all__ = ['router', 'T', 'changing', 'recorded', 'add_documents', 'add_files', 'readable', 'read_document', 'remove_document',
            'sync', 'feedback', 'get_adapter', 'put_adapter']
 
-# %% ../../nbs/serving/managing.ipynb #5d82ead1
+# %% ../../nbs/serving/managing.ipynb #ad740354
 import asyncio
+import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -37,7 +38,7 @@ from liquid_ai.serving.schemas import (
 )
 from .service import Missing, Service, adapters, choose_adapter
 
-# %% ../../nbs/serving/managing.ipynb #5ceec564
+# %% ../../nbs/serving/managing.ipynb #66e362f8
 router = APIRouter(tags=["documents"])
 T = TypeVar("T")
 _PATIENCE = 10.0  # seconds to wait for another process that writes
@@ -53,6 +54,8 @@ async def changing(service: Service, work: Callable[[], T]) -> T:
             except StoreError as e:
                 if "is being written by" not in str(e) or asyncio.get_running_loop().time() > until:
                     raise
+            finally:
+                service.changed()
             await asyncio.sleep(0.1)
 
 
@@ -62,7 +65,7 @@ async def recorded(service: Service, call: Call, action: str, object: str, outco
         who = {"actor": call.identity.label or call.client, "request_id": call.id}
         await asyncio.to_thread(service.audit.append, action, object, outcome, **who)
 
-# %% ../../nbs/serving/managing.ipynb #0fa7a31e
+# %% ../../nbs/serving/managing.ipynb #f531e172
 def _owned(
     service: Service,
     identity: Identity,
@@ -110,7 +113,7 @@ def _told(source: str, row: FileRow, document_id: str | None) -> FileOut:
 def _json(model: Any) -> Response:
     return Response(model.model_dump_json(), media_type="application/json")
 
-# %% ../../nbs/serving/managing.ipynb #96c42e02
+# %% ../../nbs/serving/managing.ipynb #4dcbace9
 _CHANGES = documented(404, 408, 409, 413, 422)
 
 
@@ -152,7 +155,7 @@ def _renamed(document: Document, name: str) -> Document:
     meta = dict(document.meta) | {"path": name}
     return replace(document, source=name, title=title, meta=meta)
 
-# %% ../../nbs/serving/managing.ipynb #7295f751
+# %% ../../nbs/serving/managing.ipynb #47d1b50e
 def readable(
     service: Service,
     identity: Identity,
@@ -194,7 +197,7 @@ async def remove_document(document_id: str, call: TheCall, service: TheService) 
     await recorded(service, call, "remove document", document_id)
     return Response(status_code=204)
 
-# %% ../../nbs/serving/managing.ipynb #043e2916
+# %% ../../nbs/serving/managing.ipynb #4a5b8fc7
 @router.post(
     "/sync", response_model=IngestOut, responses=documented(409, 422), summary="Read the folders anew"
 )
@@ -213,11 +216,13 @@ async def sync(call: TheCall, service: TheService) -> Response:
 def _synced(service: Service, folders: Sequence[str]) -> tuple[IngestReport, int]:
     report = service.rag.ingest(*folders, progress=False)
     roots = [Path(folder).resolve() for folder in folders]
+    tenant = service.rag.settings.tenant
     gone = [
         fact["id"]
         for fact in service.rag.snapshot().facts.values()
         if any(Path(fact["source"]).is_relative_to(root) for root in roots)
-        and not Path(fact["source"]).exists()
+        and fact["id"] == digest(tenant, fact["source"])  # a customer may call a document so, too
+        and not os.path.exists(fact["source"])  # noqa: PTH110 (which takes any text for a name)
     ]
     if gone:
         service.rag.remove(*gone)
@@ -225,7 +230,7 @@ def _synced(service: Service, folders: Sequence[str]) -> tuple[IngestReport, int
             service.feedback.forget(document_id)
     return report, len(gone)
 
-# %% ../../nbs/serving/managing.ipynb #9e3f5ef9
+# %% ../../nbs/serving/managing.ipynb #6688ba00
 @router.post(
     "/feedback", response_model=FeedbackOut, responses=documented(404, 408, 413, 422), tags=["feedback"]
 )

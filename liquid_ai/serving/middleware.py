@@ -63,6 +63,7 @@ def call_headers(call: Call) -> list[tuple[bytes, bytes]]:
 
 # %% ../../nbs/serving/middleware.ipynb #e3a410ed
 _log = logging.getLogger(__name__)
+_SOON = 0.005  # seconds; what is over by then is noted in one go, which takes a third of the time
 _GONE = 499  # what nginx calls a client that left before its answer
 
 
@@ -80,11 +81,12 @@ class Logged:
         self.app, self.limiter, self.note = app, limiter, note
         self.proxies, self.headers = proxies, list(headers)
         self.names = {name for name, _ in headers}
+        self._over: list[Call] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
         if kind == "lifespan":
-            await self.app(scope, receive, send)
+            await self.app(scope, self._until_the_end(receive), send)
             return
         headers = dict(scope["headers"])
         method = scope["method"] if kind == "http" else "WEBSOCKET"
@@ -95,13 +97,13 @@ class Logged:
 
         async def told(message: Message) -> None:
             kind = message["type"]
-            if kind.endswith("response.start"):
+            if kind == "http.response.body":
+                call.bytes += len(message.get("body", b""))
+            elif kind.endswith("response.start"):
                 call.status = message["status"]
                 if call.reading is None:
                     call.reading = self._reading(call)
                 message = {**message, "headers": self._headers(call, message["headers"])}
-            elif kind.endswith("response.body"):
-                call.bytes += len(message.get("body", b""))
             elif kind == "websocket.accept":
                 call.status = 101
             await send(message)
@@ -114,14 +116,32 @@ class Logged:
         except Exception as error:
             await _failed(call, error, scope, receive, told)
         finally:
-            call.status = call.status or _GONE
-            asyncio.get_running_loop().call_soon(self.note, call)  # once the response is on its way
+            call.status, call.ended = call.status or _GONE, time.perf_counter()
+            self._over.append(call)
+            if len(self._over) == 1:
+                asyncio.get_running_loop().call_later(_SOON, self.tell)
+
+    def tell(self) -> None:
+        "Note the requests that are over."
+        over, self._over = self._over, []
+        for call in over:
+            self.note(call)
+
+    def _until_the_end(self, receive: Receive) -> Receive:
+        "`receive`, by which nothing ends that is not noted."
+
+        async def received() -> Message:
+            message = await receive()
+            self.tell()
+            return message
+
+        return received
 
     def _headers(self, call: Call, own: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         "Those of the response, those of every response that it has not, and what is known of the request."
-        names = {name for name, _ in own}
         rest = self.headers
-        if not names.isdisjoint(self.names):
+        if any(name in self.names for name, _ in own):
+            names = {name for name, _ in own}
             rest = [header for header in rest if header[0] not in names]
         return [*own, *call_headers(call), *rest]
 
@@ -135,11 +155,16 @@ class Logged:
 async def _failed(call: Call, error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
     "What no handler has caught: a problem document where nothing was sent yet, and the trace in the log."
     status, detail, headers = outcome(error)
+    if call.status == status == 500 and call.error == type(error).__name__:
+        return  # Starlette raises again what a handler of errors has answered and logged
     call.error = type(error).__name__
     if status >= 500:
         _log.error("request %s failed", call.id, exc_info=error)
     if call.status and scope["type"] == "http":
         raise error  # half an answer is out: a broken connection is not taken for a whole one
+    if call.status:
+        await send({"type": "websocket.close", "code": 1011, "reason": "the server made a mistake"})
+        return
     await refuse(scope, receive, send, status, "", detail, headers)
 
 
@@ -165,12 +190,34 @@ class Authenticated:
         call: Call = scope["state"]["call"]
         try:
             if call.rule.scope:
-                call.identity = self.identify(authorization(scope["headers"]))
+                brought = call.headers.get(b"authorization")
+                if len(call.headers) != len(scope["headers"]):  # some stand there twice: this one?
+                    brought = authorization(scope["headers"])
+                call.identity = self.identify(brought)
                 require(call.identity, call.rule.scope)
         except AuthError as error:
             await self._refuse(call, error, scope, receive, send)
             return
+        if scope["type"] == "websocket":
+            receive = self._checked(call, scope, receive, send)
         await self.app(scope, receive, send)
+
+    def _checked(self, call: Call, scope: Scope, receive: Receive, send: Send) -> Receive:
+        "`receive` of a WebSocket, which may be open when a token has long expired or a key was revoked."
+
+        async def checked() -> Message:
+            message = await receive()
+            if message["type"] == "websocket.receive" and call.rule.scope:
+                try:
+                    call.identity = self.identify(authorization(scope["headers"]))
+                    require(call.identity, call.rule.scope)
+                except AuthError as error:
+                    call.error = "AuthError"
+                    await send({"type": "websocket.close", "code": 1008, "reason": error.reason[:100]})
+                    return {"type": "websocket.disconnect", "code": 1008}
+            return message
+
+        return checked
 
     async def _refuse(self, call: Call, error: AuthError, scope: Scope, receive: Receive, send: Send) -> None:
         call.error = "AuthError"

@@ -6,8 +6,9 @@
 __all__ = ['T', 'word', 'Missing', 'NotKept', 'Service', 'options_of', 'answering', 'told', 'answer', 'ClientGone', 'while_there',
            'adapters', 'choose_adapter', 'follow_adapter']
 
-# %% ../../nbs/serving/service.ipynb #19392b93
+# %% ../../nbs/serving/service.ipynb #76879dea
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -36,7 +37,7 @@ from .problems import Message, Receive
 from .rules import KINDS
 from .schemas import AskRequest, answer_head
 
-# %% ../../nbs/serving/service.ipynb #a1a55c36
+# %% ../../nbs/serving/service.ipynb #e913a823
 T = TypeVar("T")
 
 
@@ -61,6 +62,9 @@ class NotKept(LiquidError):
     status = 504
 
 
+_LOOK = 0.01  # seconds for which a look at the live generation holds; other processes may change it
+
+
 @dataclass(slots=True)
 class Service:
     "One pipeline, and what watches it."
@@ -80,6 +84,8 @@ class Service:
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)  # one change of the store at a time
     places: Limiter = field(init=False)
     responses: Responses = field(init=False)
+    _looked: float = -1.0  # when, in seconds
+    _version: tuple[str, int] = ("", 0)
 
     def __post_init__(self):
         s = self.rag.settings
@@ -90,7 +96,14 @@ class Service:
 
     def version(self) -> tuple[str, int]:
         "What a kept response depends on: the live generation of the store, and the model."
-        return str(self.rag.store.generation), self.epoch
+        now = time.monotonic()
+        if now >= self._looked + _LOOK:
+            self._looked, self._version = now, (str(self.rag.store.generation), self.epoch)
+        return self._version
+
+    def changed(self) -> None:
+        "This process has changed the store or the model: look again."
+        self._looked = -_LOOK
 
     def note(self, call: Call) -> None:
         "Tell metrics and log of a request that is over."
@@ -105,7 +118,7 @@ class Service:
         "Threads for the event loop: for each place two, and some for searches and look-ups."
         return ThreadPoolExecutor(2 * self.places.turns.places + 8, "liquid_ai-serve")
 
-# %% ../../nbs/serving/service.ipynb #b404191e
+# %% ../../nbs/serving/service.ipynb #d4b314b2
 def options_of(call: Call, request: AskRequest) -> dict[str, Any]:
     "How a question is asked: what the request says, for whom, and what it wants of the cache."
     wish = {"cache": not call.no_store, "max_age": 0.0 if call.no_lookup else call.max_age}
@@ -139,11 +152,21 @@ async def answering(
 def _steps(
     service: Service, question: str, options: dict[str, Any], agent: bool
 ) -> AsyncIterator[StreamEvent]:
-    if agent:
-        return in_thread(Agent(service.rag).stream(question, **options))
-    return service.rag.astream(question, **options)
+    return _walked(service, question, options) if agent else service.rag.astream(question, **options)
 
-# %% ../../nbs/serving/service.ipynb #e4871939
+
+async def _walked(service: Service, question: str, options: dict[str, Any]) -> AsyncIterator[StreamEvent]:
+    "An agent's steps; between two of them it looks whether it was left, at each token."
+    left = threading.Event()
+    try:
+        steps = in_thread(Agent(service.rag).stream(question, left.is_set, **options))
+        async with aclosing(steps) as events:
+            async for event in events:
+                yield event
+    finally:
+        left.set()
+
+# %% ../../nbs/serving/service.ipynb #bed3d6c0
 async def told(
     service: Service,
     call: Call,
@@ -182,7 +205,7 @@ async def _noted(service: Service, call: Call, answer: Answer, began: int) -> No
         if call.no_store:
             call.cache = "BYPASS"
 
-# %% ../../nbs/serving/service.ipynb #8f036671
+# %% ../../nbs/serving/service.ipynb #50286d2d
 async def answer(service: Service, call: Call, request: AskRequest, agent: bool = False) -> Answer:
     "The answer; what may be given again is left in `call.keep`."
     last = None
@@ -196,7 +219,7 @@ async def answer(service: Service, call: Call, request: AskRequest, agent: bool 
         call.keep = Keep(head, made, e, a.trace_id, a.question, index)
     return a
 
-# %% ../../nbs/serving/service.ipynb #032e4a1d
+# %% ../../nbs/serving/service.ipynb #989bb46a
 class ClientGone(Exception):
     "Nobody is there to hear the answer."
 
@@ -226,7 +249,7 @@ async def _left(receive: Receive) -> None:
         if message["type"] == "http.disconnect":
             return
 
-# %% ../../nbs/serving/service.ipynb #80be0eff
+# %% ../../nbs/serving/service.ipynb #0c49ad5d
 _CHOICE = "adapter.txt"
 
 
@@ -263,6 +286,7 @@ async def _wear(service: Service, name: str) -> None:
     settings = replace(service.rag.settings, adapter=folder)
     await asyncio.to_thread(load_model, settings)
     service.rag.settings, service.epoch = settings, service.epoch + 1
+    service.changed()
 
 
 async def follow_adapter(service: Service) -> None:
