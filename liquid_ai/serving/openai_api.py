@@ -17,7 +17,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from ..core import Answer, Event, InputError, StreamEvent, digest
-from ..generation.conversation import Conversation, Turn, can_rewrite, stands_alone
+from ..generation.conversation import Conversation, can_rewrite, stands_alone
 from . import openai_models
 from .call import Call
 from .kept import directives
