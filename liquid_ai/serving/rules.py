@@ -76,7 +76,8 @@ def allowed(
 ) -> list[str]:  # empty: the table does not know the path
     "The methods that a path takes, for `Allow`."
     found = {method for method, known in RULES if known == path and method != "WEBSOCKET"}
-    found |= {
-        method for method, start in _BELOW if path.startswith(start) and path != start.rstrip("/") + "/"
-    }
+    if not found:
+        found = {
+            method for method, start in _BELOW if path.startswith(start) and path != start.rstrip("/") + "/"
+        }
     return sorted(found)
