@@ -1,4 +1,4 @@
-"""The server as a whole: what went wrong in the reference system does not, every response says what it must."""
+"""The server as a whole: the faults of the reference system, the headers of every response, what is kept."""
 
 import asyncio
 import json
@@ -98,6 +98,7 @@ def test_kept_answers_are_counted_and_logged_and_replay_nothing_of_the_first(mad
     }
     assert (first["cache"]["kind"], again["cache"]["kind"]) == ("miss", "exact")
     assert again["timings"]["total"] < 50
+    client.service.tell()
     client.service.log.flush()
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     assert [line.get("cache") for line in lines] == ["MISS"] + ["HIT"] * 6
@@ -187,7 +188,8 @@ def test_the_model_is_loaded_once(tmp_path):
         "for path in ['/ask', '/ask/simple', '/ask/stream']:\n"
         "    for where in ['herons eat', 'bridge cost']:\n"
         "        body = {'question': f'What do {where} at {path[1:]}?'}\n"
-        "        assert client.post(path, json=body, headers={'Cache-Control': 'no-store'}).status_code == 200\n"
+        "        r = client.post(path, json=body, headers={'Cache-Control': 'no-store'})\n"
+        "        assert r.status_code == 200\n"
         "print('loads', len(loads))\n"
     )
     run = [sys.executable, "-c", program, str(__file__).rpartition("/")[0], str(tmp_path / "store")]
@@ -479,11 +481,10 @@ def test_only_if_cached_asks_no_model(made):
     model = Slow()
     client = made(model)
     alone = {"Cache-Control": "only-if-cached"}
-    for path in ("/ask/simple", "/ask"):
+    for path in ("/ask/simple", "/ask", "/ask/stream"):
         r = ask(client, path=path, headers=alone)
         assert is_problem(r)["status"] == 504
     assert model.begun == 0
-    assert '"status":504' in ask(client, path="/ask/stream", headers=alone).text
     ask(client)
     assert ask(client, headers=alone).headers["x-cache"] == "HIT"
     too_old = {"Cache-Control": "only-if-cached, max-age=0"}
@@ -559,7 +560,7 @@ def test_another_spelling_is_found_in_the_answer_cache(made):
     model = Slow()
     client = made(model)
     first = ask(client).json()
-    for other in ("what do grey herons eat", "What  do grey herons eat?", " what do  grey herons eat ?"):
+    for other in ("what do grey herons eat", "What  do grey herons eat?", " what do  grey herons eat? "):
         r = ask(client, other)
         assert r.headers["x-cache"] == "HIT" and r.json()["question"].split() == other.split()
         assert r.json()["answer"] == first["answer"]

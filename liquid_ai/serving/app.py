@@ -54,7 +54,7 @@ from liquid_ai.serving.problems import (
     outcome,
     problem,
 )
-from .rules import KINDS, allowed
+from .rules import KINDS, allowed, rule_of
 from .schemas import Problem
 from .service import Service, follow_adapter
 
@@ -151,10 +151,13 @@ def _complete(api: FastAPI) -> None:
             parts.setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
             bearer = {"type": "http", "scheme": "bearer", "description": "an API key or a signed token"}
             parts["securitySchemes"] = {"bearer": bearer}
-            found["security"] = [{"bearer": []}, {}]
+            o = api.state.service.options
+            found["security"] = [{"bearer": []}] if o.keys or o.token_algorithms else [{"bearer": []}, {}]
             for path, operations in found["paths"].items():
-                for operation in operations.values():
+                for method, operation in operations.items():
                     _unfold(path, operation)
+                    if not rule_of(method.upper(), path).scope:
+                        operation["security"] = []
             api.openapi_schema = found
         return api.openapi_schema
 
@@ -247,7 +250,9 @@ def layered(
     app = Cors(app, listed(o.origins), authenticated=asks, methods=("GET", "POST", "PUT", "DELETE"))
     app = HostCheck(app, listed(o.hosts) or default_hosts(o.host))
     headers = SECURITY_HEADERS + ((HSTS,) if o.certificate else ())
-    return Logged(app, rag.limiter, service.note, Proxies(listed(o.proxies)), headers)
+    logged = Logged(app, rag.limiter, service.note, Proxies(listed(o.proxies)), headers)
+    service.tell = logged.tell
+    return logged
 
 
 def authenticator_of(options: ServerSettings) -> Authenticator:

@@ -21,7 +21,7 @@ from starlette.responses import Response, StreamingResponse
 from ..core import Event, InputError, StreamEvent
 from ..generation.quota import LimitError
 from .call import Call, request_id
-from .middleware import admit
+from .middleware import admit, client_key
 from .problems import outcome
 from .routing import TheCall, TheService, documented
 from liquid_ai.serving.schemas import (
@@ -105,7 +105,8 @@ def error_data(call: Call, error: Exception) -> bytes:  # JSON
 
 
 async def _sse(service: Service, call: Call, asked: AskRequest, agent: bool) -> AsyncIterator[bytes]:
-    queue: asyncio.Queue[bytes | None] = asyncio.Queue(64)
+    "Raises: what went wrong before the first event, when a status can still tell of it."
+    queue: asyncio.Queue[bytes | Exception | None] = asyncio.Queue(64)
 
     async def fill() -> None:
         try:
@@ -114,10 +115,10 @@ async def _sse(service: Service, call: Call, asked: AskRequest, agent: bool) -> 
                     data = event_data(event, asked)
                     await queue.put(b"event: %s\ndata: %s\n\n" % (event.kind.encode(), data))
         except Exception as error:
-            await queue.put(b"event: error\ndata: %s\n\n" % error_data(call, error))
+            await queue.put(error)
         await queue.put(None)
 
-    task = asyncio.create_task(fill())
+    task, begun = asyncio.create_task(fill()), False
     try:
         while True:
             try:
@@ -126,30 +127,49 @@ async def _sse(service: Service, call: Call, asked: AskRequest, agent: bool) -> 
                 item = b": still at work\n\n"
             if item is None:
                 return
+            if isinstance(item, Exception):
+                if not begun:
+                    raise item
+                item = b"event: error\ndata: %s\n\n" % error_data(call, item)
+            begun = True
             yield item
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
 # %% ../../nbs/serving/asking.ipynb #435a5093
-_STREAM = {
-    200: {
-        "description": "events `hits`, `step`, `token`, `answer`, `error`",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
-    }
+_KINDS = ("hits", "step", "token", "answer", "error")
+_EVENT = {
+    "type": "object",
+    "description": "of each event; `data` is JSON",
+    "properties": {"event": {"enum": _KINDS}, "data": {"type": "string"}},
+    "required": ["event", "data"],
 }
+_STREAM = {200: {"description": "events", "content": {"text/event-stream": {"schema": _EVENT}}}}
 
 
 @router.post(
     "/ask/stream", response_class=StreamingResponse, responses=_ANSWERS | _STREAM, summary="Answer, live"
 )
 async def ask_stream(
-    call: TheCall, service: TheService, asked: AskRequest, agent: bool = False
-) -> StreamingResponse:
+    request: Request, call: TheCall, service: TheService, asked: AskRequest, agent: bool = False
+) -> Response:
     "The answer as it is written; leaving stops the model."
     headers = {"x-accel-buffering": "no"}  # nginx hands on what it gets
     stream = _sse(service, call, asked, agent)
-    return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+    try:
+        first = await while_there(request.receive, anext(stream))
+    except ClientGone:
+        call.error = "ClientGone"
+        return Response(status_code=499)
+    return StreamingResponse(_from(first, stream), media_type="text/event-stream", headers=headers)
+
+
+async def _from(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async with aclosing(rest):
+        yield first
+        async for item in rest:
+            yield item
 
 # %% ../../nbs/serving/asking.ipynb #59400f9f
 _CLOSED = object()  # what the reader puts when nothing comes any more
@@ -207,19 +227,31 @@ async def _respond(socket: WebSocket, service: Service, call: Call, text: str) -
     "Answer one message: counted, logged and told to metrics as a request of its own."
     own = Call(request_id(), "WEBSOCKET", call.path, call.client)
     own.identity, own.rule, own.headers, own.status = call.identity, call.rule, call.headers, 200
+    limiter = service.rag.limiter
+    one = min(1, limiter.rates.bucket)  # token, where tokens are limited: who has none left is refused
     try:
+        await admit(limiter, own, one)
         asked = _asked(text)
-        await admit(service.rag.limiter, own)
         async with aclosing(told(service, own, asked)) as events:
             async for event in events:
-                await socket.send_text(_message(event.kind, event_data(event, asked)))
-    except (WebSocketDisconnect, RuntimeError):
+                await _tell(socket, event.kind, event_data(event, asked))
+    except ClientGone:
         own.error = "ClientGone"
     except Exception as error:
         own.status = outcome(error)[0]
-        await socket.send_text(_message("error", error_data(own, error)))
+        with suppress(ClientGone):
+            await _tell(socket, "error", error_data(own, error))
     finally:
         service.note(own)
+        if one and own.reading is not None:
+            await limiter.asettle(client_key(own), "", one - own.tokens)
+
+
+async def _tell(socket: WebSocket, kind: str, data: bytes) -> None:
+    try:
+        await socket.send_text(f'{{"event":"{kind}","data":{data.decode()}}}')
+    except (WebSocketDisconnect, RuntimeError):  # the latter where it is closed already
+        raise ClientGone from None
 
 
 def _asked(text: str) -> AskRequest:
@@ -229,7 +261,3 @@ def _asked(text: str) -> AskRequest:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         where = ".".join(map(str, first["loc"])) or "the message"
         raise InputError(f"{where}: {first['msg']}") from None
-
-
-def _message(kind: str, data: bytes) -> str:
-    return f'{{"event":"{kind}","data":{data.decode()}}}'

@@ -10,6 +10,7 @@ __all__ = ['router', 'T', 'changing', 'recorded', 'add_documents', 'add_files', 
 import asyncio
 import os
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -50,13 +51,21 @@ async def changing(service: Service, work: Callable[[], T]) -> T:
     async with service.writing:
         while True:
             try:
-                return await asyncio.to_thread(work)
+                return await asyncio.to_thread(_taken_over, service, work)
             except StoreError as e:
                 if "is being written by" not in str(e) or asyncio.get_running_loop().time() > until:
                     raise
             finally:
                 service.changed()
             await asyncio.sleep(0.1)
+
+
+def _taken_over(service: Service, work: Callable[[], T]) -> T:
+    "Do it, and wait until searches see it: while one loads a generation, others are given the one before."
+    done, until = work(), time.monotonic() + _PATIENCE
+    while service.rag.snapshot().generation != service.rag.store.generation and time.monotonic() < until:
+        time.sleep(0.005)
+    return done
 
 
 async def recorded(service: Service, call: Call, action: str, object: str, outcome: str = "ok") -> None:
@@ -127,7 +136,9 @@ async def add_documents(call: TheCall, service: TheService, posted: DocumentsReq
 async def add_files(
     call: TheCall,
     service: TheService,
-    files: Annotated[list[UploadFile], File(description="PDF, Word, HTML, Markdown, text, notebooks")],
+    files: Annotated[
+        list[UploadFile], File(min_length=1, description="PDF, Word, HTML, Markdown, text, notebooks")
+    ],
 ) -> Response:
     "Files to be read, found and cited; each is accounted for in the answer."
     found = []
@@ -255,7 +266,7 @@ async def get_adapter(service: TheService) -> AdapterOut:
     return AdapterOut(name=Path(service.rag.settings.adapter).name, available=adapters(service))
 
 
-@router.put("/adapter", response_model=AdapterOut, responses=documented(408, 413, 422), tags=["adapter"])
+@router.put("/adapter", response_model=AdapterOut, responses=documented(404, 408, 413, 422), tags=["adapter"])
 async def put_adapter(call: TheCall, service: TheService, wanted: AdapterRequest) -> AdapterOut:
     "Answer with another adapter from the next question on; no request fails meanwhile."
     async with service.writing:

@@ -257,7 +257,9 @@ class Limited:
         if scope["type"] == "lifespan" or not (call := scope["state"]["call"]).rule.counted:
             await self.app(scope, receive, send)
             return
-        tokens = self.estimate if call.rule.writes else 0
+        tokens = (
+            self.estimate if call.rule.writes and scope["type"] == "http" else 0
+        )  # a socket counts its own
         try:
             await admit(self.limiter, call, tokens)
         except LimitError as error:

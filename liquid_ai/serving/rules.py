@@ -55,7 +55,7 @@ _BELOW |= {("POST", "/mcp"): Rule("mcp", writes=True, patient=True)}
 _OTHER = Rule("other")
 KINDS = tuple(dict.fromkeys(rule.kind for rule in (*RULES.values(), *_BELOW.values(), _OTHER)))
 
-
+# %% ../../nbs/serving/rules.ipynb #82645099
 def rule_of(
     method: str,  # of HTTP, or `WEBSOCKET`
     path: str,
@@ -76,7 +76,8 @@ def allowed(
 ) -> list[str]:  # empty: the table does not know the path
     "The methods that a path takes, for `Allow`."
     found = {method for method, known in RULES if known == path and method != "WEBSOCKET"}
-    found |= {
-        method for method, start in _BELOW if path.startswith(start) and path != start.rstrip("/") + "/"
-    }
+    if not found:
+        found = {
+            method for method, start in _BELOW if path.startswith(start) and path != start.rstrip("/") + "/"
+        }
     return sorted(found)

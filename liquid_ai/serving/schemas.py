@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from ..core import Answer, Hit, Step
 from .kept import tail
@@ -24,6 +24,9 @@ class _In(BaseModel):
 
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=8_000)]
+_whole = BeforeValidator(
+    lambda n: int(n) if type(n) is float and n.is_integer() else n
+)  # 5.0 is one for JSON
 Scalar = str | int | float | bool
 Condition = Scalar | list[Scalar] | dict[Literal["==", "!=", "<", "<=", ">", ">="], Scalar]
 
@@ -31,8 +34,14 @@ Condition = Scalar | list[Scalar] | dict[Literal["==", "!=", "<", "<=", ">", ">=
 class SearchRequest(_In):
     "What to find."
 
-    question: Text = Field(examples=["What does the heron eat?"], description="in words, or keywords")
-    top_k: int | None = Field(None, ge=1, le=1_000, description="passages; null: as the server is set")
+    question: Text = Field(
+        examples=["What does the heron eat?"],
+        description="in words, or keywords",
+        json_schema_extra={"pattern": r"[^\s\x00]"},  # the pipeline says it in words
+    )
+    top_k: Annotated[int, Field(ge=1, le=1_000), _whole] | None = Field(
+        None, description="passages; null: as the server is set"
+    )
     mode: Literal["hybrid", "dense", "sparse"] | None = Field(None, description="null: as the server is set")
     where: dict[Annotated[str, StringConstraints(max_length=200)], Condition] | None = Field(
         None,
@@ -78,10 +87,10 @@ class DocumentsRequest(_In):
 class FeedbackRequest(_In):
     "What somebody thinks of an answer."
 
-    trace_id: Annotated[str, StringConstraints(min_length=8, max_length=64)] = Field(
+    trace_id: Annotated[str, StringConstraints(pattern="^[0-9A-Za-z_-]{8,64}$")] = Field(
         examples=["5f3a9c01d2e4b677"], description="of the answer"
     )
-    rating: Literal["up", "down"] | Annotated[int, Field(ge=1, le=5)] = Field(examples=["up"])
+    rating: Literal["up", "down"] | Annotated[int, Field(ge=1, le=5), _whole] = Field(examples=["up"])
     comment: Annotated[str, StringConstraints(max_length=4_000)] = ""
     correction: Annotated[str, StringConstraints(max_length=4_000)] = Field(
         "", description="what the answer should have been"

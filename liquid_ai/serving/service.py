@@ -78,6 +78,7 @@ class Service:
     alerts: Alerts | None = None
     log: RequestLog | None = None
     began: float = field(default_factory=time.time)  # seconds since 1970
+    tell: Callable[[], object] = lambda: None  # notes requests that are over, at once
     draining: bool = False  # told to stop: no longer ready
     reason: str = ""  # why it is not ready
     epoch: int = 0  # counts changes of the model
@@ -265,9 +266,9 @@ async def choose_adapter(
     service: Service,
     name: str,  # empty: none
 ) -> None:
-    "Check and load an adapter, then answer with it. Raises: `InputError`, `ModelError`; the old one stays."
+    "Check and load an adapter, then answer with it. Raises: `Missing`, `ModelError`; the old one stays."
     if name and name not in adapters(service):
-        raise InputError(f"there is no adapter {name!r}; there are: {', '.join(adapters(service)) or 'none'}")
+        raise Missing(f"there is no adapter {name!r}; there are: {', '.join(adapters(service)) or 'none'}")
     await _wear(service, name)
     choice = service.rag.store.folder / _CHOICE
     part = choice.with_suffix(".part")

@@ -145,6 +145,7 @@ async def status(service: TheService) -> Response:
 
 def statistics(service: Service) -> dict[str, Any]:
     "The reference system's figures, and what the caches did."
+    service.tell()
     told = service.monitor.reference()
     if service.rag.cache is not None:
         told["answer_cache"] = asdict(service.rag.cache.stats())
@@ -183,6 +184,7 @@ async def metrics(request: Request, service: TheService) -> Response:
 
 def measure(service: Service) -> None:
     "Tell metrics what gauges show."
+    service.tell()
     turns, counts = service.places.turns, store_facts(service)
     values = {
         "queue_waiting": turns.waiting,
