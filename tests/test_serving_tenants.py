@@ -331,7 +331,7 @@ def test_a_list_of_access_keeps_colleagues_out_until_it_is_widened(world):
         {"text": "The merger costs nine.", "source": "deal"},
     )
     [id] = post(world, ann, deal | {"access": ["ann"]})
-    assert not search(world, sales, "merger", where={"source": "house"}) == []
+    assert search(world, sales, "merger", where={"source": "house"})
     assert id not in {p["document_id"] for p in search(world, sales, "merger", top_k=50)}
     assert world.client.get(f"/documents/{id}", headers=world.who[sales]).status_code == 404
     assert post(world, ann, deal | {"access": ["sales"]}) == [id]
