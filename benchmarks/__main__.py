@@ -26,6 +26,7 @@ NAMES = (
     "injection",
     "generation",
     "serving",
+    "overload",
 )
 
 

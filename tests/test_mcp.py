@@ -547,13 +547,15 @@ def slow_server(tmp_path, monkeypatch):
         yield address, model
 
 
+@pytest.mark.parametrize("thorough", [False, True])
 @pytest.mark.parametrize("form", FORMS)
-def test_a_call_called_off_stops_the_model(slow_server, form):
+def test_a_call_called_off_stops_the_model(slow_server, form, thorough):
     address, model = slow_server
 
     async def run():
         async with reaching(address, form) as client:
-            call = asyncio.create_task(client.call_tool("ask", {"question": QUESTION}))
+            question = {"question": QUESTION, "thorough": thorough}
+            call = asyncio.create_task(client.call_tool("ask", question))
             await until(lambda: model.begun == 1)
             busy = await client.call_tool("ask", {"question": "And what do storks wait for?"})
             assert busy.is_error and "503" not in text_of(busy)

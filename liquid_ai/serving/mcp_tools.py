@@ -115,7 +115,7 @@ class Quotation(BaseModel):
     end: int
     quote: str
 
-
+# %% ../../nbs/serving/mcp_tools.ipynb #92976012
 class AskResult(BaseModel):
     "An answer and what it rests on."
 

@@ -55,7 +55,7 @@ _BELOW |= {("POST", "/mcp"): Rule("mcp", writes=True, patient=True)}
 _OTHER = Rule("other")
 KINDS = tuple(dict.fromkeys(rule.kind for rule in (*RULES.values(), *_BELOW.values(), _OTHER)))
 
-
+# %% ../../nbs/serving/rules.ipynb #82645099
 def rule_of(
     method: str,  # of HTTP, or `WEBSOCKET`
     path: str,
