@@ -112,7 +112,6 @@ class Story:
             f"{id}%20",
             f"{id}%00",
             f"{id}-0",
-            f"./{id}",
             f"{id}/",
             id[:8],
         ]
