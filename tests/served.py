@@ -194,7 +194,18 @@ def is_problem(response: httpx.Response) -> dict:
 
 
 def gives_nothing_away(text: str) -> None:
-    for word in ("Traceback", 'File "', "site-packages", ".py", "/tmp", "/home", "/root", "/work", "/secret"):
+    for word in (
+        "Traceback",
+        'File "',
+        "site-packages",
+        '.py"',
+        ".py:",
+        "/tmp",
+        "/home",
+        "/root",
+        "/work",
+        "/secret",
+    ):
         assert word not in text, f"{word} in {text[:500]}"
 
 

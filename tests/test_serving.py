@@ -98,9 +98,14 @@ def test_kept_answers_are_counted_and_logged_and_replay_nothing_of_the_first(mad
     }
     assert (first["cache"]["kind"], again["cache"]["kind"]) == ("miss", "exact")
     assert again["timings"]["total"] < 50
-    client.service.tell()
-    client.service.log.flush()
-    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    lines = []
+
+    def told():
+        client.service.log.flush()
+        lines[:] = map(json.loads, log.read_text().splitlines() if log.exists() else [])
+        return len(lines) == 7
+
+    assert until(told), lines
     assert [line.get("cache") for line in lines] == ["MISS"] + ["HIT"] * 6
     assert [line["request_id"] for line in lines] == [f"client-{n}" for n in range(4)] + unnamed
     assert all(line["status"] == 200 and line["bytes"] > 100 for line in lines)

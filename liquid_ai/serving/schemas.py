@@ -27,7 +27,8 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=8_000)]
 _whole = BeforeValidator(
     lambda n: int(n) if type(n) is float and n.is_integer() else n
 )  # 5.0 is one for JSON
-Scalar = str | int | float | bool
+# a bound, since without one pydantic lets half a surrogate pair pass, which no store can hold
+Scalar = Annotated[str, StringConstraints(max_length=100_000)] | int | float | bool
 Condition = Scalar | list[Scalar] | dict[Literal["==", "!=", "<", "<=", ">", ">="], Scalar]
 
 
