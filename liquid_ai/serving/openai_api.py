@@ -17,10 +17,9 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from ..core import Answer, Event, InputError, StreamEvent, digest
-from ..generation.conversation import Conversation, Turn, can_rewrite, stands_alone
+from ..generation.conversation import Conversation, can_rewrite, stands_alone
 from . import openai_models
 from .call import Call
-from .kept import directives
 from .openai_models import check_model, served
 from .openai_schemas import ApiError, ChatCompletion, ChatRequest, OpenAIRoute, errors
 from .problems import OPENAI, error_body, outcome
@@ -83,10 +82,8 @@ async def _question(service: Service, asked: ChatRequest) -> str:
         return (await asyncio.to_thread(talk.prepare, question)).question
 
 
-async def _asked(service: Service, call: Call, asked: ChatRequest) -> tuple[str, AskRequest]:
+async def _asked(service: Service, asked: ChatRequest) -> tuple[str, AskRequest]:
     "The model's name, and the request as `/ask` would have it. Raises: `ApiError`, `InputError`, `Busy`."
-    if wish := call.headers.get(b"cache-control"):
-        directives(wish, call)
     name, _ = await asyncio.to_thread(served, service)
     check_model(asked.model, name, "answer")
     question, w = await _question(service, asked), asked.liquid_ai
@@ -275,7 +272,7 @@ async def _last(service: Service, call: Call, own: AskRequest, agent: bool) -> A
 
 
 async def _answered(request: Request, call: Call, service: Service, asked: ChatRequest) -> Response:
-    name, own = await _asked(service, call, asked)
+    name, own = await _asked(service, asked)
     if not asked.stream:
         a = await _last(service, call, own, asked.liquid_ai.agent)
         call.cache, call.age = ("MISS", 0.0) if a.cache.kind == "miss" else ("HIT", a.cache.age)

@@ -9,6 +9,7 @@ __all__ = ['to_environment', 'worker', 'Workers', 'serve']
 import logging
 import os
 import signal
+import sys
 import tempfile
 import threading
 from collections.abc import Callable
@@ -36,9 +37,13 @@ def to_environment(
     }
 
 
+_SWITCH = 0.0005  # seconds after which a thread lets another have Python; the event loop asks for it often
+
+
 def worker() -> App:
     "The server of one worker, from its environment; uvicorn calls it."
     options = ServerSettings.load()
+    sys.setswitchinterval(_SWITCH)
     if options.log:
         configure_logging(RequestLog(options.log))
     return create_app(RAG.open(options.store, Settings.load(), create=False), options)

@@ -8,6 +8,8 @@ __all__ = ['T', 'word', 'Missing', 'NotKept', 'Service', 'options_of', 'answerin
 
 # %% ../../nbs/serving/service.ipynb #76879dea
 import asyncio
+import os
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -117,7 +119,14 @@ class Service:
 
     def pool(self) -> ThreadPoolExecutor:
         "Threads for the event loop: for each place two, and some for searches and look-ups."
-        return ThreadPoolExecutor(2 * self.places.turns.places + 8, "liquid_ai-serve")
+        return ThreadPoolExecutor(2 * self.places.turns.places + 8, "liquid_ai-serve", _give_way)
+
+
+def _give_way() -> None:
+    "Let the event loop go first: what is begun by this thread, a model's threads too, waits for it."
+    if sys.platform == "linux":  # elsewhere a thread has no priority of its own
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
 
 # %% ../../nbs/serving/service.ipynb #d4b314b2
 def options_of(call: Call, request: AskRequest) -> dict[str, Any]:
