@@ -195,7 +195,7 @@ def _adapters(body: bytes) -> Adapters:
 
 def _document(body: bytes) -> Document:
     told = json.loads(body)
-    return taken(Document, told | {"pages": tuple(told["pages"])})
+    return taken(Document, told | {name: tuple(told[name]) for name in ("pages", "access")})
 
 
 def _reader(kind: type[T]) -> Callable[[bytes], T]:

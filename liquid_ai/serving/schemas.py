@@ -215,6 +215,10 @@ class DocumentOut(BaseModel):
     text: str
     pages: list[int]
     meta: dict[str, Any]
+    access: list[str] = Field(
+        description="who may find it, in the words that the caller would post; empty: everyone of the "
+        "tenant; names of others are told only to who may change it"
+    )
 
 
 class FeedbackOut(BaseModel):
