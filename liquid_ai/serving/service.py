@@ -63,7 +63,7 @@ class NotKept(LiquidError):
 
     status = 504
 
-
+# %% ../../nbs/serving/service.ipynb #92caa2e3
 _LOOK = 0.01  # seconds for which a look at the live generation holds; other processes may change it
 
 

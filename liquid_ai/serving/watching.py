@@ -142,7 +142,7 @@ async def status(service: TheService) -> Response:
     }
     return Response(dumps(facts), media_type="application/json")
 
-
+# %% ../../nbs/serving/watching.ipynb #e0befbe4
 def statistics(service: Service) -> dict[str, Any]:
     "The reference system's figures, and what the caches did."
     service.tell()
@@ -181,7 +181,7 @@ async def metrics(request: Request, service: TheService) -> Response:
         return Response(dumps(statistics(service)), media_type="application/json")
     return Response(service.monitor.text(), media_type=CONTENT_TYPE)
 
-
+# %% ../../nbs/serving/watching.ipynb #5a18de1f
 def measure(service: Service) -> None:
     "Tell metrics what gauges show."
     service.tell()
