@@ -35,6 +35,7 @@ from liquid_ai.serving.guards import (
     page_headers,
     same_origin,
 )
+from liquid_ai.serving.options import ServerSettings, check_options
 
 LOCAL = (b"host", b"localhost:8000")
 OWN, EVIL = (b"origin", b"http://localhost:8000"), (b"origin", b"https://evil.example")
@@ -810,3 +811,11 @@ def test_addresses_of_one_home_are_counted_together(address, host):
 @pytest.mark.parametrize("text", ["203.0.113.9", "unix", "", "not:an:address", "fe80::1%eth0", "testclient"])
 def test_what_is_no_ipv6_is_counted_by_itself(text):
     assert limit_key(text) == text
+
+
+def test_what_proxies_know_is_what_the_options_take():
+    for good in ("unix", "unix, 10.0.0.0/8", "::1"):
+        check_options(ServerSettings(proxies=good))
+    for wrong in ("everyone", "10.0.0.1/8", "unix:"):  # the second has host bits: which is meant?
+        with pytest.raises(InputError, match="proxies"):
+            check_options(ServerSettings(proxies=wrong))

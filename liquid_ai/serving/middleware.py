@@ -11,7 +11,6 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from ..generation.limit import Limiter
 from ..generation.quota import LimitError, Reading

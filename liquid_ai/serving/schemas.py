@@ -9,7 +9,6 @@ __all__ = ['Text', 'Scalar', 'Condition', 'SearchRequest', 'AskRequest', 'Docume
            'answer_json', 'dumps']
 
 # %% ../../nbs/serving/schemas.ipynb #bef9d4f8
-from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import orjson

@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..agent import Agent
-from ..core import Answer, Event, InputError, LiquidError, StreamEvent
+from ..core import Answer, Event, LiquidError, StreamEvent
 from ..devices import thread_count
 from ..evaluation.feedback import FeedbackStore
 from ..generation.adapters import adapter_print

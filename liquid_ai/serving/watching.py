@@ -103,7 +103,7 @@ async def ready(service: TheService) -> Response:
     "Whether requests should be sent here."
     reason = "it is told to stop" if service.draining else service.reason
     try:
-        service.rag.store.generation
+        _ = service.rag.store.generation
     except LiquidError as e:
         reason = f"the store cannot be read ({type(e).__name__})"
     body = ReadyOut(ready=not reason, reason=reason).model_dump_json()
