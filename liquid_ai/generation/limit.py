@@ -63,6 +63,7 @@ class Counting:
     "A client's share alone: a server counts a request in one layer, and gives it a place in another."
 
     quota: Quota
+    turns: Turns
 
     def admit(self, key: str, route: str = "", tokens: int = 0) -> Reading:
         "Count a request now: no place is taken, nobody waits. Raises: `LimitError`, `LimitDown`."
