@@ -33,7 +33,9 @@ class Seen:
     incomplete: int = 0  # accepted, and no whole answer
     took: list[float] = field(default_factory=list)  # seconds, of answers
     looks: list[float] = field(default_factory=list)  # milliseconds, of `/status`
-    memory: list[tuple[float, float]] = field(default_factory=list)  # when (seconds), resident bytes
+    memory: list[tuple[float, float]] = field(
+        default_factory=list
+    )  # when (seconds), resident bytes, model too
 
 
 @contextlib.contextmanager
@@ -91,7 +93,8 @@ async def watch(client: httpx.AsyncClient, process: psutil.Process, seen: Seen) 
         start = time.perf_counter()
         (await client.get("/status")).raise_for_status()
         seen.looks.append((time.perf_counter() - start) * 1e3)
-        seen.memory.append((time.perf_counter(), float(process.memory_info().rss)))
+        resident = sum(p.memory_info().rss for p in [process, *process.children(recursive=True)])
+        seen.memory.append((time.perf_counter(), float(resident)))
         await asyncio.sleep(0.05)
 
 

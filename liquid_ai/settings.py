@@ -92,6 +92,7 @@ class _Answering(_Searching):
     quantization: str = "none"  # of a model on torch: `none`, `int8` or `nf4` (bitsandbytes)
     adapter: str = ""  # folder of a LoRA adapter for a model on torch; empty: none
     runtime: str = "auto"  # `auto`, `openvino` or `torch`
+    model_process: bool = False  # a model of this machine runs in a process of its own, and holds up nothing
     context_tokens: int = 0  # of retrieved text in a prompt; 0: 400 for the packaged model, 1,500 for others
     history_tokens: int = 400  # of earlier turns that a follow-up question may draw on
     answer_tokens: int = 64  # at most

