@@ -253,7 +253,7 @@ def layered(
     service.tell = logged.tell
     return logged
 
-
+# %% ../../nbs/serving/app.ipynb #34232e2a
 def authenticator_of(options: ServerSettings) -> Authenticator:
     "Who may come. Raises: `InputError` where a server that others reach asks nobody."
     o = options

@@ -244,7 +244,11 @@ def _synced(service: Service, folders: Sequence[str]) -> tuple[IngestReport, int
 
 # %% ../../nbs/serving/managing.ipynb #6688ba00
 @router.post(
-    "/feedback", response_model=FeedbackOut, responses=documented(404, 408, 413, 422), tags=["feedback"]
+    "/feedback",
+    response_model=FeedbackOut,
+    responses=documented(404, 408, 413, 422),
+    tags=["feedback"],
+    summary="Say what you think of an answer",
 )
 async def feedback(call: TheCall, service: TheService, said: FeedbackRequest) -> FeedbackOut:
     "What somebody thinks of an answer; it becomes data for evaluation and training."
@@ -261,13 +265,21 @@ async def feedback(call: TheCall, service: TheService, said: FeedbackRequest) ->
     return FeedbackOut(trace_id=said.trace_id, stored=True)
 
 
-@router.get("/adapter", response_model=AdapterOut, responses=documented(), tags=["adapter"])
+@router.get(
+    "/adapter", response_model=AdapterOut, responses=documented(), tags=["adapter"], summary="Which one?"
+)
 async def get_adapter(service: TheService) -> AdapterOut:
     "Which adapter the language model wears, and which there are."
     return AdapterOut(name=Path(service.rag.settings.adapter).name, available=adapters(service))
 
 
-@router.put("/adapter", response_model=AdapterOut, responses=documented(404, 408, 413, 422), tags=["adapter"])
+@router.put(
+    "/adapter",
+    response_model=AdapterOut,
+    responses=documented(404, 408, 413, 422),
+    tags=["adapter"],
+    summary="Another one",
+)
 async def put_adapter(call: TheCall, service: TheService, wanted: AdapterRequest) -> AdapterOut:
     "Answer with another adapter from the next question on; no request fails meanwhile."
     async with service.writing:

@@ -60,7 +60,7 @@ class AskRequest(SearchRequest):
 
     passages: bool = Field(False, description="tell the passages that were read, too")
 
-
+# %% ../../nbs/serving/schemas.ipynb #1b9c09ae
 class DocumentIn(_In):
     "A text to be found and cited."
 
@@ -145,7 +145,7 @@ class PassageOut(BaseModel):
     page: int | None
     signals: dict[str, dict[str, float]] = Field(description="rank and score by retriever")
 
-
+# %% ../../nbs/serving/schemas.ipynb #6bb1ffda
 class StepOut(BaseModel):
     "A step of the agent."
 
@@ -214,7 +214,7 @@ class IngestOut(BaseModel):
     removed: int = Field(description="documents whose file is gone")
     index: str = Field(description="the generation of the store that is live now")
 
-
+# %% ../../nbs/serving/schemas.ipynb #69d217e9
 class DocumentOut(BaseModel):
     "A document, whole."
 

@@ -63,7 +63,7 @@ class NotKept(LiquidError):
 
     status = 504
 
-
+# %% ../../nbs/serving/service.ipynb #92caa2e3
 _LOOK = 0.01  # seconds for which a look at the live generation holds; other processes may change it
 
 
@@ -87,8 +87,8 @@ class Service:
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)  # one change of the store at a time
     places: Limiter = field(init=False)
     responses: Responses = field(init=False)
-    _looked: float = -1.0  # when, in seconds
-    _version: tuple[str, int] = ("", 0)
+    _looked: float = field(default=-1.0, init=False)  # when, in seconds
+    _version: tuple[str, int] = field(default=("", 0), init=False)
 
     def __post_init__(self):
         s = self.rag.settings

@@ -142,7 +142,7 @@ async def status(service: TheService) -> Response:
     }
     return Response(dumps(facts), media_type="application/json")
 
-
+# %% ../../nbs/serving/watching.ipynb #a80be201
 def statistics(service: Service) -> dict[str, Any]:
     "The reference system's figures, and what the caches did."
     service.tell()
