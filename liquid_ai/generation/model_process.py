@@ -138,6 +138,11 @@ class _Requests:
     _line: _Line
     _numbers: Iterator[int]
 
+    @property
+    def closed(self) -> bool:
+        "Whether it was closed, or has died."
+        return self._line.gone
+
     def _put(self, what: str, messages: list, max_tokens: int = 0, stop: Sequence[str] = ()) -> "_Asked":
         "Send a request."
         request = _Asked(next(self._numbers))
@@ -201,11 +206,6 @@ class ModelProcess(_Requests):
         reader = threading.Thread(target=self._line.read, args=(process.stdout,), name="model", daemon=True)
         reader.start()
 
-    @property
-    def closed(self) -> bool:
-        "Whether it was closed, or has died."
-        return self._line.gone
-
     def close(self) -> None:
         "End the process; answers under way end in an error."
         self._close()
@@ -236,9 +236,8 @@ class ModelProcess(_Requests):
         "The answers, in order, made together. Raises: `InputError`, `ModelError`."
         plain = [_plain(messages) for messages in conversations]
         asked = [self._put("stream", messages, max_tokens, stop) for messages in plain]
-        streams = [self._pieces(request) for request in asked]
         try:
-            return [_last(stream) for stream in streams]
+            return [_last(self._pieces(request)) for request in asked]
         finally:
             for request in asked:
                 self._leave(request)

@@ -105,11 +105,39 @@ class Spread:
             self._child._sum.inc(self.total)
         self.counts, self.total = [0] * len(self.counts), 0.0
 
-# %% ../../nbs/metrics/instruments.ipynb #b03e8783
+# %% ../../nbs/metrics/instruments.ipynb #487b1b82
 PREFIX = "liquid_ai_"
 
 
-class Instruments:
+class _Metrics:
+    "What makes the library's metrics, and tells them what was counted."
+
+    registry: CollectorRegistry
+    lock: threading.Lock
+    _untold: list[Sum | Spread]
+
+    def tell(self) -> None:
+        "Tell the library what it does not know; whoever counts holds the same lock."
+        with self.lock:
+            for value in self._untold:
+                value.tell()
+
+    def _sum(self, metric: Counter, *labels: str) -> Sum:
+        self._untold.append(Sum(metric.labels(*labels)))
+        return self._untold[-1]
+
+    def _spread(self, child: Histogram, bounds: Sequence[float]) -> Spread:
+        self._untold.append(Spread(child, bounds))
+        return self._untold[-1]
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(PREFIX + name, text, labels, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, buckets: Sequence[float], *labels: str) -> Histogram:
+        return Histogram(PREFIX + name, text, labels, registry=self.registry, buckets=buckets)
+
+# %% ../../nbs/metrics/instruments.ipynb #b03e8783
+class Instruments(_Metrics):
     "Every metric that an event can touch, each child bound once."
 
     def __init__(
@@ -138,26 +166,6 @@ class Instruments:
         self.saved = self._sum(saved, "input"), self._sum(saved, "output")
         sure = self._histogram("answer_confidence", "How sure answers are, 0 to 1.", SHARES)
         self.confidence = self._spread(sure, SHARES)
-
-    def tell(self) -> None:
-        "Tell the library what it does not know; whoever counts holds the same lock."
-        with self.lock:
-            for value in self._untold:
-                value.tell()
-
-    def _sum(self, metric: Counter, *labels: str) -> Sum:
-        self._untold.append(Sum(metric.labels(*labels)))
-        return self._untold[-1]
-
-    def _spread(self, child: Histogram, bounds: Sequence[float]) -> Spread:
-        self._untold.append(Spread(child, bounds))
-        return self._untold[-1]
-
-    def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(PREFIX + name, text, labels, registry=self.registry)
-
-    def _histogram(self, name: str, text: str, buckets: Sequence[float], *labels: str) -> Histogram:
-        return Histogram(PREFIX + name, text, labels, registry=self.registry, buckets=buckets)
 
     def gauge(
         self,

@@ -78,7 +78,9 @@ def span_tree(
 
 
 def _nanoseconds(milliseconds: float) -> int:
-    return max(0, round(milliseconds * 1e6)) if math.isfinite(milliseconds) else 0
+    return (
+        round(milliseconds * 1e6) if 0 < milliseconds < 1e12 else 0
+    )  # what is longer, or no number, is none
 
 
 def _stages(answer: Answer) -> Iterator[tuple[str, float, dict[str, Any]]]:

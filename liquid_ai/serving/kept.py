@@ -9,7 +9,6 @@ __all__ = ['Responses', 'directives', 'tail', 'KeptResponses']
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
 
 import orjson
 
@@ -58,8 +57,7 @@ class Responses:
         age = self._clock() - keep.made
         if not 0 <= age < self.seconds:
             self._drop(key)
-            return None
-        if max_age is not None and not age < max_age:
+        if not 0 <= age < (self.seconds if max_age is None else min(max_age, self.seconds)):
             return None
         self._held.move_to_end(key)
         self.hits += 1
@@ -67,11 +65,9 @@ class Responses:
 
     def put(self, key: Hashable, version: Hashable, keep: Keep) -> None:
         "Keep a response, unless what it depends on has changed since."
-        if version != self._version:
+        if version != self._version or _size(keep) * 16 > self.most_bytes or not self.entries:
             return
         self._drop(key)
-        if _size(keep) * 16 > self.most_bytes or not self.entries:
-            return
         self._held[key] = keep
         self.bytes += _size(keep)
         while len(self._held) > self.entries or self.bytes > self.most_bytes:
