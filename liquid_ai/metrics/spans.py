@@ -7,7 +7,6 @@ __all__ = ['TraceParent', 'parse_traceparent', 'Span', 'span_tree', 'trace_id_of
 
 # %% ../../nbs/metrics/spans.ipynb #3e0ed370
 import json
-import math
 import re
 import secrets
 from collections.abc import Iterator, Mapping
