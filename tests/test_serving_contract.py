@@ -23,7 +23,8 @@ HOOKS = textwrap.dedent("""
         listed = [d.get("access") for d in documents]
         texts = [d.get("text") for d in documents]
         hidden = any(isinstance(a, list) and a and all(isinstance(n, str) for n in a) for a in listed)
-        return not hidden and not any(isinstance(t, str) and t and not any(map(str.isalnum, t)) for t in texts)
+        empty = any(isinstance(t, str) and t and not any(map(str.isalnum, t)) for t in texts)
+        return not hidden and not empty
 """)
 
 CONFIG = textwrap.dedent("""
