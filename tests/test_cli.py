@@ -384,3 +384,9 @@ def test_failure_of_an_expected_kind_shows_none(monkeypatch):
 
     monkeypatch.setattr(commands, "open_store", refused)
     assert run("ask", "why") == (1, "", "error: not today\n")
+
+
+def test_the_folder_that_is_served_can_be_set_in_the_environment(monkeypatch):
+    monkeypatch.setenv("LIQUID_AI_SERVE_STORE", "of-the-environment")
+    assert "no store at of-the-environment" in run("serve")[2]
+    assert "no store at as-given" in run("serve", "--store", "as-given")[2]

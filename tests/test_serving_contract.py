@@ -170,6 +170,31 @@ def test_security_is_stated_for_each_operation(document):
             assert asked == [] or {} in asked
 
 
+def test_metrics_are_described_as_they_are_sent(document, tmp_path):
+    described = document[0]["paths"]["/metrics"]["get"]["responses"]["200"]["content"]
+    assert list(described) == ["text/plain", "application/json"]  # the first is what clients expect
+    rag = opened(tmp_path / "store", Slow(), DOCUMENTS)
+    client = Local(served(rag))
+    both = "application/json;q=0.5, text/plain"
+    for accept, media in (
+        (None, "text/plain"),
+        ("*/*", "text/plain"),
+        ("text/plain", "text/plain"),
+        (both, "text/plain"),
+        ("application/json, text/plain, */*", "text/plain"),
+        ("application/json", "application/json"),
+        ("Application/JSON, */*;q=0.1", "application/json"),
+        ("text/plain;q=0.2, application/json", "application/json"),
+        ("application/json;q=0", "text/plain"),
+        ("application/json;q=x", "text/plain"),
+    ):
+        r = client.get("/metrics", headers={"Accept": accept} if accept else {})
+        assert r.headers["content-type"].split(";")[0] == media, accept
+        assert r.headers["vary"] == "Accept" and (media == "text/plain" or r.json())
+    client.close()
+    rag.close()
+
+
 def test_every_example_is_accepted(document):
     told = json.dumps(document[0]["components"]["schemas"])
     assert told.count('"examples"') >= 8

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from .options import STORE, Generator, StoreFolder, settings_for
+from .options import Generator, MaybeStore, settings_for
 from .say import Outcome, say
 
 # %% ../../nbs/cli/serve.ipynb #157e2eb0
@@ -36,7 +36,7 @@ _Audit = Annotated[str | None, typer.Option(metavar="FILE", help="Audit trail of
 
 
 def serve(
-    store: StoreFolder = STORE,
+    store: MaybeStore = None,
     host: _Host = None,
     port: _Port = None,
     workers: _Workers = None,
@@ -57,7 +57,9 @@ def serve(
     from liquid_ai.serving.run import serve as run
 
     given = {k: v for k, v in locals().items() if k in _GIVEN and v not in (None, False)}
-    options = ServerSettings.load(store=str(store), **given)
+    if store is not None:
+        given["store"] = str(store)
+    options = ServerSettings.load(**given)
     run(options, settings_for(generator), say)
     return Outcome({}, lambda: None)
 

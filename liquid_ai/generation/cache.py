@@ -133,9 +133,7 @@ class Kept:
             return False
         entry = Entry(key.digest, self._clock(), answer)
         kept = self.store.set(entry)
-        with (
-            self._lock
-        ):  # after it was kept: a document forgotten between the two is seen here or removed there
+        with self._lock:  # now that it is kept: what was forgotten before is seen here, later it is removed
             late = began < self._floor or any(self._forgotten.get(d, 0) > began for d in entry.documents)
         if late:
             self._tally.add("refused")

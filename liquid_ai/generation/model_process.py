@@ -123,7 +123,61 @@ def _end(line: _Line) -> None:
         line.process.wait()
 
 # %% ../../nbs/generation/model_process.ipynb #4da46df8
-class ModelProcess:
+@dataclass(slots=True)
+class _Asked:
+    "A request, and what comes back."
+
+    number: int
+    heard: queue.SimpleQueue = field(default_factory=queue.SimpleQueue)
+    over: bool = False
+
+
+class _Requests:
+    "What is asked of a process, and what comes back."
+
+    _line: _Line
+    _numbers: Iterator[int]
+
+    def _put(self, what: str, messages: list, max_tokens: int = 0, stop: Sequence[str] = ()) -> "_Asked":
+        "Send a request."
+        request = _Asked(next(self._numbers))
+        self._line.waiting[request.number] = request.heard
+        try:
+            if self._line.gone:
+                raise self._line.lost()
+            told = {"id": request.number, "do": what, "messages": messages}
+            self._line.send(**told, max_tokens=max_tokens, stop=list(stop))
+        except ModelError:
+            del self._line.waiting[request.number]
+            raise
+        return request
+
+    def _pieces(self, request: "_Asked") -> Iterator[str | Generation]:
+        try:
+            while "piece" in (told := self._heard(request)):
+                yield told["piece"]
+            yield Generation(**told["done"] | {"usage": Usage(**told["done"]["usage"])})
+        finally:
+            self._leave(request)
+
+    def _heard(self, request: "_Asked") -> dict[str, Any]:
+        "The next thing that is said to a request. Raises: what went wrong there."
+        told = request.heard.get()
+        request.over = told is None or "piece" not in told
+        if told is None:
+            raise self._line.lost()
+        if "error" in told:
+            raise _ERRORS[told["error"]](told["why"])
+        return told
+
+    def _leave(self, request: "_Asked") -> None:
+        "Nobody waits any more."
+        if self._line.waiting.pop(request.number, None) is not None and not request.over:
+            with suppress(ModelError):
+                self._line.send(id=request.number, do="leave")
+
+# %% ../../nbs/generation/model_process.ipynb #57c49cd5
+class ModelProcess(_Requests):
     "A `LanguageModel` that another process holds."
 
     runtime = "process"
@@ -189,54 +243,7 @@ class ModelProcess:
             for request in asked:
                 self._leave(request)
 
-    def _put(self, what: str, messages: list, max_tokens: int = 0, stop: Sequence[str] = ()) -> "_Asked":
-        "Send a request."
-        request = _Asked(next(self._numbers))
-        self._line.waiting[request.number] = request.heard
-        try:
-            if self._line.gone:
-                raise self._line.lost()
-            told = {"id": request.number, "do": what, "messages": messages}
-            self._line.send(**told, max_tokens=max_tokens, stop=list(stop))
-        except ModelError:
-            del self._line.waiting[request.number]
-            raise
-        return request
-
-    def _pieces(self, request: "_Asked") -> Iterator[str | Generation]:
-        try:
-            while "piece" in (told := self._heard(request)):
-                yield told["piece"]
-            yield Generation(**told["done"] | {"usage": Usage(**told["done"]["usage"])})
-        finally:
-            self._leave(request)
-
-    def _heard(self, request: "_Asked") -> dict[str, Any]:
-        "The next thing that is said to a request. Raises: what went wrong there."
-        told = request.heard.get()
-        request.over = told is None or "piece" not in told
-        if told is None:
-            raise self._line.lost()
-        if "error" in told:
-            raise _ERRORS[told["error"]](told["why"])
-        return told
-
-    def _leave(self, request: "_Asked") -> None:
-        "Nobody waits any more."
-        if self._line.waiting.pop(request.number, None) is not None and not request.over:
-            with suppress(ModelError):
-                self._line.send(id=request.number, do="leave")
-
-
-@dataclass(slots=True)
-class _Asked:
-    "A request, and what comes back."
-
-    number: int
-    heard: queue.SimpleQueue = field(default_factory=queue.SimpleQueue)
-    over: bool = False
-
-
+# %% ../../nbs/generation/model_process.ipynb #e07f3a70
 def _last(stream: Iterator[str | Generation]) -> Generation:
     *_, last = stream
     return last

@@ -10,7 +10,6 @@ import asyncio
 import importlib.resources
 import logging
 import os
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,7 +23,7 @@ from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
 from .. import __version__
-from ..core import InputError, LiquidError, Settings
+from ..core import InputError, LiquidError
 from ..evaluation.feedback import FeedbackStore
 from ..metrics.alerts import Alerts, log_alert
 from ..metrics.monitor import Monitor
@@ -254,7 +253,7 @@ def layered(
     service.tell = logged.tell
     return logged
 
-
+# %% ../../nbs/serving/app.ipynb #34232e2a
 def authenticator_of(options: ServerSettings) -> Authenticator:
     "Who may come. Raises: `InputError` where a server that others reach asks nobody."
     o = options

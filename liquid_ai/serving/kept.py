@@ -19,12 +19,10 @@ from .call import Call, Keep
 from .problems import App, Message, Receive, Scope, Send
 
 # %% ../../nbs/serving/kept.ipynb #09363729
-@dataclass(slots=True)
-class _Held:
-    keep: Keep
-    size: int
+def _size(keep: Keep) -> int:  # bytes
+    return len(keep.body) + 1_000  # its key and event, about
 
-
+# %% ../../nbs/serving/kept.ipynb #5cfc2e48
 class Responses:
     "Responses by request, the least recently used dropped first."
 
@@ -37,7 +35,7 @@ class Responses:
     ):
         self.entries, self.seconds = whole("entries", entries, 0, 10**9), seconds
         self.most_bytes, self._clock = bytes, clock
-        self._held: OrderedDict[Hashable, _Held] = OrderedDict()
+        self._held: OrderedDict[Hashable, Keep] = OrderedDict()
         self._version: Hashable = None
         self.bytes = self.hits = 0
 
@@ -54,10 +52,10 @@ class Responses:
         if version != self._version:
             self.clear(version)
             return None
-        held = self._held.get(key)
-        if held is None:
+        keep = self._held.get(key)
+        if keep is None:
             return None
-        age = self._clock() - held.keep.made
+        age = self._clock() - keep.made
         if not 0 <= age < self.seconds:
             self._drop(key)
             return None
@@ -65,18 +63,17 @@ class Responses:
             return None
         self._held.move_to_end(key)
         self.hits += 1
-        return held.keep, age
+        return keep, age
 
     def put(self, key: Hashable, version: Hashable, keep: Keep) -> None:
         "Keep a response, unless what it depends on has changed since."
         if version != self._version:
             return
         self._drop(key)
-        size = len(keep.body) + 1_000  # its key and event, about
-        if size * 16 > self.most_bytes or not self.entries:
+        if _size(keep) * 16 > self.most_bytes or not self.entries:
             return
-        self._held[key] = _Held(keep, size)
-        self.bytes += size
+        self._held[key] = keep
+        self.bytes += _size(keep)
         while len(self._held) > self.entries or self.bytes > self.most_bytes:
             self._drop(next(iter(self._held)))
 
@@ -86,8 +83,8 @@ class Responses:
         self.bytes, self._version = 0, version
 
     def _drop(self, key: Hashable) -> None:
-        if (held := self._held.pop(key, None)) is not None:
-            self.bytes -= held.size
+        if (keep := self._held.pop(key, None)) is not None:
+            self.bytes -= _size(keep)
 
 # %% ../../nbs/serving/kept.ipynb #98bc20cd
 def directives(

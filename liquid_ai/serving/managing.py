@@ -22,7 +22,7 @@ from starlette.responses import Response
 from ..core import Document, InputError, StoreError, digest
 from ..evaluation.feedback import FeedbackError
 from ..ingestion.load import FileRow, IngestReport, load_file
-from .auth import AuthError, Identity, may_change, may_read, owned_access
+from .auth import AuthError, Identity, may_change, may_read, owned_access, told_access
 from .call import Call
 from .options import listed
 from .routing import TheCall, TheService, documented
@@ -186,7 +186,8 @@ async def read_document(document_id: str, call: TheCall, service: TheService) ->
     "A document, whole: where a citation's offsets point into."
     d = await asyncio.to_thread(readable, service, call.identity, document_id)
     facts = {"id": d.id, "source": d.source, "title": d.title, "mime": d.mime, "version": d.version}
-    return _json(DocumentOut(**facts, text=d.text, pages=list(d.pages), meta=dict(d.meta)))
+    facts |= {"text": d.text, "pages": list(d.pages), "meta": dict(d.meta)}
+    return _json(DocumentOut(**facts, access=list(told_access(d.access, call.identity))))
 
 
 @router.delete(
@@ -243,7 +244,11 @@ def _synced(service: Service, folders: Sequence[str]) -> tuple[IngestReport, int
 
 # %% ../../nbs/serving/managing.ipynb #6688ba00
 @router.post(
-    "/feedback", response_model=FeedbackOut, responses=documented(404, 408, 413, 422), tags=["feedback"]
+    "/feedback",
+    response_model=FeedbackOut,
+    responses=documented(404, 408, 413, 422),
+    tags=["feedback"],
+    summary="Say what you think of an answer",
 )
 async def feedback(call: TheCall, service: TheService, said: FeedbackRequest) -> FeedbackOut:
     "What somebody thinks of an answer; it becomes data for evaluation and training."
@@ -260,13 +265,21 @@ async def feedback(call: TheCall, service: TheService, said: FeedbackRequest) ->
     return FeedbackOut(trace_id=said.trace_id, stored=True)
 
 
-@router.get("/adapter", response_model=AdapterOut, responses=documented(), tags=["adapter"])
+@router.get(
+    "/adapter", response_model=AdapterOut, responses=documented(), tags=["adapter"], summary="Which one?"
+)
 async def get_adapter(service: TheService) -> AdapterOut:
     "Which adapter the language model wears, and which there are."
     return AdapterOut(name=Path(service.rag.settings.adapter).name, available=adapters(service))
 
 
-@router.put("/adapter", response_model=AdapterOut, responses=documented(404, 408, 413, 422), tags=["adapter"])
+@router.put(
+    "/adapter",
+    response_model=AdapterOut,
+    responses=documented(404, 408, 413, 422),
+    tags=["adapter"],
+    summary="Another one",
+)
 async def put_adapter(call: TheCall, service: TheService, wanted: AdapterRequest) -> AdapterOut:
     "Answer with another adapter from the next question on; no request fails meanwhile."
     async with service.writing:

@@ -11,7 +11,6 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from ..generation.limit import Limiter
 from ..generation.quota import LimitError, Reading
@@ -66,8 +65,36 @@ _log = logging.getLogger(__name__)
 _SOON = 0.005  # seconds; what is over by then is noted in one go, which takes a third of the time
 _GONE = 499  # what nginx calls a client that left before its answer
 
+# %% ../../nbs/serving/middleware.ipynb #2917bc3e
+class _Noting:
+    "Requests that are over, noted in one go soon after."
 
-class Logged:
+    def __init__(self, note: Callable[[Call], None]):
+        self.note, self._over = note, []
+
+    def _add(self, call: Call) -> None:
+        self._over.append(call)
+        if len(self._over) == 1:
+            asyncio.get_running_loop().call_later(_SOON, self.tell)
+
+    def tell(self) -> None:
+        "Note the requests that are over."
+        over, self._over = self._over, []
+        for call in over:
+            self.note(call)
+
+    def _until_the_end(self, receive: Receive) -> Receive:
+        "`receive`, by which nothing ends that is not noted."
+
+        async def received() -> Message:
+            message = await receive()
+            self.tell()
+            return message
+
+        return received
+
+# %% ../../nbs/serving/middleware.ipynb #7d0c846b
+class Logged(_Noting):
     "The outermost layer: an id, the time taken, a line in the log, an event for metrics; no error passes."
 
     def __init__(
@@ -78,10 +105,10 @@ class Logged:
         proxies: Proxies = DIRECT,  # whose `X-Forwarded-For` is believed
         headers: Sequence[tuple[bytes, bytes]] = SECURITY_HEADERS,  # of every response
     ):
-        self.app, self.limiter, self.note = app, limiter, note
+        super().__init__(note)
+        self.app, self.limiter = app, limiter
         self.proxies, self.headers = proxies, list(headers)
         self.names = {name for name, _ in headers}
-        self._over: list[Call] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
@@ -117,25 +144,7 @@ class Logged:
             await _failed(call, error, scope, receive, told)
         finally:
             call.status, call.ended = call.status or _GONE, time.perf_counter()
-            self._over.append(call)
-            if len(self._over) == 1:
-                asyncio.get_running_loop().call_later(_SOON, self.tell)
-
-    def tell(self) -> None:
-        "Note the requests that are over."
-        over, self._over = self._over, []
-        for call in over:
-            self.note(call)
-
-    def _until_the_end(self, receive: Receive) -> Receive:
-        "`receive`, by which nothing ends that is not noted."
-
-        async def received() -> Message:
-            message = await receive()
-            self.tell()
-            return message
-
-        return received
+            self._add(call)
 
     def _headers(self, call: Call, own: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         "Those of the response, those of every response that it has not, and what is known of the request."
@@ -151,7 +160,7 @@ class Logged:
             return None
         return self.limiter.read(client_key(call))
 
-
+# %% ../../nbs/serving/middleware.ipynb #4df32c0e
 async def _failed(call: Call, error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
     "What no handler has caught: a problem document where nothing was sent yet, and the trace in the log."
     status, detail, headers = outcome(error)

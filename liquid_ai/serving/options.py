@@ -8,10 +8,10 @@ __all__ = ['ServerSettings', 'listed', 'check_options']
 # %% ../../nbs/serving/options.ipynb #14052a21
 import os
 from dataclasses import dataclass
-from ipaddress import ip_network
 from pathlib import Path
 
 from ..core import InputError
+from .addresses import Proxies
 from ..settings import Configuration
 
 # %% ../../nbs/serving/options.ipynb #21e2e4c3
@@ -32,7 +32,7 @@ class _Access(Configuration):
     token_audience: str = ""
     hosts: str = ""  # names that a request may call the server by, comma between; empty: the bind address's
     origins: str = ""  # of web pages that may call, comma between; empty: none but its own
-    proxies: str = ""  # addresses and networks whose `X-Forwarded-For` is believed, comma between
+    proxies: str = ""  # whose `X-Forwarded-For` is believed: addresses, networks, `unix`; comma between
     certificate: str = ""  # file, with `private_key`: TLS
     private_key: str = ""
 
@@ -97,11 +97,7 @@ def check_options(options: ServerSettings) -> None:
             raise InputError(f"{name}={path!r} is no file")
     if o.token_algorithms and not (o.token_key or os.environ.get("LIQUID_AI_TOKEN_KEY")):
         raise InputError("tokens need a key to be checked with: set `token_key`, or LIQUID_AI_TOKEN_KEY")
-    for network in listed(o.proxies):
-        try:
-            ip_network(network, strict=False)
-        except ValueError as e:
-            raise InputError(f"proxies: {network!r} is no address and no network ({e})") from None
+    Proxies(listed(o.proxies))
     if o.log_questions not in ("hash", "full", "none"):
         raise InputError(f"log_questions={o.log_questions!r} is unknown; use hash, full or none")
     if not 0 <= o.trace_share <= 1:

@@ -6,7 +6,6 @@
 __all__ = ['to_environment', 'worker', 'Workers', 'serve']
 
 # %% ../../nbs/serving/run.ipynb #dd19f08e
-import logging
 import os
 import signal
 import sys
@@ -19,7 +18,7 @@ from pathlib import Path
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from ..core import InputError, Settings
+from ..core import Settings
 from ..metrics.workers import prepare_workers, worker_died
 from ..pipeline import RAG
 from .app import authenticator_of, create_app

@@ -12,7 +12,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..agent import Agent
-from ..core import Answer, Event, InputError, LiquidError, StreamEvent
+from ..core import Answer, Event, LiquidError, StreamEvent
 from ..devices import thread_count
 from ..evaluation.feedback import FeedbackStore
 from ..generation.adapters import adapter_print
@@ -63,7 +63,7 @@ class NotKept(LiquidError):
 
     status = 504
 
-
+# %% ../../nbs/serving/service.ipynb #92caa2e3
 _LOOK = 0.01  # seconds for which a look at the live generation holds; other processes may change it
 
 
@@ -87,8 +87,8 @@ class Service:
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)  # one change of the store at a time
     places: Limiter = field(init=False)
     responses: Responses = field(init=False)
-    _looked: float = -1.0  # when, in seconds
-    _version: tuple[str, int] = ("", 0)
+    _looked: float = field(default=-1.0, init=False)  # when, in seconds
+    _version: tuple[str, int] = field(default=("", 0), init=False)
 
     def __post_init__(self):
         s = self.rag.settings
@@ -121,7 +121,7 @@ class Service:
         "Threads for the event loop: for each place two, and some for searches and look-ups."
         return ThreadPoolExecutor(2 * self.places.turns.places + 8, "liquid_ai-serve", _give_way)
 
-
+# %% ../../nbs/serving/service.ipynb #bf494c24
 def _give_way() -> None:
     "Let the event loop go first: what is begun by this thread, a model's threads too, waits for it."
     if sys.platform == "linux":  # elsewhere a thread has no priority of its own
