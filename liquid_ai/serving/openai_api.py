@@ -256,11 +256,12 @@ async def _chunks(
             following.cancel()
 
 # %% ../../nbs/serving/openai_api.ipynb #360824c0
+_EVENT = {"type": "object", "properties": {"data": {"type": "string"}}, "required": ["data"]}  # of each event
 _CHAT = {
     200: {
         "model": ChatCompletion,
         "description": "the answer; with `stream` as events, the last of which is `[DONE]`",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {"schema": _EVENT}},
     }
 }
 
