@@ -17,10 +17,10 @@ from starlette.responses import StreamingResponse
 from websockets.sync.client import connect
 
 from liquid_ai import RAG, Document
-from liquid_ai.core import ModelError
+from liquid_ai.core import InputError, ModelError
 from liquid_ai.serving.app import authenticator_of, handlers, layered, service_of
 from liquid_ai.serving.auth import revoke_key
-from liquid_ai.serving.options import ServerSettings
+from liquid_ai.serving.options import ServerSettings, check_options
 
 LONG = {"seconds": 0.05, "words": 200}  # 10 s, where nobody stops it
 QUESTIONS = [f"What do grey herons eat on day {n}?" for n in range(200)]
@@ -667,3 +667,55 @@ def test_a_mistake_is_logged_once_with_its_trace_and_the_id_of_its_request(tmp_p
                     ws.recv(timeout=5)
                 assert closed.value.rcvd.code == 1011
             logged(f"socket-{n}")
+
+
+# how many at once
+
+
+def test_a_full_server_says_so_at_once_and_can_be_watched(started):
+    s = started(Slow(**LONG), options={"connections": 2}, limit_concurrent=8)
+    asked = {"question": QUESTION}
+    with s.http.stream("POST", "/ask/stream", json=asked) as stream, opened_socket(s) as ws:
+        lines = stream.iter_lines()
+        assert next(lines) == "event: hits"
+        began = time.monotonic()
+        for r in (
+            ask(s),
+            s.http.get("/v1/models"),
+            s.http.post("/documents", content=b"x" * 100_000),
+            s.http.get("/nowhere"),
+        ):
+            assert r.status_code == 503, (r.url, r.text)
+            assert "under way" in r.text, r.text
+            assert r.headers["retry-after"] == "1" and r.headers["x-request-id"]
+        with pytest.raises(websockets.exceptions.InvalidStatus) as refused, opened_socket(s):
+            pass
+        assert refused.value.response.status_code == 503
+        assert time.monotonic() - began < 2
+        for path in ("/health/live", "/health/ready", "/status", "/health", "/metrics"):
+            assert s.http.get(path).status_code == 200, path
+        say(ws, "")  # who is in stays in
+        assert hear(ws)[-1]["data"]["status"] == 422
+    assert until(lambda: s.http.post("/search", json=asked).status_code == 200, 5)  # they have left
+    for _ in range(5):  # and each that is over is counted down, also those that were refused
+        assert s.http.post("/search", json=asked).status_code == 200
+        assert s.http.post("/search", json={}).status_code == 422
+
+
+def test_a_burst_beyond_the_bound_is_refused_and_everybody_else_answered(started):
+    s = started(Slow(seconds=0.05, words=6), options={"connections": 4}, limit_concurrent=4)
+
+    async def burst():
+        async with httpx.AsyncClient(base_url=str(s.url), timeout=30) as http:
+            return await asyncio.gather(
+                *(http.post("/ask/simple", json={"question": q}) for q in QUESTIONS[:24])
+            )
+
+    told = [r.status_code for r in asyncio.run(burst())]
+    assert set(told) == {200, 503} and told.count(200) >= 4
+    assert s.model.most <= 4 and ask(s).status_code == 200
+
+
+def test_no_room_for_anybody_is_no_setting():
+    with pytest.raises(InputError, match="connections=0"):
+        check_options(ServerSettings(connections=0))
