@@ -352,7 +352,7 @@ def test_what_may_be_done_twice_is_tried_again(kind, step):
     assert len(server.sent) == 3
 
 
-@pytest.mark.parametrize("step", [RESET, HALF, SHORT, NO_HTTP, reply(502), reply(503)])
+@pytest.mark.parametrize("step", [RESET, HALF, SHORT, NO_HTTP, reply(502), reply(503), reply(504)])
 def test_what_may_not_is_not(kind, step):
     with Scripted([step, reply(200, {"stored": True})]) as server, kind(server.address) as client:
         with pytest.raises(ServerError):

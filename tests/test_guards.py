@@ -516,10 +516,10 @@ def test_a_framework_does_not_turn_a_refusal_into_its_own(path):
 
 
 @pytest.mark.parametrize("path", ["/sleep", "/stubborn"])
-def test_a_late_handler_is_ended_and_the_client_told_when_to_come_again(path):
+def test_a_late_handler_is_ended_and_the_client_not_asked_to_come_again(path):
     start = time.perf_counter()
-    answer = asyncio.run(asked(Bounds(framework(), seconds=0.2, retry_after=7), "GET", path))
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "7")
+    answer = asyncio.run(asked(Bounds(framework(), seconds=0.2), "GET", path))
+    assert answer.status_code == 504 and "retry-after" not in answer.headers  # some of it may be done
     assert time.perf_counter() - start < 1
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import socket
 import threading
 import time
@@ -10,11 +11,16 @@ from contextlib import contextmanager, suppress
 import httpx
 import pytest
 import websockets
+from fastapi import WebSocket
 from served import QUESTION, Slow, events, is_problem, keys, opened, raw, running, served, service_in, until
+from starlette.responses import StreamingResponse
 from websockets.sync.client import connect
 
 from liquid_ai import RAG, Document
+from liquid_ai.core import InputError, ModelError
+from liquid_ai.serving.app import authenticator_of, handlers, layered, service_of
 from liquid_ai.serving.auth import revoke_key
+from liquid_ai.serving.options import ServerSettings, check_options
 
 LONG = {"seconds": 0.05, "words": 200}  # 10 s, where nobody stops it
 QUESTIONS = [f"What do grey herons eat on day {n}?" for n in range(200)]
@@ -600,3 +606,116 @@ def test_the_adapter_changes_under_load_without_a_failed_request(started, small_
     is_problem(r)
     assert str(small_model) not in r.text
     assert s.http.get("/adapter").json()["name"] == "tax" and ask(s).status_code == 200
+
+
+# mistakes of ours
+
+
+class Mistake(Exception):
+    "What nobody expects."
+
+
+def mistaken(api) -> None:
+    "Handlers that break before, in and instead of their answer."
+
+    @api.get("/at-once")
+    def at_once():
+        raise Mistake("of ours")
+
+    @api.get("/halfway")
+    async def halfway(known: bool = False):
+        async def body():
+            yield b"half"
+            await asyncio.sleep(0.01)
+            raise ModelError("of ours") if known else Mistake("of ours")
+
+        return StreamingResponse(body())
+
+    @api.websocket("/socket")
+    async def socket(one: WebSocket, known: bool = False):
+        await one.accept()
+        raise ModelError("of ours") if known else Mistake("of ours")
+
+
+def test_a_mistake_is_logged_once_with_its_trace_and_the_id_of_its_request(tmp_path, caplog):
+    options = ServerSettings(log="")
+    service = service_of(opened(tmp_path / "store", Slow()), options)
+    api = handlers(service)
+    mistaken(api)
+    app = layered(api, service, authenticator_of(options))
+
+    def logged(id: str) -> None:
+        assert until(lambda: caplog.records, 3)
+        time.sleep(0.1)  # for a second one
+        [record] = caplog.records
+        text = logging.Formatter().format(record)
+        assert record.levelname == "ERROR" and "Traceback" in text and id in text, text
+        caplog.clear()
+
+    with running(app, ws="websockets-sansio") as s:
+        caplog.clear()
+        r = s.http.get("/at-once", headers={"X-Request-ID": "at-once-1"})
+        assert is_problem(r)["status"] == 500
+        logged("at-once-1")
+        for n, query in enumerate(("", "?known=true")):
+            with pytest.raises(httpx.RemoteProtocolError):  # no whole answer: the connection is broken off
+                s.http.get(f"/halfway{query}", headers={"X-Request-ID": f"halfway-{n}"})
+            logged(f"halfway-{n}")
+            own = {"X-Request-ID": f"socket-{n}"}
+            with connect(f"ws://127.0.0.1:{s.port}/socket{query}", additional_headers=own) as ws:
+                with pytest.raises(websockets.exceptions.ConnectionClosed) as closed:
+                    ws.recv(timeout=5)
+                assert closed.value.rcvd.code == 1011
+            logged(f"socket-{n}")
+
+
+# how many at once
+
+
+def test_a_full_server_says_so_at_once_and_can_be_watched(started):
+    s = started(Slow(**LONG), options={"connections": 2}, limit_concurrent=8)
+    asked = {"question": QUESTION}
+    with s.http.stream("POST", "/ask/stream", json=asked) as stream, opened_socket(s) as ws:
+        lines = stream.iter_lines()
+        assert next(lines) == "event: hits"
+        began = time.monotonic()
+        for r in (
+            ask(s),
+            s.http.get("/v1/models"),
+            s.http.post("/documents", content=b"x" * 100_000),
+            s.http.get("/nowhere"),
+        ):
+            assert r.status_code == 503, (r.url, r.text)
+            assert "under way" in r.text, r.text
+            assert r.headers["retry-after"] == "1" and r.headers["x-request-id"]
+        with pytest.raises(websockets.exceptions.InvalidStatus) as refused, opened_socket(s):
+            pass
+        assert refused.value.response.status_code == 503
+        assert time.monotonic() - began < 2
+        for path in ("/health/live", "/health/ready", "/status", "/health", "/metrics"):
+            assert s.http.get(path).status_code == 200, path
+        say(ws, "")  # who is in stays in
+        assert hear(ws)[-1]["data"]["status"] == 422
+    assert until(lambda: s.http.post("/search", json=asked).status_code == 200, 5)  # they have left
+    for _ in range(5):  # and each that is over is counted down, also those that were refused
+        assert s.http.post("/search", json=asked).status_code == 200
+        assert s.http.post("/search", json={}).status_code == 422
+
+
+def test_a_burst_beyond_the_bound_is_refused_and_everybody_else_answered(started):
+    s = started(Slow(seconds=0.05, words=6), options={"connections": 4}, limit_concurrent=4)
+
+    async def burst():
+        async with httpx.AsyncClient(base_url=str(s.url), timeout=30) as http:
+            return await asyncio.gather(
+                *(http.post("/ask/simple", json={"question": q}) for q in QUESTIONS[:24])
+            )
+
+    told = [r.status_code for r in asyncio.run(burst())]
+    assert set(told) == {200, 503} and told.count(200) >= 4
+    assert s.model.most <= 4 and ask(s).status_code == 200
+
+
+def test_no_room_for_anybody_is_no_setting():
+    with pytest.raises(InputError, match="connections=0"):
+        check_options(ServerSettings(connections=0))

@@ -52,6 +52,7 @@ from liquid_ai.serving.problems import (
     error_body,
     outcome,
     problem,
+    refuse,
 )
 from .rules import KINDS, allowed, rule_of
 from .schemas import Problem
@@ -69,6 +70,8 @@ async def _problem(request: Request, error: Exception) -> Response:
     "Any error of a handler as a problem document."
     call, path = request.state.call, request.scope["path"]
     call.error = type(error).__name__
+    if call.status:
+        raise error  # its answer has begun: the outermost layer breaks it off, and sees that it is logged
     if isinstance(error, RequestValidationError):
         return _invalid(error)
     if isinstance(error, HTTPException):
@@ -79,7 +82,8 @@ async def _problem(request: Request, error: Exception) -> Response:
         return Response(body, error.status_code, headers, media)
     status, detail, headers = outcome(error)
     if status >= 500 and status != 504 and not isinstance(error, LimitError):
-        _log.warning("request %s: %s", call.id, error, exc_info=error if status == 500 else None)
+        level, trace = (logging.ERROR, error) if status == 500 else (logging.WARNING, None)
+        _log.log(level, "request %s: %s", call.id, error, exc_info=trace)
     known = getattr(error, "param", None), getattr(error, "code", None)
     body, media = error_body(path, status, detail, "", *(x if isinstance(x, str) else None for x in known))
     return Response(body, status, {k.decode(): v.decode() for k, v in headers}, media)
@@ -219,15 +223,30 @@ def close(service: Service) -> None:
     service.rag.close()
 
 # %% ../../nbs/serving/app.ipynb #98a195b9
-class _BySize:
-    "Documents may be larger than questions."
+_SOON = ((b"retry-after", b"1"),)
 
-    def __init__(self, small: App, large: App):
-        self.small, self.large = small, large
+
+class _Entrance:
+    "So many requests at once, whoever sends them; documents may be larger than questions."
+
+    def __init__(self, small: App, large: App, most: int):
+        self.small, self.large, self.most = small, large, most
+        self.inside = 0  # streams and WebSockets too, for as long as they last
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        large = scope.get("path", "").startswith("/documents")
-        await (self.large if large else self.small)(scope, receive, send)
+        if scope["type"] == "lifespan" or not (call := scope["state"]["call"]).rule.counted:
+            await self.small(scope, receive, send)  # who watches a full server must see that it is one
+            return
+        if self.inside >= self.most:
+            call.error, told = "Full", f"{self.most:,} requests are under way here: come again in a moment"
+            await refuse(scope, receive, send, 503, "", told, _SOON)
+            return
+        self.inside += 1
+        try:
+            large = scope["path"].startswith("/documents")
+            await (self.large if large else self.small)(scope, receive, send)
+        finally:
+            self.inside -= 1
 
 
 def layered(
@@ -242,9 +261,9 @@ def layered(
     app = Limited(app, rag.limiter, estimate)
     app = Authenticated(app, authenticator, rag.limiter)
     late = o.request_seconds + o.wait_seconds  # the handler itself says so before
-    app = _BySize(
-        *(Bounds(app, size, late, body_seconds=o.body_seconds) for size in (o.body_bytes, o.upload_bytes))
-    )
+    sizes = o.body_bytes, o.upload_bytes
+    bounded = [Bounds(app, size, late, body_seconds=o.body_seconds) for size in sizes]
+    app = _Entrance(*bounded, o.connections)
     asks = authenticator.open is None
     app = Cors(app, listed(o.origins), authenticated=asks, methods=("GET", "POST", "PUT", "DELETE"))
     app = HostCheck(app, listed(o.hosts) or default_hosts(o.host))

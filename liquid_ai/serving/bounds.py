@@ -150,7 +150,6 @@ class Bounds:
         body_seconds: float = 30.0,  # for a whole body
         header_count: int = 100,
         target_bytes: int = 8 << 10,  # path and query
-        retry_after: float = 5.0,  # seconds, told to who waited in vain
     ):
         for name, value in {
             "body_bytes": body_bytes,
@@ -161,7 +160,6 @@ class Bounds:
                 raise InputError(f"{name}={value} is not usable: give a number above 0")
         self.app, self.body_bytes, self.seconds, self.body_seconds = app, body_bytes, seconds, body_seconds
         self._headers = header_bytes, header_count, target_bytes, body_bytes
-        self._late = (b"retry-after", str(max(1, math.ceil(retry_after))).encode())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -188,7 +186,7 @@ class Bounds:
             await refuse(scope, receive, send, *own.fault, _CLOSE)
         elif own.expired:
             told = f"no answer within {self.seconds:g} s: ask for less, or try again later"
-            await refuse(scope, receive, send, 503, "", told, (self._late,))
+            await refuse(scope, receive, send, 504, "", told)
 
 
 _CLOSE: Headers = ((b"connection", b"close"),)

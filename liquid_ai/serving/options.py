@@ -46,7 +46,7 @@ class _Bounds(_Access):
     body_seconds: float = 20.0  # for a request to arrive whole
     request_seconds: float = 120.0  # for its answer
     wait_seconds: float = 10.0  # for a place at the model
-    connections: int = 1_000  # at once
+    connections: int = 1_000  # requests under way in a process, streams and WebSockets too
     drain_seconds: float = 30.0  # for requests under way, when the server is told to stop
 
 
@@ -89,6 +89,8 @@ def check_options(options: ServerSettings) -> None:
         raise InputError(f"port={o.port}: give 1 to 65535")
     if o.workers < 1:
         raise InputError(f"workers={o.workers}: give 1 or more")
+    if o.connections < 1:
+        raise InputError(f"connections={o.connections}: give 1 or more")
     if bool(o.certificate) != bool(o.private_key):
         raise InputError("TLS needs both `certificate` and `private_key`")
     for name in ("certificate", "private_key", "token_key"):

@@ -47,7 +47,7 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     told |= {504: "not in time, or not among the kept answers"}
     retry = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
     found: dict[int | str, dict[str, Any]] = {}
-    for status in sorted({400, 401, 403, 429, 500, 503, *statuses}):
+    for status in sorted({400, 401, 403, 429, 500, 503, 504, *statuses}):
         content = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
         found[status] = {"description": told[status], "content": content}
         if status in (429, 503):
