@@ -12,6 +12,8 @@ demo: .venv/.core models ## a cited answer from real documents
 
 setup: .venv/.dev ## the environment alone
 
+# the same texts are embedded once for all notebooks and tests
+test: export LIQUID_AI_VECTOR_CACHE = $(CURDIR)/.venv/vectors.db
 test: .venv/.dev models ## everything that CI checks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

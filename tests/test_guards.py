@@ -15,12 +15,17 @@ import uvicorn
 from fastapi import FastAPI, Request, WebSocket
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mcp.server.streamable_http import LAST_EVENT_ID_HEADER, MCP_SESSION_ID_HEADER
+from mcp.shared.inbound import MCP_METHOD_HEADER, MCP_NAME_HEADER, MCP_PROTOCOL_VERSION_HEADER
 from starlette.responses import StreamingResponse
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from liquid_ai.core import InputError
+from liquid_ai.generation.quota import Reading
+from liquid_ai.serving.call import Call
 from liquid_ai.serving.guards import (
+    EXPOSED,
     HSTS,
     LOOPBACK_HOSTS,
     PAGE_HEADERS,
@@ -35,6 +40,7 @@ from liquid_ai.serving.guards import (
     page_headers,
     same_origin,
 )
+from liquid_ai.serving.middleware import call_headers
 from liquid_ai.serving.options import ServerSettings, check_options
 
 LOCAL = (b"host", b"localhost:8000")
@@ -265,6 +271,27 @@ def test_a_named_origin_is_told_so_and_caches_are_warned():
         NAMED.encode() + b".",
     ]:
         assert call(app, LOCAL, (b"origin", other), type="websocket").status == 403
+
+
+def names_in(value: bytes) -> set[str]:
+    return {name.strip().lower() for name in value.decode().split(",")}
+
+
+def test_pages_may_send_and_read_what_clients_of_mcp_need():
+    app, named = Cors(hello, [NAMED], authenticated=True), (b"origin", NAMED.encode())
+    sent = names_in(call(app, LOCAL, named, WANTED, method="OPTIONS").cors[b"access-control-allow-headers"])
+    assert {MCP_PROTOCOL_VERSION_HEADER, MCP_METHOD_HEADER, MCP_NAME_HEADER} <= sent
+    assert {MCP_SESSION_ID_HEADER, LAST_EVENT_ID_HEADER, "traceparent", "authorization"} <= sent
+    read = names_in(call(app, LOCAL, named).cors[b"access-control-expose-headers"])
+    assert {MCP_SESSION_ID_HEADER, "retry-after", "www-authenticate"} <= read
+
+
+def test_pages_may_read_all_that_a_response_says_of_its_request():
+    one = Call("abcdefgh", "POST", "/ask")
+    one.cache, one.age, one.trace_id = "HIT", 1.0, "5f3a9c01"
+    one.reading = Reading(9, 8, 1.0, tokens_limit=5, tokens_remaining=4)
+    told = {name.decode() for name, _ in call_headers(one)}
+    assert len(told) == 13 and told <= {name.lower() for name in EXPOSED}
 
 
 def test_any_origin_never_goes_with_credentials():

@@ -15,6 +15,7 @@ from served import QUESTION, Local, Slow, is_problem, keys, opened, raw, running
 
 from liquid_ai import Document
 from liquid_ai.core import InputError
+from liquid_ai.serving.client import Client
 from liquid_ai.serving.options import ServerSettings
 
 EVERY = ["x-request-id", "x-response-time", "x-ratelimit-limit", "x-content-type-options"]
@@ -704,3 +705,58 @@ def test_a_server_that_stops_lets_requests_under_way_finish(tmp_path):
 def test_unknown_options_are_refused():
     with pytest.raises(InputError):
         ServerSettings.load({"LIQUID_AI_SERVE_PROT": "1"})
+
+
+# what is read can be posted again
+
+
+def test_a_document_that_is_read_and_posted_again_is_for_the_same_people(made, tmp_path):
+    path, people = keys(tmp_path)
+    s = made(options={"keys": path})
+
+    def post(who, **document):
+        r = s.post("/documents", json={"documents": [document]}, headers=people[who])
+        assert r.status_code == 200, r.text
+        return r.json()["documents"][0]["document_id"]
+
+    def kept(id):
+        return s.rag.snapshot().document(id).access
+
+    def read(who, id):
+        return s.get(f"/documents/{id}", headers=people[who]).json()
+
+    def again(who, id):
+        told = read(who, id)
+        names = ("text", "source", "title", "mime", "meta", "access")
+        assert post(who, **{name: told[name] for name in names}) == id and kept(id)
+        return told["access"]
+
+    herons = {"text": "Grey herons eat eels.", "source": "eels"}
+    for access, told, stored in (
+        ([], [], ("acme/",)),
+        (["ann", "bob"], ["ann", "bob"], ("acme/ann", "acme/bob")),
+        (["acme/", "ann"], ["acme/", "ann"], ("acme/", "acme/ann")),
+        (["acme/ann"], ["ann"], ("acme/ann",)),
+    ):
+        id = post("ann", **herons, access=access)
+        assert (kept(id), again("ann", id), kept(id)) == (stored, told, stored)
+    id = post("ann", **herons, access=["ann", "sales", "bob"])
+    assert read("bob", id)["access"] == ["bob"]  # who may not change it learns nothing of others
+    shared = {"text": "Grey herons eat frogs.", "source": "frogs"}
+    id = post("house", **shared, access=["acme/", "evil/eve"])
+    assert read("bob", id)["access"] == read("ann", id)["access"] == []
+    assert read("eve", id)["access"] == ["eve"] and kept(id) == ("acme/", "evil/eve")
+
+
+def test_a_client_reads_and_adds_a_document_with_its_access(made, tmp_path):
+    path, people = keys(tmp_path)
+    app = made(options={"keys": path}).app
+    with running(app) as s:
+        key = people["ann"]["Authorization"].removeprefix("Bearer ")
+        with Client(str(s.url), key) as client:
+            own = Document.of("Grey herons eat eels.", "eels", access=("ann", "sales"))
+            [added] = client.add(own).documents
+            got = client.document(added.document_id)
+            assert got.access == own.access
+            client.add(got)
+            assert client.document(added.document_id) == got

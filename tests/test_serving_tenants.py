@@ -383,3 +383,30 @@ def test_scores_do_not_tell_what_others_wrote(world):
     for id in (mine, *theirs):
         world.client.delete(f"/documents/{id}", headers=world.house)
     assert before == after
+
+
+def test_a_name_of_a_document_neither_breaks_sync_nor_is_taken_for_a_file(tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "owls.txt").write_text("Owls hunt at night.")
+    (folder / "gone.txt").write_text("Dodos are extinct.")
+    path, who = str(tmp_path / "keys.json"), {}
+    for name, tenant, scopes in (("ann", "acme", ("ask", "write")), ("root", "", ("ask", "write", "admin"))):
+        key, row = new_key(name, tenant, scopes)
+        add_key(path, row)
+        who[name] = {"Authorization": f"Bearer {key}"}
+    rag = opened(tmp_path / "store", Slow())
+    client = Local(served(rag, keys=path, folders=str(folder)))
+    sources = [f"{folder}/{'n' * 300}", f"{folder}/no.txt", f"{folder}/\0", f"{folder}/gone.txt", str(folder)]
+    posted = [{"text": f"Mine {n}.", "source": source} for n, source in enumerate(sources)]
+    r = client.post("/documents", json={"documents": posted}, headers=who["ann"])
+    mine = [d["document_id"] for d in r.json()["documents"]]
+    assert client.post("/sync", headers=who["root"]).json()["removed"] == 0
+    (folder / "gone.txt").unlink()
+    assert client.post("/sync", headers=who["root"]).json()["removed"] == 1
+    for id in mine:
+        assert client.get(f"/documents/{id}", headers=who["ann"]).status_code == 200
+    found = client.post("/search", json={"question": "dodos"}, headers=who["root"]).text
+    assert "Dodos" not in found and "Owls" in found
+    client.close()
+    rag.close()

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['Authenticator', 'authorization', 'needs_auth', 'ANYONE', 'SCOPES', 'AuthError', 'Identity', 'check_name',
-           'identity_of', 'may_change', 'may_read', 'owned_access', 'require', 'ApiKey', 'KeyFile', 'add_key',
-           'new_key', 'read_keys', 'revoke_key', 'TokenRules', 'Tokens']
+           'identity_of', 'may_change', 'may_read', 'owned_access', 'require', 'told_access', 'ApiKey', 'KeyFile',
+           'add_key', 'new_key', 'read_keys', 'revoke_key', 'TokenRules', 'Tokens']
 
 # %% ../../nbs/serving/auth.ipynb #32d90dd9
 import ipaddress
@@ -13,13 +13,13 @@ from collections.abc import Iterable
 
 from ..core import InputError
 from .identity import ANYONE, SCOPES, AuthError, Identity, check_name, identity_of
-from .identity import may_change, may_read, owned_access, require
+from .identity import may_change, may_read, owned_access, require, told_access
 from .keys import ApiKey, KeyFile, add_key, new_key, read_keys, revoke_key
 from .tokens import TokenRules, Tokens
 
 # what a server needs to know who asks is found in one place
 _all_ = ["ANYONE", "SCOPES", "AuthError", "Identity", "check_name", "identity_of"]
-_all_ += ["may_change", "may_read", "owned_access", "require"]
+_all_ += ["may_change", "may_read", "owned_access", "require", "told_access"]
 _all_ += ["ApiKey", "KeyFile", "add_key", "new_key", "read_keys", "revoke_key", "TokenRules", "Tokens"]
 
 # %% ../../nbs/serving/auth.ipynb #c6ca7070

@@ -81,15 +81,8 @@ def hits_from(passages: Sequence[Mapping[str, Any]] | None) -> Hits:
     return Hits(hit_from(p) for p in passages or ())
 
 
-def _sentences(text: str, unsupported: Sequence[str]) -> tuple[Sentence, ...]:
-    "Where the unsupported ones stand."
-    found, after = [], 0
-    for sentence in unsupported:
-        start = text.find(sentence, after)
-        if start >= 0:
-            after = start + len(sentence)
-            found.append(Sentence(start, after, 0.0, False))
-    return tuple(found)
+def _sentence(s: Mapping[str, Any]) -> Sentence:
+    return taken(Sentence, s | {"citations": tuple(s["citations"])})
 
 
 def answer_from(
@@ -101,7 +94,7 @@ def answer_from(
     return Answer(
         text=a["answer"],
         citations=tuple(taken(Citation, c) for c in a["citations"]),
-        sentences=_sentences(a["answer"], a["unsupported"]),
+        sentences=tuple(_sentence(s) for s in a["sentences"]),
         hits=hits_from(a["passages"]),
         usage=taken(Usage, a["usage"]),
         cache=CacheInfo(cache["kind"], cache["age"], cache["similarity"]),
@@ -195,7 +188,7 @@ def _adapters(body: bytes) -> Adapters:
 
 def _document(body: bytes) -> Document:
     told = json.loads(body)
-    return taken(Document, told | {"pages": tuple(told["pages"])})
+    return taken(Document, told | {name: tuple(told[name]) for name in ("pages", "access")})
 
 
 def _reader(kind: type[T]) -> Callable[[bytes], T]:

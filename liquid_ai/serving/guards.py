@@ -78,14 +78,13 @@ class HostCheck:
 # %% ../../nbs/serving/guards.ipynb #62a79b73
 _SAFE = frozenset(["GET", "HEAD", "OPTIONS"])  # RFC 9110, section 9.2.1
 _ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?")
-EXPOSED = (
-    "X-Request-ID",
-    "X-Response-Time",
-    "X-RateLimit-Limit",
-    "X-RateLimit-Remaining",
-    "X-RateLimit-Reset",
-)
-EXPOSED += ("RateLimit", "RateLimit-Policy", "Retry-After", "X-Cache", "X-Cache-Age")
+# by name, for a star does not cover `Authorization` and is no star where cookies go along (Fetch, 3.2)
+_SENT = ("Authorization", "Content-Type", "X-Request-ID", "Cache-Control", "traceparent", "Last-Event-ID")
+_SENT += ("Mcp-Protocol-Version", "Mcp-Session-Id", "Mcp-Method", "Mcp-Name")
+_RATES = ("Limit", "Remaining", "Reset")
+EXPOSED = ("X-Request-ID", "X-Response-Time", "X-Trace-ID", "X-Cache", "X-Cache-Age", "Retry-After")
+EXPOSED += (*(f"X-RateLimit-{name}" for name in (*_RATES, "Limit-Tokens", "Remaining-Tokens")),)
+EXPOSED += (*(f"RateLimit-{name}" for name in _RATES), "Mcp-Session-Id", "WWW-Authenticate")
 
 
 def same_origin(
@@ -122,7 +121,7 @@ class Cors:
         credentials: bool = False,  # cookies and certificates of the browser
         authenticated: bool = False,  # whether the server asks who sends
         methods: Collection[str] = ("GET", "POST", "DELETE"),
-        headers: Collection[str] = ("Authorization", "Content-Type", "X-Request-ID", "Cache-Control"),
+        headers: Collection[str] = _SENT,  # request headers that a page may set
         exposed: Collection[str] = EXPOSED,  # response headers that a page may read
         max_age: int = 600,  # seconds that a browser remembers a preflight
     ):

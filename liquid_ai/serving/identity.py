@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SCOPES', 'ANYONE', 'check_name', 'Identity', 'identity_of', 'AuthError', 'require', 'owned_access', 'may_read',
-           'may_change']
+           'may_change', 'told_access']
 
 # %% ../../nbs/serving/identity.ipynb #3befbc9f
 import unicodedata
@@ -145,3 +145,23 @@ def may_change(
     prefix = f"{identity.tenant}/"
     own = bool(access) and all(name.startswith(prefix) for name in access)
     return own and "write" in identity.scopes
+
+# %% ../../nbs/serving/identity.ipynb #e3e6dc37
+def told_access(
+    access: Collection[str],  # of a document
+    identity: Identity,  # who may read it
+) -> tuple[str, ...]:  # as `owned_access` takes them; empty: everyone of the tenant
+    "Who may find a document, in the words of `identity`; names of others only to who may change it."
+    if not may_change(access, identity):
+        access = [name for name in access if name in identity.principals]
+    if not identity.tenant:
+        return tuple(access)
+    prefix = f"{identity.tenant}/"
+    inner = tuple(_inner(name, prefix) for name in access)
+    return () if inner == (prefix,) else inner
+
+
+def _inner(name: str, prefix: str) -> str:
+    "Without the tenant where that can be undone: not of the bare tenant, nor of a name that has a slash."
+    rest = name.removeprefix(prefix)
+    return rest if rest and "/" not in rest else name

@@ -22,7 +22,7 @@ from starlette.responses import Response
 from ..core import Document, InputError, StoreError, digest
 from ..evaluation.feedback import FeedbackError
 from ..ingestion.load import FileRow, IngestReport, load_file
-from .auth import AuthError, Identity, may_change, may_read, owned_access
+from .auth import AuthError, Identity, may_change, may_read, owned_access, told_access
 from .call import Call
 from .options import listed
 from .routing import TheCall, TheService, documented
@@ -193,7 +193,8 @@ async def read_document(document_id: str, call: TheCall, service: TheService) ->
     "A document, whole: where a citation's offsets point into."
     d = await asyncio.to_thread(readable, service, call.identity, document_id)
     facts = {"id": d.id, "source": d.source, "title": d.title, "mime": d.mime, "version": d.version}
-    return _json(DocumentOut(**facts, text=d.text, pages=list(d.pages), meta=dict(d.meta)))
+    facts |= {"text": d.text, "pages": list(d.pages), "meta": dict(d.meta)}
+    return _json(DocumentOut(**facts, access=list(told_access(d.access, call.identity))))
 
 
 @router.delete(

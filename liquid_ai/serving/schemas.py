@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['Text', 'Scalar', 'Condition', 'SearchRequest', 'AskRequest', 'DocumentIn', 'DocumentsRequest', 'FeedbackRequest',
-           'AdapterRequest', 'CitationOut', 'PassageOut', 'StepOut', 'UsageOut', 'CacheOut', 'AnswerOut', 'SearchOut',
-           'FileOut', 'IngestOut', 'DocumentOut', 'FeedbackOut', 'AdapterOut', 'Problem', 'passage', 'answer_head',
-           'answer_json', 'dumps']
+           'AdapterRequest', 'CitationOut', 'SentenceOut', 'PassageOut', 'StepOut', 'UsageOut', 'CacheOut', 'AnswerOut',
+           'SearchOut', 'FileOut', 'IngestOut', 'DocumentOut', 'FeedbackOut', 'AdapterOut', 'Problem', 'passage',
+           'answer_head', 'answer_json', 'dumps']
 
 # %% ../../nbs/serving/schemas.ipynb #bef9d4f8
 from typing import Annotated, Any, Literal
@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from ..core import Answer, Hit, Step
+from ..core import Answer, Hit, Sentence, Step
 from .kept import tail
 
 # %% ../../nbs/serving/schemas.ipynb #c7474ce7
@@ -120,6 +120,16 @@ class CitationOut(BaseModel):
     attached: bool = Field(description="true: the model did not cite, the span was found afterwards")
 
 
+class SentenceOut(BaseModel):
+    "A sentence of an answer, and what supports it."
+
+    start: int = Field(description="offset into the answer, in characters")
+    end: int
+    support: float = Field(ge=0, le=1)
+    supported: bool
+    citations: list[int] = Field(description="numbers of the citations that support it")
+
+
 class PassageOut(BaseModel):
     "A passage that was found."
 
@@ -168,6 +178,7 @@ class AnswerOut(BaseModel):
     reason: str = Field(description="why it abstained, or what was done to the model's text")
     confidence: float = Field(ge=0, le=1)
     citations: list[CitationOut]
+    sentences: list[SentenceOut]
     unsupported: list[str] = Field(description="sentences that nothing retrieved supports")
     passages: list[PassageOut] | None = Field(description="where they were asked for")
     steps: list[StepOut] = Field(description="of the agent")
@@ -215,6 +226,10 @@ class DocumentOut(BaseModel):
     text: str
     pages: list[int]
     meta: dict[str, Any]
+    access: list[str] = Field(
+        description="who may find it, in the words that the caller would post; empty: everyone of the "
+        "tenant; names of others are told only to who may change it"
+    )
 
 
 class FeedbackOut(BaseModel):
@@ -250,6 +265,12 @@ def passage(hit: Hit) -> dict[str, Any]:
     return {"rank": hit.rank, "score": float(hit.score)} | ids | place | {"signals": signals}
 
 
+def _sentence(s: Sentence) -> dict[str, Any]:
+    support = min(max(float(s.support), 0.0), 1.0)
+    told = {"start": s.start, "end": s.end, "support": support, "supported": bool(s.supported)}
+    return told | {"citations": list(s.citations)}
+
+
 def _step(step: Step) -> dict[str, Any]:
     return {"kind": step.kind, "text": step.text, "milliseconds": step.milliseconds}
 
@@ -267,6 +288,7 @@ def answer_head(
         "reason": a.reason,
         "confidence": min(max(float(a.confidence), 0.0), 1.0),
         "citations": [{name: getattr(c, name) for name in names} for c in a.citations],
+        "sentences": [_sentence(s) for s in a.sentences],
         "unsupported": [] if a.abstained else a.unsupported,
         "passages": [passage(hit) for hit in a.hits] if passages else None,
         "steps": [_step(s) for s in a.steps],

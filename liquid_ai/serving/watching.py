@@ -16,7 +16,7 @@ from typing import Any, Literal
 import psutil
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from .. import __version__
 from ..core import Event, LiquidError
@@ -142,7 +142,7 @@ async def status(service: TheService) -> Response:
     }
     return Response(dumps(facts), media_type="application/json")
 
-# %% ../../nbs/serving/watching.ipynb #e0befbe4
+# %% ../../nbs/serving/watching.ipynb #a80be201
 def statistics(service: Service) -> dict[str, Any]:
     "The reference system's figures, and what the caches did."
     service.tell()
@@ -165,23 +165,39 @@ async def stats(service: TheService) -> Response:
     "Totals, error rate, response times over the last thousand, cache."
     return Response(dumps(statistics(service)), media_type="application/json")
 
-
-_METRICS = {
-    200: {"description": "for Prometheus, or JSON", "content": {"text/plain": {"schema": {"type": "string"}}}}
+# %% ../../nbs/serving/watching.ipynb #dc6dd43d
+_FIGURES = {"type": "object", "additionalProperties": True, "title": "the figures of /stats"}
+_BOTH = {"text/plain": {"schema": {"type": "string"}}, "application/json": {"schema": _FIGURES}}
+_METRICS: dict[int | str, dict[str, Any]] = {
+    200: {"description": "for Prometheus; JSON where `Accept` asks for it", "content": _BOTH}
 }
 
 
+def _share(
+    accept: str,  # the header
+    media: str,
+) -> float:  # 0: it is not named
+    "How much a request wants a kind of answer. Source: RFC 9110, sections 12.4.2 and 12.5.1."
+    for part in accept.lower().split(","):
+        name, *rest = (piece.strip() for piece in part.split(";"))
+        if name == media:
+            said = next((piece[2:] for piece in rest if piece.startswith("q=")), "1")
+            return float(said) if said.replace(".", "", 1).isdecimal() else 0.0
+    return 0.0
+
+
 @router.get(
-    "/metrics", response_model=dict[str, Any], responses=documented() | _METRICS, summary="For Prometheus"
+    "/metrics", response_class=PlainTextResponse, responses=documented() | _METRICS, summary="For Prometheus"
 )
 async def metrics(request: Request, service: TheService) -> Response:
-    "Prometheus' text; with `Accept: application/json` the figures of `/stats`."
+    "Prometheus' text; where `Accept` wants `application/json` more, the figures of `/stats`."
     measure(service)
-    if "application/json" in request.headers.get("accept", ""):
-        return Response(dumps(statistics(service)), media_type="application/json")
-    return Response(service.monitor.text(), media_type=CONTENT_TYPE)
+    accept, vary = request.headers.get("accept", ""), {"vary": "Accept"}
+    if _share(accept, "application/json") > _share(accept, "text/plain"):
+        return Response(dumps(statistics(service)), headers=vary, media_type="application/json")
+    return Response(service.monitor.text(), headers=vary, media_type=CONTENT_TYPE)
 
-# %% ../../nbs/serving/watching.ipynb #5a18de1f
+# %% ../../nbs/serving/watching.ipynb #1ce4a873
 def measure(service: Service) -> None:
     "Tell metrics what gauges show."
     service.tell()
