@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import socket
 import threading
 import time
@@ -10,11 +11,16 @@ from contextlib import contextmanager, suppress
 import httpx
 import pytest
 import websockets
+from fastapi import WebSocket
 from served import QUESTION, Slow, events, is_problem, keys, opened, raw, running, served, service_in, until
+from starlette.responses import StreamingResponse
 from websockets.sync.client import connect
 
 from liquid_ai import RAG, Document
+from liquid_ai.core import ModelError
+from liquid_ai.serving.app import authenticator_of, handlers, layered, service_of
 from liquid_ai.serving.auth import revoke_key
+from liquid_ai.serving.options import ServerSettings
 
 LONG = {"seconds": 0.05, "words": 200}  # 10 s, where nobody stops it
 QUESTIONS = [f"What do grey herons eat on day {n}?" for n in range(200)]
@@ -600,3 +606,64 @@ def test_the_adapter_changes_under_load_without_a_failed_request(started, small_
     is_problem(r)
     assert str(small_model) not in r.text
     assert s.http.get("/adapter").json()["name"] == "tax" and ask(s).status_code == 200
+
+
+# mistakes of ours
+
+
+class Mistake(Exception):
+    "What nobody expects."
+
+
+def mistaken(api) -> None:
+    "Handlers that break before, in and instead of their answer."
+
+    @api.get("/at-once")
+    def at_once():
+        raise Mistake("of ours")
+
+    @api.get("/halfway")
+    async def halfway(known: bool = False):
+        async def body():
+            yield b"half"
+            await asyncio.sleep(0.01)
+            raise ModelError("of ours") if known else Mistake("of ours")
+
+        return StreamingResponse(body())
+
+    @api.websocket("/socket")
+    async def socket(one: WebSocket, known: bool = False):
+        await one.accept()
+        raise ModelError("of ours") if known else Mistake("of ours")
+
+
+def test_a_mistake_is_logged_once_with_its_trace_and_the_id_of_its_request(tmp_path, caplog):
+    options = ServerSettings(log="")
+    service = service_of(opened(tmp_path / "store", Slow()), options)
+    api = handlers(service)
+    mistaken(api)
+    app = layered(api, service, authenticator_of(options))
+
+    def logged(id: str) -> None:
+        assert until(lambda: caplog.records, 3)
+        time.sleep(0.1)  # for a second one
+        [record] = caplog.records
+        text = logging.Formatter().format(record)
+        assert record.levelname == "ERROR" and "Traceback" in text and id in text, text
+        caplog.clear()
+
+    with running(app, ws="websockets-sansio") as s:
+        caplog.clear()
+        r = s.http.get("/at-once", headers={"X-Request-ID": "at-once-1"})
+        assert is_problem(r)["status"] == 500
+        logged("at-once-1")
+        for n, query in enumerate(("", "?known=true")):
+            with pytest.raises(httpx.RemoteProtocolError):  # no whole answer: the connection is broken off
+                s.http.get(f"/halfway{query}", headers={"X-Request-ID": f"halfway-{n}"})
+            logged(f"halfway-{n}")
+            own = {"X-Request-ID": f"socket-{n}"}
+            with connect(f"ws://127.0.0.1:{s.port}/socket{query}", additional_headers=own) as ws:
+                with pytest.raises(websockets.exceptions.ConnectionClosed) as closed:
+                    ws.recv(timeout=5)
+                assert closed.value.rcvd.code == 1011
+            logged(f"socket-{n}")

@@ -69,6 +69,8 @@ async def _problem(request: Request, error: Exception) -> Response:
     "Any error of a handler as a problem document."
     call, path = request.state.call, request.scope["path"]
     call.error = type(error).__name__
+    if call.status:
+        raise error  # its answer has begun: the outermost layer breaks it off, and sees that it is logged
     if isinstance(error, RequestValidationError):
         return _invalid(error)
     if isinstance(error, HTTPException):
@@ -79,7 +81,8 @@ async def _problem(request: Request, error: Exception) -> Response:
         return Response(body, error.status_code, headers, media)
     status, detail, headers = outcome(error)
     if status >= 500 and status != 504 and not isinstance(error, LimitError):
-        _log.warning("request %s: %s", call.id, error, exc_info=error if status == 500 else None)
+        level, trace = (logging.ERROR, error) if status == 500 else (logging.WARNING, None)
+        _log.log(level, "request %s: %s", call.id, error, exc_info=trace)
     known = getattr(error, "param", None), getattr(error, "code", None)
     body, media = error_body(path, status, detail, "", *(x if isinstance(x, str) else None for x in known))
     return Response(body, status, {k.decode(): v.decode() for k, v in headers}, media)
