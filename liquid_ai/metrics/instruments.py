@@ -105,10 +105,10 @@ class Spread:
             self._child._sum.inc(self.total)
         self.counts, self.total = [0] * len(self.counts), 0.0
 
-# %% ../../nbs/metrics/instruments.ipynb #b03e8783
+# %% ../../nbs/metrics/instruments.ipynb #cd60d2f4
 PREFIX = "liquid_ai_"
 
-
+# %% ../../nbs/metrics/instruments.ipynb #b03e8783
 class Instruments:
     "Every metric that an event can touch, each child bound once."
 

@@ -25,8 +25,34 @@ class _Held:
     size: int
 
 
-class Responses:
-    "Responses by request, the least recently used dropped first."
+class _Shelf:
+    "So many and so large, the least recently used dropped first."
+
+    def __init__(self, entries: int, bytes: int):
+        self.entries, self.most_bytes = whole("entries", entries, 0, 10**9), bytes
+        self._held: OrderedDict[Hashable, _Held] = OrderedDict()
+        self.bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def _place(self, key: Hashable, keep: Keep) -> None:
+        self._drop(key)
+        size = len(keep.body) + 1_000  # its key and event, about
+        if size * 16 > self.most_bytes or not self.entries:
+            return
+        self._held[key] = _Held(keep, size)
+        self.bytes += size
+        while len(self._held) > self.entries or self.bytes > self.most_bytes:
+            self._drop(next(iter(self._held)))
+
+    def _drop(self, key: Hashable) -> None:
+        if (held := self._held.pop(key, None)) is not None:
+            self.bytes -= held.size
+
+# %% ../../nbs/serving/kept.ipynb #90c31594
+class Responses(_Shelf):
+    "Responses by request, of one version of what they depend on."
 
     def __init__(
         self,
@@ -35,14 +61,10 @@ class Responses:
         bytes: int = 64_000_000,  # of all together
         clock: Callable[[], float] = time.time,  # seconds since 1970
     ):
-        self.entries, self.seconds = whole("entries", entries, 0, 10**9), seconds
-        self.most_bytes, self._clock = bytes, clock
-        self._held: OrderedDict[Hashable, _Held] = OrderedDict()
+        super().__init__(entries, bytes)
+        self.seconds, self._clock = seconds, clock
         self._version: Hashable = None
-        self.bytes = self.hits = 0
-
-    def __len__(self) -> int:
-        return len(self._held)
+        self.hits = 0
 
     def get(
         self,
@@ -69,25 +91,13 @@ class Responses:
 
     def put(self, key: Hashable, version: Hashable, keep: Keep) -> None:
         "Keep a response, unless what it depends on has changed since."
-        if version != self._version:
-            return
-        self._drop(key)
-        size = len(keep.body) + 1_000  # its key and event, about
-        if size * 16 > self.most_bytes or not self.entries:
-            return
-        self._held[key] = _Held(keep, size)
-        self.bytes += size
-        while len(self._held) > self.entries or self.bytes > self.most_bytes:
-            self._drop(next(iter(self._held)))
+        if version == self._version:
+            self._place(key, keep)
 
     def clear(self, version: Hashable = None) -> None:
         "Drop all; what is put from now on depends on `version`."
         self._held.clear()
         self.bytes, self._version = 0, version
-
-    def _drop(self, key: Hashable) -> None:
-        if (held := self._held.pop(key, None)) is not None:
-            self.bytes -= held.size
 
 # %% ../../nbs/serving/kept.ipynb #98bc20cd
 def directives(

@@ -85,7 +85,7 @@ class Logged:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
         if kind == "lifespan":
-            await self.app(scope, self._until_the_end(receive), send)
+            await self.app(scope, _until_the_end(self, receive), send)
             return
         headers = dict(scope["headers"])
         method = scope["method"] if kind == "http" else "WEBSOCKET"
@@ -101,8 +101,8 @@ class Logged:
             elif kind.endswith("response.start"):
                 call.status = message["status"]
                 if call.reading is None:
-                    call.reading = self._reading(call)
-                message = {**message, "headers": self._headers(call, message["headers"])}
+                    call.reading = _reading(self.limiter, call)
+                message = {**message, "headers": _headers(self, call, message["headers"])}
             elif kind == "websocket.accept":
                 call.status = 101
             await send(message)
@@ -126,31 +126,34 @@ class Logged:
         for call in over:
             self.note(call)
 
-    def _until_the_end(self, receive: Receive) -> Receive:
-        "`receive`, by which nothing ends that is not noted."
+# %% ../../nbs/serving/middleware.ipynb #2f792876
+def _until_the_end(layer: Logged, receive: Receive) -> Receive:
+    "`receive`, by which nothing ends that is not noted."
 
-        async def received() -> Message:
-            message = await receive()
-            self.tell()
-            return message
+    async def received() -> Message:
+        message = await receive()
+        layer.tell()
+        return message
 
-        return received
-
-    def _headers(self, call: Call, own: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-        "Those of the response, those of every response that it has not, and what is known of the request."
-        rest = self.headers
-        if any(name in self.names for name, _ in own):
-            names = {name for name, _ in own}
-            rest = [header for header in rest if header[0] not in names]
-        return [*own, *call_headers(call), *rest]
-
-    def _reading(self, call: Call) -> Reading | None:
-        "Where a client stands that was not counted."
-        if self.limiter.quota.remote:
-            return None
-        return self.limiter.read(client_key(call))
+    return received
 
 
+def _headers(layer: Logged, call: Call, own: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    "Those of the response, those of every response that it has not, and what is known of the request."
+    rest = layer.headers
+    if any(name in layer.names for name, _ in own):
+        names = {name for name, _ in own}
+        rest = [header for header in rest if header[0] not in names]
+    return [*own, *call_headers(call), *rest]
+
+
+def _reading(limiter: Limiter, call: Call) -> Reading | None:
+    "Where a client stands that was not counted."
+    if limiter.quota.remote:
+        return None
+    return limiter.read(client_key(call))
+
+# %% ../../nbs/serving/middleware.ipynb #20e2fed3
 async def _failed(call: Call, error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
     "What no handler has caught: a problem document where nothing was sent yet, and the trace in the log."
     status, detail, headers = outcome(error)
