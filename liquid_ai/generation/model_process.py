@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import IO, Any
@@ -131,24 +131,14 @@ class _Asked:
     heard: queue.SimpleQueue = field(default_factory=queue.SimpleQueue)
     over: bool = False
 
-# %% ../../nbs/generation/model_process.ipynb #a67b42f8
-class _Asking:
-    "Requests over one line, each with what comes back to it."
 
-    _line: "_Line"
+class _Requests:
+    "What is asked of a process, and what comes back."
+
+    _line: _Line
     _numbers: Iterator[int]
-    _close: Callable[[], object]
 
-    @property
-    def closed(self) -> bool:
-        "Whether it was closed, or has died."
-        return self._line.gone
-
-    def close(self) -> None:
-        "End the process; answers under way end in an error."
-        self._close()
-
-    def _put(self, what: str, messages: list, max_tokens: int = 0, stop: Sequence[str] = ()) -> _Asked:
+    def _put(self, what: str, messages: list, max_tokens: int = 0, stop: Sequence[str] = ()) -> "_Asked":
         "Send a request."
         request = _Asked(next(self._numbers))
         self._line.waiting[request.number] = request.heard
@@ -162,7 +152,7 @@ class _Asking:
             raise
         return request
 
-    def _pieces(self, request: _Asked) -> Iterator[str | Generation]:
+    def _pieces(self, request: "_Asked") -> Iterator[str | Generation]:
         try:
             while "piece" in (told := self._heard(request)):
                 yield told["piece"]
@@ -170,7 +160,7 @@ class _Asking:
         finally:
             self._leave(request)
 
-    def _heard(self, request: _Asked) -> dict[str, Any]:
+    def _heard(self, request: "_Asked") -> dict[str, Any]:
         "The next thing that is said to a request. Raises: what went wrong there."
         told = request.heard.get()
         request.over = told is None or "piece" not in told
@@ -180,14 +170,14 @@ class _Asking:
             raise _ERRORS[told["error"]](told["why"])
         return told
 
-    def _leave(self, request: _Asked) -> None:
+    def _leave(self, request: "_Asked") -> None:
         "Nobody waits any more."
         if self._line.waiting.pop(request.number, None) is not None and not request.over:
             with suppress(ModelError):
                 self._line.send(id=request.number, do="leave")
 
-# %% ../../nbs/generation/model_process.ipynb #dfe9402c
-class ModelProcess(_Asking):
+# %% ../../nbs/generation/model_process.ipynb #57c49cd5
+class ModelProcess(_Requests):
     "A `LanguageModel` that another process holds."
 
     runtime = "process"
@@ -210,6 +200,15 @@ class ModelProcess(_Asking):
         self.fingerprint, self.context, self.why = told["fingerprint"], told["context"], told["why"]
         reader = threading.Thread(target=self._line.read, args=(process.stdout,), name="model", daemon=True)
         reader.start()
+
+    @property
+    def closed(self) -> bool:
+        "Whether it was closed, or has died."
+        return self._line.gone
+
+    def close(self) -> None:
+        "End the process; answers under way end in an error."
+        self._close()
 
     def count(self, messages: Sequence[Mapping[str, str]]) -> int:
         "Tokens of `messages` in the model's own chat template. Raises: `InputError`, `ModelError`."
@@ -244,7 +243,7 @@ class ModelProcess(_Asking):
             for request in asked:
                 self._leave(request)
 
-# %% ../../nbs/generation/model_process.ipynb #32bb4c7f
+# %% ../../nbs/generation/model_process.ipynb #e07f3a70
 def _last(stream: Iterator[str | Generation]) -> Generation:
     *_, last = stream
     return last

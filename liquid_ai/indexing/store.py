@@ -130,9 +130,8 @@ class Store:
         self._db.close()
 
     def _repr_html_(self) -> str:
-        facts = self.counts() | {"generation": self.generation}
-        facts["encoder"] = self.meta("encoder_name") or "none"
-        return html_card(f"Store {self.folder.name}", facts)
+        named = {"generation": self.generation, "encoder": self.meta("encoder_name") or "none"}
+        return html_card(f"Store {self.folder.name}", self.counts() | named)
 
 # %% ../../nbs/indexing/store.ipynb #9964319d
 def _prepare(folder: Path, create: bool) -> None:

@@ -172,6 +172,9 @@ class Instruments:
             return self.gauges[value]
 
 # %% ../../nbs/metrics/instruments.ipynb #f8c836aa
+#| export
+
+# %% ../../nbs/metrics/instruments.ipynb #bfc2ec2f
 def _closed(names: Sequence[str], what: str) -> tuple[str, ...]:
     if isinstance(names, str) or not all(isinstance(n, str) and 0 < len(n) <= 64 for n in names):
         raise InputError(f"{what} is a list of names, as in ['ask', 'search'], not {names!r}")

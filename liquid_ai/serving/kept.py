@@ -19,40 +19,12 @@ from .call import Call, Keep
 from .problems import App, Message, Receive, Scope, Send
 
 # %% ../../nbs/serving/kept.ipynb #09363729
-@dataclass(slots=True)
-class _Held:
-    keep: Keep
-    size: int
+def _size(keep: Keep) -> int:  # bytes
+    return len(keep.body) + 1_000  # its key and event, about
 
-
-class _Shelf:
-    "So many and so large, the least recently used dropped first."
-
-    def __init__(self, entries: int, bytes: int):
-        self.entries, self.most_bytes = whole("entries", entries, 0, 10**9), bytes
-        self._held: OrderedDict[Hashable, _Held] = OrderedDict()
-        self.bytes = 0
-
-    def __len__(self) -> int:
-        return len(self._held)
-
-    def _place(self, key: Hashable, keep: Keep) -> None:
-        self._drop(key)
-        size = len(keep.body) + 1_000  # its key and event, about
-        if size * 16 > self.most_bytes or not self.entries:
-            return
-        self._held[key] = _Held(keep, size)
-        self.bytes += size
-        while len(self._held) > self.entries or self.bytes > self.most_bytes:
-            self._drop(next(iter(self._held)))
-
-    def _drop(self, key: Hashable) -> None:
-        if (held := self._held.pop(key, None)) is not None:
-            self.bytes -= held.size
-
-# %% ../../nbs/serving/kept.ipynb #90c31594
-class Responses(_Shelf):
-    "Responses by request, of one version of what they depend on."
+# %% ../../nbs/serving/kept.ipynb #5cfc2e48
+class Responses:
+    "Responses by request, the least recently used dropped first."
 
     def __init__(
         self,
@@ -61,10 +33,14 @@ class Responses(_Shelf):
         bytes: int = 64_000_000,  # of all together
         clock: Callable[[], float] = time.time,  # seconds since 1970
     ):
-        super().__init__(entries, bytes)
-        self.seconds, self._clock = seconds, clock
+        self.entries, self.seconds = whole("entries", entries, 0, 10**9), seconds
+        self.most_bytes, self._clock = bytes, clock
+        self._held: OrderedDict[Hashable, Keep] = OrderedDict()
         self._version: Hashable = None
-        self.hits = 0
+        self.bytes = self.hits = 0
+
+    def __len__(self) -> int:
+        return len(self._held)
 
     def get(
         self,
@@ -76,10 +52,10 @@ class Responses(_Shelf):
         if version != self._version:
             self.clear(version)
             return None
-        held = self._held.get(key)
-        if held is None:
+        keep = self._held.get(key)
+        if keep is None:
             return None
-        age = self._clock() - held.keep.made
+        age = self._clock() - keep.made
         if not 0 <= age < self.seconds:
             self._drop(key)
             return None
@@ -87,17 +63,28 @@ class Responses(_Shelf):
             return None
         self._held.move_to_end(key)
         self.hits += 1
-        return held.keep, age
+        return keep, age
 
     def put(self, key: Hashable, version: Hashable, keep: Keep) -> None:
         "Keep a response, unless what it depends on has changed since."
-        if version == self._version:
-            self._place(key, keep)
+        if version != self._version:
+            return
+        self._drop(key)
+        if _size(keep) * 16 > self.most_bytes or not self.entries:
+            return
+        self._held[key] = keep
+        self.bytes += _size(keep)
+        while len(self._held) > self.entries or self.bytes > self.most_bytes:
+            self._drop(next(iter(self._held)))
 
     def clear(self, version: Hashable = None) -> None:
         "Drop all; what is put from now on depends on `version`."
         self._held.clear()
         self.bytes, self._version = 0, version
+
+    def _drop(self, key: Hashable) -> None:
+        if (keep := self._held.pop(key, None)) is not None:
+            self.bytes -= _size(keep)
 
 # %% ../../nbs/serving/kept.ipynb #98bc20cd
 def directives(

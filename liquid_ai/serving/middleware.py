@@ -65,8 +65,36 @@ _log = logging.getLogger(__name__)
 _SOON = 0.005  # seconds; what is over by then is noted in one go, which takes a third of the time
 _GONE = 499  # what nginx calls a client that left before its answer
 
+# %% ../../nbs/serving/middleware.ipynb #2917bc3e
+class _Noting:
+    "Requests that are over, noted in one go soon after."
 
-class Logged:
+    def __init__(self, note: Callable[[Call], None]):
+        self.note, self._over = note, []
+
+    def _add(self, call: Call) -> None:
+        self._over.append(call)
+        if len(self._over) == 1:
+            asyncio.get_running_loop().call_later(_SOON, self.tell)
+
+    def tell(self) -> None:
+        "Note the requests that are over."
+        over, self._over = self._over, []
+        for call in over:
+            self.note(call)
+
+    def _until_the_end(self, receive: Receive) -> Receive:
+        "`receive`, by which nothing ends that is not noted."
+
+        async def received() -> Message:
+            message = await receive()
+            self.tell()
+            return message
+
+        return received
+
+# %% ../../nbs/serving/middleware.ipynb #7d0c846b
+class Logged(_Noting):
     "The outermost layer: an id, the time taken, a line in the log, an event for metrics; no error passes."
 
     def __init__(
@@ -77,15 +105,15 @@ class Logged:
         proxies: Proxies = DIRECT,  # whose `X-Forwarded-For` is believed
         headers: Sequence[tuple[bytes, bytes]] = SECURITY_HEADERS,  # of every response
     ):
-        self.app, self.limiter, self.note = app, limiter, note
+        super().__init__(note)
+        self.app, self.limiter = app, limiter
         self.proxies, self.headers = proxies, list(headers)
         self.names = {name for name, _ in headers}
-        self._over: list[Call] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
         if kind == "lifespan":
-            await self.app(scope, _until_the_end(self, receive), send)
+            await self.app(scope, self._until_the_end(receive), send)
             return
         headers = dict(scope["headers"])
         method = scope["method"] if kind == "http" else "WEBSOCKET"
@@ -101,8 +129,8 @@ class Logged:
             elif kind.endswith("response.start"):
                 call.status = message["status"]
                 if call.reading is None:
-                    call.reading = _reading(self.limiter, call)
-                message = {**message, "headers": _headers(self, call, message["headers"])}
+                    call.reading = self._reading(call)
+                message = {**message, "headers": self._headers(call, message["headers"])}
             elif kind == "websocket.accept":
                 call.status = 101
             await send(message)
@@ -116,55 +144,33 @@ class Logged:
             await _failed(call, error, scope, receive, told)
         finally:
             call.status, call.ended = call.status or _GONE, time.perf_counter()
-            self._over.append(call)
-            if len(self._over) == 1:
-                asyncio.get_running_loop().call_later(_SOON, self.tell)
+            self._add(call)
 
-    def tell(self) -> None:
-        "Note the requests that are over."
-        over, self._over = self._over, []
-        for call in over:
-            self.note(call)
+    def _headers(self, call: Call, own: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        "Those of the response, those of every response that it has not, and what is known of the request."
+        rest = self.headers
+        if any(name in self.names for name, _ in own):
+            names = {name for name, _ in own}
+            rest = [header for header in rest if header[0] not in names]
+        return [*own, *call_headers(call), *rest]
 
-# %% ../../nbs/serving/middleware.ipynb #2f792876
-def _until_the_end(layer: Logged, receive: Receive) -> Receive:
-    "`receive`, by which nothing ends that is not noted."
+    def _reading(self, call: Call) -> Reading | None:
+        "Where a client stands that was not counted."
+        if self.limiter.quota.remote:
+            return None
+        return self.limiter.read(client_key(call))
 
-    async def received() -> Message:
-        message = await receive()
-        layer.tell()
-        return message
-
-    return received
-
-
-def _headers(layer: Logged, call: Call, own: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    "Those of the response, those of every response that it has not, and what is known of the request."
-    rest = layer.headers
-    if any(name in layer.names for name, _ in own):
-        names = {name for name, _ in own}
-        rest = [header for header in rest if header[0] not in names]
-    return [*own, *call_headers(call), *rest]
-
-
-def _reading(limiter: Limiter, call: Call) -> Reading | None:
-    "Where a client stands that was not counted."
-    if limiter.quota.remote:
-        return None
-    return limiter.read(client_key(call))
-
-# %% ../../nbs/serving/middleware.ipynb #20e2fed3
+# %% ../../nbs/serving/middleware.ipynb #4df32c0e
 async def _failed(call: Call, error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
     "What no handler has caught: a problem document where nothing was sent yet, and the trace in the log."
     status, detail, headers = outcome(error)
     if call.status == status == 500 and call.error == type(error).__name__:
         return  # Starlette raises again what a handler of errors has answered and logged
     call.error = type(error).__name__
-    if call.status and scope["type"] == "http":
-        error.add_note(f"request {call.id}: half of its answer is out")
-        raise error  # a broken connection is not taken for a whole one; uvicorn breaks it, and logs why
     if status >= 500:
         _log.error("request %s failed", call.id, exc_info=error)
+    if call.status and scope["type"] == "http":
+        raise error  # half an answer is out: a broken connection is not taken for a whole one
     if call.status:
         await send({"type": "websocket.close", "code": 1011, "reason": "the server made a mistake"})
         return

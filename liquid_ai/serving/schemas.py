@@ -274,7 +274,7 @@ def _sentence(s: Sentence) -> dict[str, Any]:
 def _step(step: Step) -> dict[str, Any]:
     return {"kind": step.kind, "text": step.text, "milliseconds": step.milliseconds}
 
-
+# %% ../../nbs/serving/schemas.ipynb #d29ba97b
 def answer_head(
     a: Answer,
     passages: bool = False,  # those that were read, too
