@@ -159,11 +159,8 @@ class Instruments:
     def _histogram(self, name: str, text: str, buckets: Sequence[float], *labels: str) -> Histogram:
         return Histogram(PREFIX + name, text, labels, registry=self.registry, buckets=buckets)
 
-    def gauge(
-        self,
-        value: str,  # a key of `VALUES`
-    ) -> Gauge:
-        "The gauge of a value, made when it is first told: what nobody tells is not shown as zero."
+    def gauge(self, value: str) -> Gauge:
+        "The gauge of a key of `VALUES`, made when it is first told: what nobody tells is not shown as zero."
         with self.lock:
             if value not in self.gauges:
                 name, text, mode = VALUES[value]
