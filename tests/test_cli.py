@@ -20,8 +20,11 @@ from liquid_ai.core import Answer, Citation, LiquidError, Sentence, StreamEvent
 from liquid_ai.pipeline import RAG
 
 HEAVY = {"torch", "transformers", "openvino", "faiss", "sentence_transformers", "numpy", "rich"}
+HEAVY |= {"fastapi", "uvicorn", "mcp", "structlog"}
 COMMANDS = ["ingest", "search", "ask", "chat", "quickstart", "models", "models pull", "doctor"]
 COMMANDS += ["eval ranking", "eval answers", "sweep"]
+COMMANDS += ["keys new", "keys list", "keys revoke", "audit verify", "audit head"]
+SERVERS = ["serve", "mcp"]  # they run until they are told to stop, and print no document
 PROCESS = [sys.executable, "-c", "import sys; from liquid_ai.cli import main; sys.exit(main())"]
 ATTACK = "[bold]bold[/bold] \x1b[2J\x1b]0;owned\x07 \u202egnirts :smile: [link=https://example.org]x[/link]"
 HERON = "The grey heron stands still in shallow water and waits for fish. It nests in trees.\n"
@@ -84,7 +87,7 @@ def run_json(*words, stdin=""):
 
 
 def test_help_loads_nothing_heavy():
-    helps = [[*command.split(), "--help"] for command in ["", *COMMANDS]]
+    helps = [[*command.split(), "--help"] for command in ["", *COMMANDS, *SERVERS]]
     code = f"import sys; from liquid_ai.cli import main; print([main(w) for w in {helps}], *sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     last = done.stdout.splitlines()[-1]
@@ -94,8 +97,9 @@ def test_help_loads_nothing_heavy():
 def test_help_names_every_command_and_option(made):
     code, out, err = run("--help")
     assert (code, err) == (0, "") and "Exit codes: 0 done, 1 failed, 2 wrong use" in out
-    assert all(command.split()[0] in out for command in COMMANDS)
+    assert all(command.split()[0] in out for command in COMMANDS + SERVERS)
     assert all("--json" in run(*command.split(), "--help")[1] for command in COMMANDS)
+    assert all("--store" in run(command, "--help")[1] for command in SERVERS)
 
 
 def test_version():

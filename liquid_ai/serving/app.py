@@ -88,7 +88,7 @@ async def _problem(request: Request, error: Exception) -> Response:
     body, media = error_body(path, status, detail, "", *(x if isinstance(x, str) else None for x in known))
     return Response(body, status, {k.decode(): v.decode() for k, v in headers}, media)
 
-
+# %% ../../nbs/serving/app.ipynb #05130e87
 def _invalid(error: RequestValidationError) -> Response:
     "What does not fit, and where; what was sent is not repeated."
     told = [{"where": ".".join(map(str, e["loc"])), "what": e["msg"]} for e in error.errors()[:20]]
@@ -97,7 +97,7 @@ def _invalid(error: RequestValidationError) -> Response:
     detail = "; ".join(f"{e['where']}: {e['what']}" for e in told[:3])
     return Response(problem(status, detail, errors=told), status, media_type=PROBLEM)
 
-
+# %% ../../nbs/serving/app.ipynb #a0b513d4
 def handlers(service: Service) -> FastAPI:
     "The application inside the layers."
     api = FastAPI(

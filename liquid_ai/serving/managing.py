@@ -40,7 +40,8 @@ from liquid_ai.serving.schemas import (
 from .service import Missing, Service, adapters, choose_adapter
 
 # %% ../../nbs/serving/managing.ipynb #66e362f8
-router = APIRouter(tags=["documents"])
+router = APIRouter()
+_DOCUMENTS = ["documents"]  # under which `/docs` shows them
 T = TypeVar("T")
 _PATIENCE = 10.0  # seconds to wait for another process that writes
 
@@ -126,13 +127,15 @@ def _json(model: Any) -> Response:
 _CHANGES = documented(404, 408, 409, 413, 422)
 
 
-@router.post("/documents", response_model=IngestOut, responses=_CHANGES, summary="Add texts")
+@router.post("/documents", response_model=IngestOut, responses=_CHANGES, tags=_DOCUMENTS, summary="Add texts")
 async def add_documents(call: TheCall, service: TheService, posted: DocumentsRequest) -> Response:
     "Texts to be found and cited from the next question on; one of a known source replaces it."
     return await _ingested(service, call, [(d.source, None, _posted(d)) for d in posted.documents])
 
 
-@router.post("/documents/files", response_model=IngestOut, responses=_CHANGES, summary="Add files")
+@router.post(
+    "/documents/files", response_model=IngestOut, responses=_CHANGES, tags=_DOCUMENTS, summary="Add files"
+)
 async def add_files(
     call: TheCall,
     service: TheService,
@@ -180,7 +183,11 @@ def readable(
 
 
 @router.get(
-    "/documents/{document_id}", response_model=DocumentOut, responses=documented(404, 422), summary="Read"
+    "/documents/{document_id}",
+    response_model=DocumentOut,
+    responses=documented(404, 422),
+    tags=_DOCUMENTS,
+    summary="Read a document",
 )
 async def read_document(document_id: str, call: TheCall, service: TheService) -> Response:
     "A document, whole: where a citation's offsets point into."
@@ -191,7 +198,11 @@ async def read_document(document_id: str, call: TheCall, service: TheService) ->
 
 
 @router.delete(
-    "/documents/{document_id}", status_code=204, responses=documented(404, 409, 422), summary="Remove"
+    "/documents/{document_id}",
+    status_code=204,
+    responses=documented(404, 409, 422),
+    tags=_DOCUMENTS,
+    summary="Remove a document",
 )
 async def remove_document(document_id: str, call: TheCall, service: TheService) -> Response:
     "Take a document out of the store, of kept answers and of feedback."
@@ -211,7 +222,11 @@ async def remove_document(document_id: str, call: TheCall, service: TheService) 
 
 # %% ../../nbs/serving/managing.ipynb #4a5b8fc7
 @router.post(
-    "/sync", response_model=IngestOut, responses=documented(409, 422), summary="Read the folders anew"
+    "/sync",
+    response_model=IngestOut,
+    responses=documented(409, 422),
+    tags=_DOCUMENTS,
+    summary="Read the folders anew",
 )
 async def sync(call: TheCall, service: TheService) -> Response:
     "Take over what has changed in the server's folders."
@@ -266,7 +281,11 @@ async def feedback(call: TheCall, service: TheService, said: FeedbackRequest) ->
 
 
 @router.get(
-    "/adapter", response_model=AdapterOut, responses=documented(), tags=["adapter"], summary="Which one?"
+    "/adapter",
+    response_model=AdapterOut,
+    responses=documented(),
+    tags=["adapter"],
+    summary="Which adapter is worn",
 )
 async def get_adapter(service: TheService) -> AdapterOut:
     "Which adapter the language model wears, and which there are."
@@ -278,7 +297,7 @@ async def get_adapter(service: TheService) -> AdapterOut:
     response_model=AdapterOut,
     responses=documented(404, 408, 413, 422),
     tags=["adapter"],
-    summary="Another one",
+    summary="Wear another adapter",
 )
 async def put_adapter(call: TheCall, service: TheService, wanted: AdapterRequest) -> AdapterOut:
     "Answer with another adapter from the next question on; no request fails meanwhile."

@@ -305,7 +305,7 @@ def answer_json(a: Answer, passages: bool = False) -> bytes:
     similarity = None if c.similarity is None else float(c.similarity)
     return answer_head(a, passages) + tail(c.kind, c.age, similarity, dict(a.timings))
 
-
+# %% ../../nbs/serving/schemas.ipynb #404984ff
 def dumps(value: Any) -> bytes:
     "JSON; what is no Unicode text, such as half a surrogate pair in a question, becomes `?`."
     try:

@@ -121,7 +121,7 @@ class Service:
         "Threads for the event loop: for each place two, and some for searches and look-ups."
         return ThreadPoolExecutor(2 * self.places.turns.places + 8, "liquid_ai-serve", _give_way)
 
-# %% ../../nbs/serving/service.ipynb #bf494c24
+# %% ../../nbs/serving/service.ipynb #524179e6
 def _give_way() -> None:
     "Let the event loop go first: what is begun by this thread, a model's threads too, waits for it."
     if sys.platform == "linux":  # elsewhere a thread has no priority of its own
