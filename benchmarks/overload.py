@@ -137,21 +137,21 @@ def figures(rate: float, seen: Seen, minutes: float) -> dict[str, Figure]:
         return np.percentile(values, 99, axis=axis)
 
     return {
-        "capacity": Figure(value=rate, unit="answers/s", note="two questions at a time"),
-        "asked": Figure(value=len(statuses), note=f"in {minutes} minutes, at twice the capacity"),
-        "answered": Figure(value=int(np.sum(statuses == 200))),
-        "refused with 503": Figure(value=int(np.sum(statuses == 503))),
-        "other statuses": Figure(value=others, target="< 1"),
-        "refusals without Retry-After": Figure(value=seen.without_retry, target="< 1"),
-        "accepted and not answered": Figure(value=seen.incomplete, target="< 1"),
-        "median time of an answer": Figure(value=float(np.median(seen.took)), unit="s"),
-        "memory, highest over median": Figure(
+        "overload, capacity": Figure(value=rate, unit="answers/s", note="two questions at a time"),
+        "overload, asked": Figure(value=len(statuses), note=f"in {minutes} minutes, at twice the capacity"),
+        "overload, answered": Figure(value=int(np.sum(statuses == 200))),
+        "overload, refused with 503": Figure(value=int(np.sum(statuses == 503))),
+        "overload, other statuses": Figure(value=others, target="< 1"),
+        "overload, refusals without Retry-After": Figure(value=seen.without_retry, target="< 1"),
+        "overload, accepted and not answered": Figure(value=seen.incomplete, target="< 1"),
+        "overload, median time of an answer": Figure(value=float(np.median(seen.took)), unit="s"),
+        "overload, memory, highest over median": Figure(
             value=float(memory.max() / usual - 1) * 100, unit="%", target="< 5", note=f"{usual / 1e6:,.0f} MB"
         ),
-        "memory, median over lowest": Figure(
+        "overload, memory, median over lowest": Figure(
             value=float(1 - memory.min() / usual) * 100, unit="%", target="< 5"
         ),
-        "p99 of /status": Figure(
+        "overload, p99 of /status": Figure(
             value=p99,
             unit="ms",
             interval=bootstrap(looks, percentile, 500),

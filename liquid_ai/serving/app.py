@@ -226,8 +226,11 @@ def close(service: Service) -> None:
 _SOON = ((b"retry-after", b"1"),)
 
 
+_WORK = 3_600.0  # seconds that reading documents may take
+
+
 class _Entrance:
-    "So many requests at once, whoever sends them; documents may be larger than questions."
+    "So many requests at once, whoever sends them; documents may be larger, and take longer, than questions."
 
     def __init__(self, small: App, large: App, most: int):
         self.small, self.large, self.most = small, large, most
@@ -243,8 +246,7 @@ class _Entrance:
             return
         self.inside += 1
         try:
-            large = scope["path"].startswith("/documents")
-            await (self.large if large else self.small)(scope, receive, send)
+            await (self.large if call.rule.patient else self.small)(scope, receive, send)
         finally:
             self.inside -= 1
 
@@ -261,9 +263,9 @@ def layered(
     app = Limited(app, rag.limiter, estimate)
     app = Authenticated(app, authenticator, rag.limiter)
     late = o.request_seconds + o.wait_seconds  # the handler itself says so before
-    sizes = o.body_bytes, o.upload_bytes
-    bounded = [Bounds(app, size, late, body_seconds=o.body_seconds) for size in sizes]
-    app = _Entrance(*bounded, o.connections)
+    small = Bounds(app, o.body_bytes, late, body_seconds=o.body_seconds)
+    large = Bounds(app, o.upload_bytes, _WORK, body_seconds=6 * o.body_seconds)
+    app = _Entrance(small, large, o.connections)
     asks = authenticator.open is None
     app = Cors(app, listed(o.origins), authenticated=asks, methods=("GET", "POST", "PUT", "DELETE"))
     app = HostCheck(app, listed(o.hosts) or default_hosts(o.host))

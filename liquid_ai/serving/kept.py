@@ -112,6 +112,7 @@ def tail(
 
 # %% ../../nbs/serving/kept.ipynb #302e922e
 _JSON = (b"content-type", b"application/json")
+_AS_JSON = (b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8")
 
 
 async def _whole(receive: Receive) -> bytes | None:  # None: the client is gone
@@ -157,7 +158,7 @@ class KeptResponses:
         call: Call | None = scope["state"]["call"] if scope["type"] == "http" else None
         if call is not None and call.rule.writes and b"cache-control" in call.headers:
             directives(b",".join(value for name, value in scope["headers"] if name == b"cache-control"), call)
-        if call is None or not call.rule.kept:
+        if call is None or not call.rule.kept or call.headers.get(b"content-type") not in _AS_JSON:
             await self.app(scope, receive, send)
             return
         body = await _whole(receive)

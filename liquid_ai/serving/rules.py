@@ -18,11 +18,11 @@ class Rule:
     counted: bool = True  # against the client's share
     kept: bool = False  # its answer may be given again
     writes: bool = False  # a language model is at work
-    patient: bool = False  # it may take as long as it likes: a stream, or work on files
+    patient: bool = False  # work on files and models, which takes as long as it takes
 
 
 _ASK = Rule("ask", kept=True, writes=True)
-_LIVE = Rule("ask", writes=True, patient=True)
+_LIVE = Rule("ask", writes=True)
 _WATCH = Rule("status", counted=False)
 _CHANGE = Rule("documents", "write", patient=True)
 
@@ -50,8 +50,8 @@ RULES = {
 }
 _BELOW = {("DELETE", "/documents/"): _CHANGE, ("GET", "/documents/"): Rule("documents")}
 _BELOW |= {("GET", "/v1/models/"): Rule("models")}
-_BELOW |= {(method, "/mcp"): Rule("mcp", patient=True) for method in ("GET", "DELETE")}
-_BELOW |= {("POST", "/mcp"): Rule("mcp", writes=True, patient=True)}
+_BELOW |= {(method, "/mcp"): Rule("mcp") for method in ("GET", "DELETE")}
+_BELOW |= {("POST", "/mcp"): Rule("mcp", writes=True)}
 _OTHER = Rule("other")
 KINDS = tuple(dict.fromkeys(rule.kind for rule in (*RULES.values(), *_BELOW.values(), _OTHER)))
 

@@ -93,7 +93,8 @@ def serve(
     RAG.open(options.store, settings, create=False).close()
     kind, at = "https" if options.certificate else "http", options.host
     at = f"[{at}]" if ":" in at else at
-    say(f"serving {options.store} at {kind}://{at}:{options.port}, described at /docs; Ctrl-C stops it")
+    told = "who has a key may ask" if options.keys or options.token_algorithms else "described at /docs"
+    say(f"serving {options.store} at {kind}://{at}:{options.port}, {told}; Ctrl-C stops it")
     if hasattr(signal, "SIGTERM") and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it once more when all is done
     if options.workers == 1:
