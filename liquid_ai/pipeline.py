@@ -9,6 +9,7 @@ __all__ = ['Searched', 'Keeping', 'Answering', 'RAG', 'check_current', 'in_threa
 import asyncio
 import os
 import secrets
+import threading
 from collections.abc import (
     AsyncIterator,
     Callable,
@@ -327,12 +328,19 @@ async def in_thread(
     steps: Iterator,  # a generator whose steps take long
 ) -> AsyncIterator:
     "Take each step in a thread; when the reader leaves or is cancelled, close `steps`."
+    one = threading.Lock()
+
+    def alone(work: Callable[[], Any]) -> Any:
+        with one:
+            return work()
+
     while True:
-        step = asyncio.ensure_future(asyncio.to_thread(next, steps, None))
+        step = asyncio.ensure_future(asyncio.to_thread(alone, lambda: next(steps, None)))
         try:
             event = await asyncio.shield(step)
-        except asyncio.CancelledError:  # the step is still running: close as soon as it is done
-            step.add_done_callback(lambda _: steps.close())
+        except asyncio.CancelledError:
+            # the thread is still at its step, whatever became of the task that waits for it: close after it
+            asyncio.get_running_loop().run_in_executor(None, alone, steps.close)
             raise
         if event is None:
             return

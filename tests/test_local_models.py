@@ -2,6 +2,7 @@
 
 import gc
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -23,7 +24,7 @@ from liquid_ai.core import Device, Generation, InputError, ModelError, Settings
 from liquid_ai.generation.llama_model import LlamaModel
 from liquid_ai.generation.model_folder import random_lfm2
 from liquid_ai.generation.models import load_model, model_fingerprint
-from liquid_ai.generation.openvino_model import OpenVINOModel, cpu_options
+from liquid_ai.generation.openvino_model import OpenVINOModel, cpu_options, writable
 from liquid_ai.generation.packaged import PACKAGED, pull_packaged
 from liquid_ai.generation.streams import Left, my_turn
 from liquid_ai.generation.transformers_model import TransformersModel
@@ -247,6 +248,55 @@ def test_a_damaged_gguf_is_refused(tmp_path):
     (tmp_path / "manifest.json").write_text("{}")
     with pytest.raises(ModelError, match="cannot be loaded by OpenVINO"):
         OpenVINOModel(tmp_path, "bad")
+
+
+READ_ONLY = """
+set -e
+mount --bind "$1" "$2"
+mount -o remount,ro,bind "$2"
+exec "$3" -c "$4" "$2"
+"""
+LOADS = """
+import os, sys, tempfile
+from pathlib import Path
+from liquid_ai.generation.openvino_model import OpenVINOModel, writable
+folder = Path(sys.argv[1])
+assert not os.access(folder / "model.gguf", os.W_OK)
+before = set(os.listdir(tempfile.gettempdir()))
+with writable(folder / "manifest.json") as copy:
+    assert copy.parent != folder and copy.read_bytes() == (folder / "manifest.json").read_bytes()
+model = OpenVINOModel(folder, "packaged")
+print(model.generate([{"role": "user", "content": "Say hello."}], 8).text)
+assert not {n for n in os.listdir(tempfile.gettempdir()) if n.startswith("liquid_ai-")} - before
+"""
+
+
+def test_a_model_on_a_read_only_file_system_is_loaded(packaged, tmp_path):
+    if shutil.which("unshare") is None or subprocess.run(["unshare", "-m", "true"]).returncode:
+        pytest.skip("this user may not mount")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "temporary").mkdir()
+    words = [pull_packaged(), tmp_path / "model", sys.executable, LOADS]
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", READ_ONLY, "sh", *map(str, words)],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"TMPDIR": str(tmp_path / "temporary")},
+    )
+    assert done.returncode == 0, done.stderr[-2_000:]
+    said = packaged.generate([{"role": "user", "content": "Say hello."}], 8).text
+    assert done.stdout.strip() == said.strip()
+
+
+def test_a_file_that_may_be_written_is_read_where_it_is(tmp_path):
+    file = tmp_path / "model.gguf"
+    file.write_bytes(b"GGUF")
+    with writable(file) as source:
+        assert source == file
+    file.chmod(0o444)
+    with writable(file) as source:
+        assert (source == file) == os.access(file, os.W_OK) and source.read_bytes() == b"GGUF"
+    assert file.exists() and source.exists() == (source == file)
 
 
 def settings_of(folder, **changes):

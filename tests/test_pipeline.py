@@ -1,6 +1,8 @@
 """The whole road: documents in, checked answers out, also when things go wrong."""
 
 import asyncio
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
@@ -13,6 +15,7 @@ from liquid_ai.generation.answer import REFUSAL
 from liquid_ai.generation.cite import claims, sentences
 from liquid_ai.indexing.vector_cache import VectorCache
 from liquid_ai.ingestion.quickstart import questions
+from liquid_ai.pipeline import in_thread
 
 PACKAGED = Settings(generator="packaged", answer_cache="none")
 
@@ -207,3 +210,54 @@ def test_a_source_that_comes_twice_is_told(tmp_path):
 def test_a_document_is_made_of_text(wrong):
     with pytest.raises(InputError, match=f"a document's {next(iter(wrong))} is text"):
         Document(**{"id": "x", "text": "y"} | wrong)
+
+
+class Stepping:
+    "A generator whose steps take long, and which notes by whom it was closed."
+
+    def __init__(self):
+        self.begun, self.closed = threading.Event(), []
+
+    def steps(self):
+        try:
+            while True:
+                self.begun.set()
+                time.sleep(0.5)
+                yield 1
+        finally:
+            self.closed.append(threading.current_thread())
+
+
+async def read(steps) -> None:
+    async for _ in in_thread(steps):
+        pass
+
+
+@pytest.mark.parametrize("all_tasks", [True, False], ids=["everything is called off", "the reader is"])
+def test_who_is_called_off_in_a_step_closes_after_it(all_tasks):
+    one, wrong = Stepping(), []
+
+    async def main():
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: wrong.append(context))
+        reader = asyncio.create_task(read(one.steps()))
+        await asyncio.to_thread(one.begun.wait, 5)
+        began = time.monotonic()
+        for task in asyncio.all_tasks() if all_tasks else {reader}:  # as `asyncio.run` does at its end
+            if task is not asyncio.current_task():
+                task.cancel()
+        await asyncio.wait([reader])
+        assert reader.cancelled() and time.monotonic() - began < 0.3  # at once: the step goes on for 0.5 s
+
+    asyncio.run(main())
+    assert not wrong and len(one.closed) == 1 and one.closed != [threading.main_thread()]
+
+
+def test_who_leaves_between_two_steps_closes_too():
+    one = Stepping()
+
+    async def main():
+        async for _ in in_thread(one.steps()):
+            break
+
+    asyncio.run(main())
+    assert len(one.closed) == 1

@@ -66,7 +66,7 @@ class Call:
     alone = False  # a kept answer, or none
     max_age: float | None = None  # seconds
     client = ""  # its address
-    ended = 0.0  # by `time.perf_counter`
+    ended = 0.0  # when all layers were done, after the last byte; by `time.perf_counter`; 0: not yet
     rule: "Rule | None" = None
 
     def __init__(
@@ -81,7 +81,7 @@ class Call:
         self.headers: dict[bytes, bytes] = {}
 
     def milliseconds(self) -> float:
-        "Since the request came in, until it was over."
+        "Since the request came in: until now, or until its last byte was handed over where it is over."
         return ((self.ended or time.perf_counter()) - self.began) * 1e3
 
 

@@ -45,7 +45,7 @@ def rate_headers(
 
 
 def call_headers(call: Call) -> list[tuple[bytes, bytes]]:
-    "What every response says of its request."
+    "What every response says of its request; its time is until the response began, the log's until its end."
     told = [
         (b"x-request-id", call.id.encode()),
         (b"x-response-time", b"%.3fms" % call.milliseconds()),
