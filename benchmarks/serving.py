@@ -41,7 +41,7 @@ VARIANTS = {  # server, whether each question is a new one
     "bare Starlette": ("starlette", False),
     "bare FastAPI": ("fastapi", False),
     "BaseHTTPMiddleware": ("stacked", False),
-    "miss, without guards": ("layers", True),
+    "miss, five layers": ("layers", True),
     "miss": ("whole", True),
     "hit": ("whole", False),
     "hit, crowded": ("crowded", False),
@@ -112,13 +112,13 @@ def figures(taken: dict[str, list[dict[str, float]]]) -> dict[str, Figure]:
         told[f"{share}, {variant}"] = _figure([r[share] for r in taken[variant]], "µs")
     pairs = {
         "p50, added on a miss by id, log, auth, limit, cache": (
-            "miss, without guards",
+            "miss, five layers",
             "bare FastAPI",
             "p50",
             "< 60",
         ),
         "p99, added on a miss by id, log, auth, limit, cache": (
-            "miss, without guards",
+            "miss, five layers",
             "bare FastAPI",
             "p99",
             "< 300",

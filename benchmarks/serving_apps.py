@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from liquid_ai.core import Answer, Document, Settings
 from liquid_ai.pipeline import RAG
-from liquid_ai.serving.app import layered
+from liquid_ai.serving.app import layered, settle
 from liquid_ai.serving.auth import Authenticator, KeyFile, add_key, new_key
 from liquid_ai.serving.call import Keep
 from liquid_ai.serving.kept import KeptResponses
@@ -103,7 +103,8 @@ def stacked(answer: Answer) -> FastAPI:
 def whole(answer: Answer, crowd: int = 0, guards: bool = True) -> App:
     "The stubbed handler behind id, log, metrics, keys, limits, kept responses; bounds and guards, too."
     folder = Path(tempfile.mkdtemp())
-    settings = Settings(limit_requests=1_000_000, limit_seconds=1, cache_entries=2 * CROWD, cache_bytes=10**9)
+    room = {"cache_entries": 2 * crowd, "cache_bytes": 10**9} if crowd else {}
+    settings = Settings(limit_requests=1_000_000, limit_seconds=1, **room)
     rag = RAG.open(folder / "store", settings)
     rag.ingest(Document.of("Herons eat fish and frogs.", "heron"), progress=False)
     options = ServerSettings(log=str(folder / "requests.jsonl"))
@@ -131,6 +132,7 @@ def main(name: str, port: int) -> None:
     made = {"starlette": starlette, "fastapi": lambda a: stub(a, ""), "stacked": stacked, "whole": whole}
     made |= {"crowded": lambda a: whole(a, CROWD), "layers": lambda a: whole(a, guards=False)}
     app = made[name](answer)
+    settle()
     how = {"loop": "uvloop", "http": "httptools", "access_log": False, "log_level": "warning"}
     uvicorn.run(app, port=port, proxy_headers=False, server_header=False, **how)
 
