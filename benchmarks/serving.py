@@ -109,7 +109,7 @@ def figures(taken: dict[str, list[dict[str, float]]]) -> dict[str, Figure]:
     "Medians over rounds, and differences within rounds."
     told = {}
     for variant, share in itertools.product(taken, ("p50", "p99")):
-        told[f"{share}, {variant}"] = _figure([r[share] for r in taken[variant]], "µs")
+        told[f"server, {share}, {variant}"] = _figure([r[share] for r in taken[variant]], "µs")
     pairs = {
         "p50, added on a miss by id, log, auth, limit, cache": (
             "miss, five layers",
@@ -133,9 +133,9 @@ def figures(taken: dict[str, list[dict[str, float]]]) -> dict[str, Figure]:
     }
     for name, (a, b, share, target) in pairs.items():
         apart = [x[share] - y[share] for x, y in zip(taken[a], taken[b], strict=True)]
-        told[name] = _figure(apart, "µs", target)
+        told[f"server, {name}"] = _figure(apart, "µs", target)
     rates = [x["rate"] / y["rate"] for x, y in zip(taken["hit"], taken["bare Starlette"], strict=True)]
-    told["requests/s of a hit, of bare Starlette's"] = _figure(rates, "", ">= 0.4")
+    told["server, requests/s of a hit, of bare Starlette's"] = _figure(rates, "", ">= 0.4")
     return told
 
 

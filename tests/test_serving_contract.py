@@ -96,7 +96,7 @@ def server(tmp_path):
         context.__exit__(None, None, None)
 
 
-@pytest.mark.parametrize("closed", [False, True])
+@pytest.mark.parametrize("closed", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_the_server_does_what_it_documents(server, tmp_path, closed):
     s = server(closed)
     told = check(tmp_path, s, s.who["root"]["Authorization"] if closed else "")

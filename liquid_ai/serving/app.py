@@ -57,7 +57,7 @@ from liquid_ai.serving.problems import (
 )
 from .rules import KINDS, allowed, rule_of
 from .schemas import Problem
-from .service import Service, follow_adapter
+from .service import Service, follow_adapter, watch_drift
 
 # %% ../../nbs/serving/app.ipynb #09932f15
 _log = logging.getLogger(__name__)
@@ -205,6 +205,7 @@ async def _warmed(service: Service) -> None:
         await asyncio.to_thread(lambda: (service.rag.snapshot(), service.rag.encoder, service.rag.model))
         service.reason = ""
         settle()
+        await asyncio.to_thread(watch_drift, service)
     except LiquidError as e:
         service.reason = f"the models cannot be loaded ({type(e).__name__})"
         _log.error("nothing can be answered: %s", e)

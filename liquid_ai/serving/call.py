@@ -17,6 +17,8 @@ from ..core import Event
 from ..generation.quota import Reading
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from liquid_ai.serving.auth import Identity
     from liquid_ai.serving.rules import Rule
 
@@ -54,6 +56,7 @@ class Call:
     cache = ""  # `HIT`, `MISS` or `BYPASS`; empty: this is nothing that is kept
     age = 0.0  # seconds, of a kept answer
     event: Event | None = None  # what metrics are told; None: what can be seen from outside
+    vector: "np.ndarray | None" = None  # (d,), of the question; None: nobody watches for drift
     question = ""
     trace_id = ""
     error = ""  # class of what went wrong

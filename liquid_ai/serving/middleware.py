@@ -172,10 +172,11 @@ async def _failed(call: Call, error: Exception, scope: Scope, receive: Receive, 
     if call.status == status == 500 and call.error == type(error).__name__:
         return  # Starlette raises again what a handler of errors has answered and logged
     call.error = type(error).__name__
+    if call.status and scope["type"] == "http":
+        error.add_note(f"request {call.id}: half of its answer is out")
+        raise error  # a broken connection is not taken for a whole one; uvicorn breaks it, and logs why
     if status >= 500:
         _log.error("request %s failed", call.id, exc_info=error)
-    if call.status and scope["type"] == "http":
-        raise error  # half an answer is out: a broken connection is not taken for a whole one
     if call.status:
         await send({"type": "websocket.close", "code": 1011, "reason": "the server made a mistake"})
         return

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['T', 'word', 'Missing', 'NotKept', 'Service', 'options_of', 'answering', 'told', 'answer', 'ClientGone', 'while_there',
-           'adapters', 'choose_adapter', 'follow_adapter']
+           'adapters', 'choose_adapter', 'follow_adapter', 'watch_drift']
 
 # %% ../../nbs/serving/service.ipynb #76879dea
 import asyncio
@@ -19,6 +19,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+
 from ..agent import Agent
 from ..core import Answer, Event, LiquidError, StreamEvent
 from ..devices import thread_count
@@ -27,6 +29,8 @@ from ..generation.adapters import adapter_print
 from ..generation.cache import replay
 from ..generation.limit import Limiter
 from ..metrics.alerts import Alerts
+from ..metrics.detect import TopicDrift
+from ..metrics.drift import fit_drift
 from ..metrics.monitor import Monitor
 from ..metrics.trace import Tracer, parse_traceparent
 from ..pipeline import RAG, in_thread
@@ -78,6 +82,7 @@ class Service:
     audit: AuditTrail | None = None
     tracer: Tracer | None = None
     alerts: Alerts | None = None
+    drifts: bool = False  # whether the alerts watch what questions are about
     log: RequestLog | None = None
     began: float = field(default_factory=time.time)  # seconds since 1970
     tell: Callable[[], object] = lambda: None  # notes requests that are over, at once
@@ -113,7 +118,7 @@ class Service:
         event = call.event or Event(call.rule.kind, word(call.status), {"total": call.milliseconds()})
         self.monitor.observe(event)
         if self.alerts is not None:
-            self.alerts.observe(event)
+            self.alerts.observe(event, call.vector)
         if self.log is not None:
             self.log.write(call)
 
@@ -208,6 +213,9 @@ async def _noted(service: Service, call: Call, answer: Answer, began: int) -> No
         who = call.identity
         service.feedback.remember(answer, who.label, who.tenant, who.principals)
     fresh = answer.cache.kind == "miss"
+    if fresh and service.alerts is not None and service.drifts:
+        found = await asyncio.to_thread(service.rag.encoder.encode, [answer.question], "query")
+        call.vector = found[0]
     call.event = answer.event()
     call.tokens = answer.usage.prompt_tokens + answer.usage.answer_tokens if fresh else 0
     if call.rule.kept:
@@ -306,3 +314,17 @@ async def follow_adapter(service: Service) -> None:
         name = choice.read_text("utf-8")
         if not name or name in adapters(service):
             await _wear(service, name)
+
+# %% ../../nbs/serving/service.ipynb #ae9a54b7
+_ENOUGH, _SAMPLE = 200, 10_000  # passages
+
+
+def watch_drift(service: Service) -> None:
+    "Let the alerts watch for drift, where there are passages enough to tell topics apart."
+    vectors = service.rag.snapshot().vectors if len(service.rag.snapshot()) >= _ENOUGH else None
+    if service.alerts is None or vectors is None or service.drifts:
+        return
+    chosen = np.random.default_rng(0).permutation(len(vectors))[:_SAMPLE]
+    clusters = fit_drift(np.asarray(vectors[np.sort(chosen)], np.float32))
+    service.alerts.detectors.append(TopicDrift(clusters))
+    service.drifts = True
