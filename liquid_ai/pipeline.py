@@ -286,7 +286,14 @@ def _steps(rag: RAG, asked: _Asked, snapshot: Snapshot) -> Generator[StreamEvent
             wordings=wordings,
         )
     yield StreamEvent("hits", hits=hits)
-    yield from write_answer(asked.question, hits, snapshot, encoder, lambda: rag.model, settings, watch)
+    yield from write_answer(
+        asked.question, hits, snapshot, encoder, lambda: _model(rag, settings), settings, watch
+    )
+
+
+def _model(rag: RAG, settings: Settings) -> LanguageModel:
+    "The model that a question was asked of, though another adapter was chosen meanwhile."
+    return rag.model if rag.settings.adapter == settings.adapter else load_model(settings)
 
 
 def _plan(rag: RAG, asked: _Asked) -> tuple[Key | None, Callable[[], Generator[StreamEvent, None, None]]]:
@@ -315,7 +322,7 @@ async def _aevents(rag: RAG, asked: _Asked) -> AsyncIterator[StreamEvent]:
         async for event in events:
             yield _told(event, asked)
 
-
+# %% ../nbs/pipeline.ipynb #c2363b61
 def _told(event: StreamEvent, asked: _Asked) -> StreamEvent:
     "An answer that another call made, as the answer to this one: in its words, with what it took this time."
     if event.answer is None or asked.made:

@@ -827,3 +827,33 @@ def test_many_at_once_with_anything(world):
     for t in threads:
         t.join()
     assert not failures
+
+
+def test_headers_without_an_end_are_stopped_before_they_fill_the_memory(tmp_path):
+    from liquid_ai.serving import run
+
+    app = served(opened(tmp_path / "endless", Slow()))
+    with running(app, http=run.BoundedHttp) as server:
+        with socket.create_connection(("127.0.0.1", server.port), 10) as s:
+            s.sendall(b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n")
+            sent = 0
+            with suppress(ConnectionError):
+                for n in range(20_000):
+                    s.sendall(b"X-%d: %s\r\n" % (n, b"a" * 1_000))
+                    sent += 1_000
+            assert sent < 10_000_000  # it does not go on taking them
+        assert server.http.get("/health/live").status_code == 200
+
+
+def test_headers_that_come_drop_by_drop_end_the_connection(tmp_path, monkeypatch):
+    from liquid_ai.serving import run
+
+    monkeypatch.setattr(run, "_HEAD_SECONDS", 0.5)
+    app = served(opened(tmp_path / "slow", Slow()))
+    with running(app, http=run.BoundedHttp) as server:
+        for first in (b"", b"GET /health/live HTTP/1.1\r\nHost: 127"):
+            with socket.create_connection(("127.0.0.1", server.port), 10) as s:
+                s.sendall(first)
+                assert s.recv(100) == b""  # closed, and not after the ten seconds of this socket
+        for _ in range(2):
+            assert server.http.get("/health/live").status_code == 200

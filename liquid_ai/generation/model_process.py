@@ -103,13 +103,17 @@ class _Line:
 
     def read(self, out: IO[str]) -> None:
         "Give what comes back to who waits for it."
-        for line in out:
-            told = json.loads(line)
-            if (queue := self.waiting.get(told["id"])) is not None:
-                queue.put(told)
-        self.gone = True
-        for queue in list(self.waiting.values()):
-            queue.put(None)
+        try:
+            for line in out:
+                told = json.loads(line)
+                if (heard := self.waiting.get(told["id"])) is not None:
+                    heard.put(told)
+        except ValueError:  # it died in the middle of a line
+            pass
+        finally:
+            self.gone = True
+            for heard in list(self.waiting.values()):
+                heard.put(None)
 
 
 def _end(line: _Line) -> None:
@@ -192,8 +196,7 @@ class ModelProcess(_Requests):
         settings: Settings,  # which model; as for `load_model`
     ):
         "Start it and wait until the model is loaded. Raises: `ModelError`, `InputError`."
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "encoding": "utf-8"}
-        process = subprocess.Popen([sys.executable, "-c", _START], env=_environment(), **pipes)
+        process = _started()
         self._line, self._numbers = _Line(process), itertools.count()
         self._close = weakref.finalize(self, _end, self._line)  # also where Python ends
         self._line.send(**asdict(settings) | {"model_process": False})
@@ -250,6 +253,12 @@ def _last(stream: Iterator[str | Generation]) -> Generation:
 
 def _plain(messages: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
     return [dict(message) for message in check_messages(messages)]
+
+
+def _started() -> subprocess.Popen:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "encoding": "utf-8"}
+    apart = {"start_new_session": True}  # Ctrl-C is for whoever started it, who may have answers to finish
+    return subprocess.Popen([sys.executable, "-c", _START], env=_environment(), **pipes, **apart)
 
 
 def _environment() -> dict[str, str]:

@@ -206,7 +206,7 @@ async def _warmed(service: Service) -> None:
         service.reason = ""
         settle()
         await asyncio.to_thread(watch_drift, service)
-    except LiquidError as e:
+    except Exception as e:
         service.reason = f"the models cannot be loaded ({type(e).__name__})"
         _log.error("nothing can be answered: %s", e)
 
@@ -217,8 +217,8 @@ async def _chores(service: Service) -> None:
         try:
             await follow_adapter(service)
             await asyncio.to_thread(watching.measure, service)
-        except LiquidError as e:
-            _log.warning("%s", e)
+        except Exception as e:  # one bad second must not be the last
+            _log.warning("%s: %s", type(e).__name__, e)
         await asyncio.sleep(1.0)
 
 

@@ -103,7 +103,7 @@ def error_data(call: Call, error: Exception) -> bytes:  # JSON
     more = {"retry_after": int(wait)} if wait else {}
     return dumps({"status": status, "detail": detail, "request_id": call.id} | more)
 
-
+# %% ../../nbs/serving/asking.ipynb #0d9a5782
 async def _sse(service: Service, call: Call, asked: AskRequest, agent: bool) -> AsyncIterator[bytes]:
     "Raises: what went wrong before the first event, when a status can still tell of it."
     queue: asyncio.Queue[bytes | Exception | None] = asyncio.Queue(64)
@@ -116,7 +116,10 @@ async def _sse(service: Service, call: Call, asked: AskRequest, agent: bool) -> 
                     await queue.put(b"event: %s\ndata: %s\n\n" % (event.kind.encode(), data))
         except Exception as error:
             await queue.put(error)
-        await queue.put(None)
+        finally:  # whatever ended it, nobody waits for more
+            while queue.full():
+                queue.get_nowait()
+            queue.put_nowait(None)
 
     task, begun = asyncio.create_task(fill()), False
     try:

@@ -6,6 +6,7 @@
 __all__ = ['Responses', 'directives', 'tail', 'KeptResponses']
 
 # %% ../../nbs/serving/kept.ipynb #ef7d71e1
+import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -143,6 +144,11 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
     return replay
 
 # %% ../../nbs/serving/kept.ipynb #b4603c18
+def _short(data: bytes) -> bytes:
+    "What stands for `data` in a key: itself, or its hash where it is long, since keys take memory too."
+    return data if len(data) <= 512 else hashlib.blake2b(data, digest_size=32).digest()
+
+
 class KeptResponses:
     "The layer that sends a response again. Pure ASGI."
 
@@ -165,7 +171,7 @@ class KeptResponses:
         if body is None:
             return
         version = self.version()
-        key = (call.path, scope["query_string"], call.identity.principals, body)
+        key = (call.path, _short(scope["query_string"]), call.identity.principals, _short(body))
         found = None if call.no_lookup else self.responses.get(key, version, call.max_age)
         if found is not None:
             await _send_again(call, *found, send)

@@ -286,4 +286,5 @@ class Limited:
             await self.app(scope, receive, send)
         finally:
             if tokens:
-                await self.limiter.asettle(client_key(call), "", tokens - call.tokens)
+                left = call.event is None and call.status in (200, 499)  # before the answer was whole
+                await self.limiter.asettle(client_key(call), "", 0 if left else tokens - call.tokens)

@@ -163,9 +163,12 @@ class _Flow:
             async with aclosing(events):
                 async for event in events:
                     await self._queue.put(event)
-            await self._queue.put(None)
         except Exception as error:
             await self._queue.put(error)
+        finally:  # whatever ended it, nobody waits for more
+            while self._queue.full():
+                self._queue.get_nowait()
+            self._queue.put_nowait(None)
 
     async def next(self) -> StreamEvent | None:  # None: there are no more
         item = await self._queue.get()
