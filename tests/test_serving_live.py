@@ -719,3 +719,32 @@ def test_a_burst_beyond_the_bound_is_refused_and_everybody_else_answered(started
 def test_no_room_for_anybody_is_no_setting():
     with pytest.raises(InputError, match="connections=0"):
         check_options(ServerSettings(connections=0))
+
+
+def test_an_answer_its_header_its_trace_and_its_feedback_have_one_id(tmp_path):
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    from liquid_ai.metrics.trace import Tracer
+
+    exported = InMemorySpanExporter()
+    app = served(opened(tmp_path / "traced", Slow()))
+    service = service_in(app)
+    service.tracer = Tracer(exporters=[exported])
+    parent = "00-" + "ab" * 16 + "-" + "cd" * 8 + "-01"
+    with running(app) as server:
+        first = server.http.post("/ask/simple", json={"question": QUESTION})
+        again = server.http.post("/ask/simple", json={"question": QUESTION})
+        told = first.json()["trace_id"]
+        assert first.headers["x-trace-id"] == told == again.headers["x-trace-id"] == again.json()["trace_id"]
+        assert server.http.post("/feedback", json={"trace_id": told, "rating": "up"}).status_code == 200
+        called = server.http.post(
+            "/ask/simple",
+            json={"question": QUESTION},
+            headers={"traceparent": parent, "Cache-Control": "no-store"},
+        )
+        assert called.headers["x-trace-id"] == "ab" * 16
+        own = {"trace_id": called.json()["trace_id"], "rating": "down"}
+        assert server.http.post("/feedback", json=own).status_code == 200
+        service.tracer.flush()
+    found = {f"{span.context.trace_id:032x}" for span in exported.get_finished_spans()}
+    assert found == {told, "ab" * 16}

@@ -302,7 +302,8 @@ def authenticator_of(options: ServerSettings) -> Authenticator:
 
 def _token_rules(o: ServerSettings) -> TokenRules:
     key = Path(o.token_key).read_text("utf-8") if o.token_key else os.environ["LIQUID_AI_TOKEN_KEY"]
-    return TokenRules(listed(o.token_algorithms), key, o.token_issuer, o.token_audience)
+    who = o.token_issuer, o.token_audience
+    return TokenRules(listed(o.token_algorithms), key.strip(), *who, tenant_required=o.token_tenant_required)
 
 
 def service_of(rag: RAG, options: ServerSettings) -> Service:

@@ -11,9 +11,10 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from ..generation.limit import Limiter
-from ..generation.quota import LimitError, Reading
+from ..generation.quota import LimitDown, LimitError, Reading
 from .addresses import DIRECT, Proxies, client_address, limit_key
 from .auth import Authenticator, AuthError, authorization, require
 from .call import Call, request_id
@@ -142,7 +143,7 @@ class Logged(_Noting):
             elif kind.endswith("response.start"):
                 call.status = message["status"]
                 if call.reading is None:
-                    call.reading = self._reading(call)
+                    call.reading = await self._reading(call)
                 message = {**message, "headers": merged(message["headers"], call, self.headers, self.names)}
             elif kind == "websocket.accept":
                 call.status = 101
@@ -159,11 +160,12 @@ class Logged(_Noting):
             call.status, call.ended = call.status or _GONE, time.perf_counter()
             self._add(call)
 
-    def _reading(self, call: Call) -> Reading | None:
+    async def _reading(self, call: Call) -> Reading | None:
         "Where a client stands that was not counted."
-        if self.limiter.quota.remote:
-            return None
-        return self.limiter.read(client_key(call))
+        if not self.limiter.quota.remote:
+            return self.limiter.read(client_key(call))
+        with suppress(LimitDown):
+            return await self.limiter.aread(client_key(call))
 
 # %% ../../nbs/serving/middleware.ipynb #4df32c0e
 async def _failed(call: Call, error: Exception, scope: Scope, receive: Receive, send: Send) -> None:

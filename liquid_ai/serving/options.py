@@ -30,6 +30,7 @@ class _Access(Configuration):
     token_key: str = ""  # file of the key that tokens are checked with; else LIQUID_AI_TOKEN_KEY
     token_issuer: str = ""
     token_audience: str = ""
+    token_tenant_required: bool = False  # one without a tenant is refused: else it is of the house
     hosts: str = ""  # names that a request may call the server by, comma between; empty: the bind address's
     origins: str = ""  # of web pages that may call, comma between; empty: none but its own
     proxies: str = ""  # whose `X-Forwarded-For` is believed: addresses, networks, `unix`; comma between

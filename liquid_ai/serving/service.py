@@ -199,16 +199,19 @@ async def told(
                 timings = dict(answer.timings) | {"total": call.milliseconds()}
                 if first is not None:
                     timings["first_token"] = first
-                event = replace(event, answer=replace(answer, timings=timings))
-                await _noted(service, call, event.answer, began)
+                event = replace(
+                    event, answer=await _noted(service, call, replace(answer, timings=timings), began)
+                )
             yield event
 
 
-async def _noted(service: Service, call: Call, answer: Answer, began: int) -> None:
+async def _noted(service: Service, call: Call, answer: Answer, began: int) -> Answer:
+    "The answer, under the id by which its trace is found; of a caller's trace, which may hold many, its own."
     call.trace_id = answer.trace_id
     if service.tracer is not None:
         parent = parse_traceparent(call.headers.get(b"traceparent", b"").decode("latin-1"))
         call.trace_id = service.tracer.record(answer, began, parent)
+        answer = answer if parent else replace(answer, trace_id=call.trace_id)
     if service.feedback is not None:
         who = call.identity
         service.feedback.remember(answer, who.label, who.tenant, who.principals)
@@ -222,6 +225,7 @@ async def _noted(service: Service, call: Call, answer: Answer, began: int) -> No
         call.cache, call.age = ("MISS", 0.0) if fresh else ("HIT", answer.cache.age)
         if call.no_store:
             call.cache = "BYPASS"
+    return answer
 
 # %% ../../nbs/serving/service.ipynb #50286d2d
 async def answer(service: Service, call: Call, request: AskRequest, agent: bool = False) -> Answer:
