@@ -136,7 +136,7 @@ class Event:
     "What the running system tells of itself; `metrics` is fed with these and knows nothing else."
 
     kind: str  # `ask`, `search`, `ingest`, `queue`, `index`, …
-    status: str  # `ok`, `abstained`, `refused`, `error`
+    status: str  # `ok`, `abstained`, `refused`, `invalid` (a mistake of who asked), `error`
     timings: Mapping[str, float] = field(default_factory=dict)  # milliseconds by stage
     tokens: Usage = field(default_factory=Usage)  # of a kept answer: what it took to make it
     cache: str = ""  # `miss`, `exact`, `semantic`; empty: none was asked

@@ -19,7 +19,7 @@ from ..core import InputError
 OTHER = "other"  # what every value outside a closed set is called
 KINDS = ("ask", "stream", "agent", "search", "ingest", "sync", "forget", "feedback")
 KINDS += ("document", "chat", "embed", "tool", "health", "status", "metrics", "limit", "auth", OTHER)
-STATUSES = ("ok", "abstained", "refused", "error", OTHER)
+STATUSES = ("ok", "abstained", "refused", "invalid", "error", OTHER)  # invalid: a mistake of who asked
 STAGES = ("load", "search", "retrieve", "rerank", "evidence", "prompt", "generate", "check", "verify")
 STAGES += ("plan", "read", "decide", "auth", "limit", "cache", "queue", "encode", OTHER)
 CACHE = ("exact", "semantic", "miss", OTHER)

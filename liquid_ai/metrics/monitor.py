@@ -229,7 +229,7 @@ def _reference(monitor: Monitor) -> dict[str, Any]:
     samples, times = _samples(_families(monitor)), monitor.window.read()
     kinds, ends = (_by(samples, "requests_total", label) for label in ("kind", "status"))
     used, saved = (_by(samples, name, "direction") for name in ("tokens_total", "cache_saved_tokens_total"))
-    total, errors = int(sum(kinds.values())), int(ends.get("error", 0))
+    total, errors = int(sum(kinds.values())), int(ends.get("error", 0) + ends.get("invalid", 0))
     hits, misses = _cached(samples)
     p50, p95, p99 = np.quantile(times, [0.5, 0.95, 0.99]).tolist() if len(times) else (0.0, 0.0, 0.0)
     return {

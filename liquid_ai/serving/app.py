@@ -317,11 +317,11 @@ def service_of(rag: RAG, options: ServerSettings) -> Service:
         rag,
         o,
         Monitor(o.price_in, o.price_out, o.currency, kinds=KINDS),
-        FeedbackStore(said) if said else None,
-        audit,
-        Tracer(o.trace_mlflow, o.trace_otlp, o.trace_share, o.trace_content) if traced else None,
-        _alerts(o) if o.alerts or o.alert_webhook else None,
-        log,
+        feedback=FeedbackStore(said) if said else None,
+        audit=audit,
+        tracer=Tracer(o.trace_mlflow, o.trace_otlp, o.trace_share, o.trace_content) if traced else None,
+        alerts=_alerts(o) if o.alerts or o.alert_webhook else None,
+        log=log,
     )
 
 

@@ -33,7 +33,7 @@ from liquid_ai.serving.schemas import (
     dumps,
     passage,
 )
-from .service import ClientGone, NotKept, Service, answer, told, while_there
+from .service import ClientGone, NotKept, Service, answer, told, while_there, word
 
 # %% ../../nbs/serving/asking.ipynb #019d79da
 router = APIRouter(tags=["answers"])
@@ -98,7 +98,7 @@ def error_data(call: Call, error: Exception) -> bytes:  # JSON
     call.error = type(error).__name__
     if status >= 500 and not isinstance(error, LimitError | TimeoutError | NotKept):
         _log.warning("request %s: %s", call.id, error, exc_info=error if status == 500 else None)
-    call.event = Event(call.rule.kind, "refused" if status in (429, 503) else "error")
+    call.event = Event(call.rule.kind, word(status))
     wait = dict(headers).get(b"retry-after")
     more = {"retry_after": int(wait)} if wait else {}
     return dumps({"status": status, "detail": detail, "request_id": call.id} | more)
@@ -175,6 +175,7 @@ async def _from(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes
             yield item
 
 # %% ../../nbs/serving/asking.ipynb #59400f9f
+_IDLE = 600.0  # seconds
 _CLOSED = object()  # what the reader puts when nothing comes any more
 
 
@@ -186,12 +187,20 @@ async def converse(socket: WebSocket) -> None:
     inbox: asyncio.Queue = asyncio.Queue(8)
     reader, following = asyncio.create_task(_read(socket, inbox)), None
     try:
-        while (text := await inbox.get() if following is None else following) is not _CLOSED:
+        while (text := await _next(inbox) if following is None else following) is not _CLOSED:
             work = asyncio.create_task(_respond(socket, service, call, text))
             following = await _meanwhile(work, inbox)
     finally:
         reader.cancel()
         await asyncio.gather(reader, return_exceptions=True)
+
+
+async def _next(inbox: asyncio.Queue) -> Any:
+    "The next message; who says nothing for long is not waited for."
+    try:
+        return await asyncio.wait_for(inbox.get(), _IDLE)
+    except TimeoutError:
+        return _CLOSED
 
 
 async def _read(socket: WebSocket, inbox: asyncio.Queue) -> None:

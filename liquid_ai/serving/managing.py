@@ -8,6 +8,7 @@ __all__ = ['router', 'T', 'changing', 'recorded', 'add_documents', 'add_files', 
 
 # %% ../../nbs/serving/managing.ipynb #ad740354
 import asyncio
+import logging
 import os
 import tempfile
 import time
@@ -22,6 +23,7 @@ from starlette.responses import Response
 from ..core import Document, InputError, StoreError, digest
 from ..evaluation.feedback import FeedbackError
 from ..ingestion.load import FileRow, IngestReport, load_file
+from .audit import AuditError
 from .auth import AuthError, Identity, may_change, may_read, owned_access, told_access
 from .call import Call
 from .options import listed
@@ -40,6 +42,7 @@ from liquid_ai.serving.schemas import (
 from .service import Missing, Service, adapters, choose_adapter
 
 # %% ../../nbs/serving/managing.ipynb #66e362f8
+_log = logging.getLogger(__name__)
 router = APIRouter()
 _DOCUMENTS = ["documents"]  # under which `/docs` shows them
 T = TypeVar("T")
@@ -73,7 +76,10 @@ async def recorded(service: Service, call: Call, action: str, object: str, outco
     "Write a change into the audit trail, where there is one."
     if service.audit is not None:
         who = {"actor": call.identity.label or call.client, "request_id": call.id}
-        await asyncio.to_thread(service.audit.append, action, object, outcome, **who)
+        try:
+            await asyncio.to_thread(service.audit.append, action, object, outcome, **who)
+        except AuditError as e:  # what was done is done, and its answer must say so
+            _log.error("request %s: %s %s (%s) is in no audit trail: %s", call.id, action, object, outcome, e)
 
 # %% ../../nbs/serving/managing.ipynb #f531e172
 def _owned(
@@ -216,7 +222,11 @@ async def remove_document(document_id: str, call: TheCall, service: TheService) 
         if service.feedback is not None:
             service.feedback.forget(document_id)
 
-    await changing(service, work)
+    try:
+        await changing(service, work)
+    except AuthError:
+        await recorded(service, call, "remove document", document_id, "refused")
+        raise
     await recorded(service, call, "remove document", document_id)
     return Response(status_code=204)
 

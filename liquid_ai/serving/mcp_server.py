@@ -43,7 +43,7 @@ from .middleware import client_key
 from .options import ServerSettings
 from .problems import Message, Receive, Scope, Send, outcome, refuse
 from .rules import rule_of
-from .service import Service
+from .service import Service, word
 
 # %% ../../nbs/serving/mcp_server.ipynb #35103e74
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def failed(call: Call, error: Exception) -> CallToolResult:
     "An error as what the tool has to say."
     status, detail, _ = outcome(error)
     call.error = type(error).__name__
-    call.event = Event(call.rule.kind, "refused" if status in (429, 503) else "error")
+    call.event = Event(call.rule.kind, word(status))
     if status >= 500 and not isinstance(error, TimeoutError) and not hasattr(error, "retry_after"):
         _log.warning(
             "request %s: %s", call.id, error, exc_info=None if isinstance(error, LiquidError) else error

@@ -25,7 +25,7 @@ from .openai_schemas import ApiError, ChatCompletion, ChatRequest, OpenAIRoute, 
 from .problems import OPENAI, error_body, outcome
 from .routing import TheCall, TheService
 from .schemas import AskRequest, dumps
-from .service import ClientGone, Service, told, while_there
+from .service import ClientGone, Service, told, while_there, word
 
 # %% ../../nbs/serving/openai_api.ipynb #7c01e316
 router = APIRouter(prefix=OPENAI.rstrip("/"), tags=["openai"], route_class=OpenAIRoute)
@@ -230,7 +230,7 @@ def _broken(call: Call, error: Exception) -> bytes:
     "What a stream that has begun tells of what went wrong."
     status, detail, _ = outcome(error)
     call.error = type(error).__name__
-    call.event = Event(call.rule.kind, "refused" if status in (429, 503) else "error")
+    call.event = Event(call.rule.kind, word(status))
     return b"data: %s\n\n" % error_body(call.path, status, detail)[0]
 
 # %% ../../nbs/serving/openai_api.ipynb #57908fb9

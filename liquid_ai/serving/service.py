@@ -53,7 +53,7 @@ def word(
     "How a request ended, as metrics call it."
     if status in (429, 503):
         return "refused"
-    return "ok" if status < 400 else "error"
+    return "ok" if status < 400 else "invalid" if status < 500 else "error"
 
 
 class Missing(LiquidError):

@@ -7,6 +7,7 @@ __all__ = ['router', 'HealthOut', 'ReadyOut', 'gpus', 'store_facts', 'health', '
            'statistics', 'stats', 'metrics', 'measure']
 
 # %% ../../nbs/serving/watching.ipynb #01fe4a58
+import asyncio
 import os
 import sys
 import time
@@ -84,7 +85,7 @@ def _health(service: Service) -> dict[str, Any]:
 @router.get("/health", response_model=HealthOut, responses=documented(), summary="How it is")
 async def health(service: TheService) -> Response:
     "Machine, store and model, at a glance."
-    return Response(dumps(_health(service)), media_type="application/json")
+    return Response(dumps(await asyncio.to_thread(_health, service)), media_type="application/json")
 
 
 @router.get("/health/live", response_model=ReadyOut, responses=documented(), summary="Does it live?")
@@ -145,7 +146,6 @@ async def status(service: TheService) -> Response:
 # %% ../../nbs/serving/watching.ipynb #a80be201
 def statistics(service: Service) -> dict[str, Any]:
     "The reference system's figures, and what the caches did."
-    service.tell()
     told = service.monitor.reference()
     if service.rag.cache is not None:
         told["answer_cache"] = asdict(service.rag.cache.stats())
@@ -163,7 +163,8 @@ def statistics(service: Service) -> dict[str, Any]:
 @router.get("/stats", response_model=dict[str, Any], responses=documented(), summary="What it has done")
 async def stats(service: TheService) -> Response:
     "Totals, error rate, response times over the last thousand, cache."
-    return Response(dumps(statistics(service)), media_type="application/json")
+    service.tell()
+    return Response(dumps(await asyncio.to_thread(statistics, service)), media_type="application/json")
 
 # %% ../../nbs/serving/watching.ipynb #dc6dd43d
 _FIGURES = {"type": "object", "additionalProperties": True, "title": "the figures of /stats"}
@@ -191,16 +192,18 @@ def _share(
 )
 async def metrics(request: Request, service: TheService) -> Response:
     "Prometheus' text; where `Accept` wants `application/json` more, the figures of `/stats`."
-    measure(service)
+    service.tell()
+    await asyncio.to_thread(measure, service)
     accept, vary = request.headers.get("accept", ""), {"vary": "Accept"}
     if _share(accept, "application/json") > _share(accept, "text/plain"):
-        return Response(dumps(statistics(service)), headers=vary, media_type="application/json")
-    return Response(service.monitor.text(), headers=vary, media_type=CONTENT_TYPE)
+        found = await asyncio.to_thread(statistics, service)
+        return Response(dumps(found), headers=vary, media_type="application/json")
+    text = await asyncio.to_thread(service.monitor.text)
+    return Response(text, headers=vary, media_type=CONTENT_TYPE)
 
 # %% ../../nbs/serving/watching.ipynb #1ce4a873
 def measure(service: Service) -> None:
     "Tell metrics what gauges show."
-    service.tell()
     turns, counts = service.places.turns, store_facts(service)
     values = {
         "queue_waiting": turns.waiting,
