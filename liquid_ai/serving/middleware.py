@@ -288,5 +288,6 @@ class Limited:
             await self.app(scope, receive, send)
         finally:
             if tokens:
-                left = call.event is None and call.status in (200, 499)  # before the answer was whole
+                asked = call.rule.kind == "ask" and call.event is None
+                left = asked and call.status in (200, 499)  # before the answer was whole
                 await self.limiter.asettle(client_key(call), "", 0 if left else tokens - call.tokens)
