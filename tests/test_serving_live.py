@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -21,6 +22,7 @@ from liquid_ai.core import InputError, ModelError
 from liquid_ai.serving.app import authenticator_of, handlers, layered, service_of
 from liquid_ai.serving.auth import revoke_key
 from liquid_ai.serving.options import ServerSettings, check_options
+from liquid_ai.serving.service import follow_adapter
 
 LONG = {"seconds": 0.05, "words": 200}  # 10 s, where nobody stops it
 QUESTIONS = [f"What do grey herons eat on day {n}?" for n in range(200)]
@@ -748,3 +750,12 @@ def test_an_answer_its_header_its_trace_and_its_feedback_have_one_id(tmp_path):
         service.tracer.flush()
     found = {f"{span.context.trace_id:032x}" for span in exported.get_finished_spans()}
     assert found == {told, "ab" * 16}
+
+
+def test_a_choice_left_behind_does_not_take_the_adapter_off_that_the_settings_name(tmp_path):
+    rag = opened(tmp_path / "store", Slow())
+    rag.settings = replace(rag.settings, adapter="/adapters/one")
+    (rag.store.folder / "adapter.txt").write_text("")
+    service = service_in(served(rag))
+    asyncio.run(follow_adapter(service))
+    assert rag.settings.adapter == "/adapters/one" and service.epoch == 0

@@ -213,7 +213,8 @@ def test_traceparent(header, read):
 
 @given(st.binary(max_size=80) | st.text(max_size=80))
 def test_any_header_is_read_or_not(header):
-    parse_traceparent(header)
+    found = parse_traceparent(header)
+    assert found is None or (len(bytes.fromhex(found.trace_id)), len(bytes.fromhex(found.span_id))) == (16, 8)
 
 
 @settings(deadline=None)

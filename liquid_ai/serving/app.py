@@ -233,8 +233,6 @@ def close(service: Service) -> None:
 
 # %% ../../nbs/serving/app.ipynb #98a195b9
 _SOON = ((b"retry-after", b"1"),)
-
-
 _WORK = 3_600.0  # seconds that reading documents may take
 
 

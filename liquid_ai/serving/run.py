@@ -44,9 +44,12 @@ _SWITCH = 0.0005  # seconds after which a thread lets another have Python; the e
 
 def worker() -> App:
     "The server of this process, from its environment. Raises: `InputError`, `StoreError`."
-    options = ServerSettings.load()
+    return _served(ServerSettings.load(), Settings.load())
+
+
+def _served(options: ServerSettings, settings: Settings) -> App:
     sys.setswitchinterval(_SWITCH)
-    settings = replace(Settings.load(), model_process=options.model_process)
+    settings = replace(settings, model_process=options.model_process)
     service = service_of(RAG.open(options.store, settings, create=False), options)
     if service.log is not None:
         configure_logging(service.log)
@@ -151,7 +154,9 @@ def serve(
     settings = Settings.load() if settings is None else settings
     check_options(options)
     authenticator_of(options)
-    RAG.open(options.store, settings, create=False).close()
+    if options.workers > 1:  # each worker opens the store for itself: whether it can is found out here
+        RAG.open(options.store, settings, create=False).close()
+    app = "liquid_ai.serving.run:worker_process" if options.workers > 1 else _served(options, settings)
     kind, at = "https" if options.certificate else "http", options.host
     at = f"[{at}]" if ":" in at else at
     told = "who has a key may ask" if options.keys or options.token_algorithms else "described at /docs"
@@ -159,8 +164,7 @@ def serve(
     if hasattr(signal, "SIGTERM") and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it once more when all is done
     if options.workers == 1:
-        os.environ |= to_environment(options) | to_environment(settings)
-        uvicorn.Server(_config(options, worker())).run()
+        uvicorn.Server(_config(options, app)).run()
         return
     if settings.limit_storage == "memory":
         say(
@@ -170,5 +174,5 @@ def serve(
     with tempfile.TemporaryDirectory(prefix="liquid_ai-metrics-") as folder:
         prepare_workers(Path(folder) / "metrics")
         os.environ |= to_environment(options) | to_environment(settings)
-        config = _config(options, "liquid_ai.serving.run:worker_process")
+        config = _config(options, app)
         Workers(config, [config.bind_socket()]).run()

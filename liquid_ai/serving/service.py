@@ -312,7 +312,9 @@ async def _wear(service: Service, name: str) -> None:
 
 
 async def follow_adapter(service: Service) -> None:
-    "Take over a choice that another worker has written down."
+    "Take over a choice that another worker has written down, where adapters may be chosen at all."
+    if not service.options.adapters:
+        return
     choice = service.rag.store.folder / _CHOICE
     with suppress(OSError):
         name = choice.read_text("utf-8")
