@@ -27,7 +27,7 @@ def small_rag(folder, **settings) -> RAG:
 @contextmanager
 def running(app) -> Iterator[str]:  # its address
     "An ASGI application behind uvicorn."
-    config = uvicorn.Config(app, port=0, log_level="critical", timeout_graceful_shutdown=5)
+    config = uvicorn.Config(app, port=0, log_config=None, timeout_graceful_shutdown=5)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

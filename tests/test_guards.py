@@ -619,7 +619,7 @@ def port():
     "A server on loopback with all guards."
     app = HostCheck(Cors(Bounds(framework(), body_bytes=1000, body_seconds=0.3, seconds=1)))
     config = uvicorn.Config(
-        app, port=0, log_level="critical", http="httptools", ws="websockets-sansio", lifespan="off"
+        app, port=0, log_config=None, http="httptools", ws="websockets-sansio", lifespan="off"
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
