@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core import Device, InputError, ModelError, digest, file_sha256
+from ..generation.adapters import import_bitsandbytes
 from ..generation.model_folder import check_model_folder
 from ..generation.packaged import PACKAGED, packaged_torch_folder
 from ..indexing.assets import find_model, quiet_transformers
@@ -65,6 +66,8 @@ def window(
 def _adapted(model: Any, options: TrainOptions) -> tuple[Any, str, Mapping[str, int]]:
     "The model with an adapter, what it is on in words, and the layers by kind. Raises: `InputError`."
     import torch
+
+    import_bitsandbytes()  # before PEFT does, which lets it look for files elsewhere
     from peft import LoraConfig, get_peft_model
 
     targets = find_targets(model, options.targets)
@@ -119,7 +122,9 @@ def examine(
     "Choose how samples are laid out. Raises: `ModelError` where their loss cannot be computed."
     few = sorted(samples, key=len)[:_FEW]
     learner.model.eval()
-    if not same_losses(learner.model, moved(padded(few, learner.pad), learner.device)):
+    with quiet_transformers():  # it tells of missing kernels once, in the first step
+        same = same_losses(learner.model, moved(padded(few, learner.pad), learner.device))
+    if not same:
         raise ModelError(
             f"{type(learner.model).__name__} changes its logits after the head over the vocabulary, "
             "so its loss cannot be computed at the learnt places alone: train another model"
