@@ -15,6 +15,7 @@ import torch
 from conftest import ROOT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from liquid_ai.core import Device, InputError, ModelError, pick_device
 from liquid_ai.generation.model_folder import random_lfm2
@@ -285,8 +286,19 @@ def test_checkpoints_of_another_run_are_not_taken_up(folder, tmp_path):
     assert len(finetune(samples_of(8), folder, output, options, progress=False).history) == 4
 
 
+@pytest.fixture(scope="module")
+def llama(tokenizer, tmp_path_factory):
+    "A tiny model without convolutions, whose library fails for good when it gets no memory once."
+    folder = tmp_path_factory.mktemp("llama")
+    sizes = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4}
+    config = LlamaConfig(vocab_size=len(tokenizer), eos_token_id=4, max_position_embeddings=8_192, **sizes)
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="bounds of a process's memory")
-def test_memory_that_runs_out_is_halved_and_what_is_learnt_stays_the_same(folder, tmp_path):
+def test_memory_that_runs_out_is_halved_and_what_is_learnt_stays_the_same(llama):
     code = """
     import resource, sys
     sys.path.insert(0, {tests!r})
@@ -294,16 +306,16 @@ def test_memory_that_runs_out_is_halved_and_what_is_learnt_stays_the_same(folder
     torch.set_num_threads(1)
     options = TrainOptions(device="cpu", rank=4, micro_tokens=65_536, packing="off")
     learner = make_learner(Path({folder!r}), options, CPU, 0)[0]
-    found = preflight(samples_of(400), load_tokenizer(Path({folder!r})), [4], 8_192).samples
+    found = preflight(samples_of(200), load_tokenizer(Path({folder!r})), [4], 8_192).samples
     learn(learner, found, range(2), 1, 1e-3)  # all that is loaded once is loaded
     held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (held + {room}, -1))
-    step, told = learn(learner, found, range(400), 2, 1e-3)
+    step, told = learn(learner, found, range(200), 2, 1e-3)
     print(json.dumps([step.loss, learner.budget, told]))
     """
     made = {}
-    for room in (8 << 30, 160 << 20):
-        text = textwrap.dedent(code).format(tests=str(ROOT / "tests"), folder=str(folder), room=room)
+    for room in (8 << 30, 250 << 20):
+        text = textwrap.dedent(code).format(tests=str(ROOT / "tests"), folder=str(llama), room=room)
         made[room] = json.loads(finished(python(text)).splitlines()[-1])
     (loss, budget, told), (starved, smaller, said) = made.values()
     assert (budget, told) == (65_536, []) and smaller < budget and "memory ran out" in said[0]
