@@ -77,7 +77,10 @@ _THINGS = r"(?:an?|the|one|two|three|four|five|six|seven|eight|nine|ten|any|eith
 _SAYS = {
     "use": (rf"(?P<v>is|are){_ADVERB}\s+used\s+(?P<a>(?:to|for)\s.+)", "What {v} {s} used for?"),
     "time": (rf"(?P<v>is|are){_ADVERB}\s+(?P<p>{_DONE})\s+(?P<a>{_TIMES}\s.+)", "When {v} {s} {p}?"),
-    "purpose": (r"(?P<v>can|may)\s+(?:also\s+)?be\s+used\s+(?P<a>(?:to|for)\s.+)", "What {v} {s} be used for?"),
+    "purpose": (
+        r"(?P<v>can|may)\s+(?:also\s+)?be\s+used\s+(?P<a>(?:to|for)\s.+)",
+        "What {v} {s} be used for?",
+    ),
     "name": (
         r'(?P<v>is|are)\s+(?:called|known\s+as|named)\s+(?P<a>(?:an?\s+|the\s+)?["*“]\w.+)',
         "What {v} {s} called?",
@@ -98,7 +101,9 @@ _PATTERNS = {
     maker: (re.compile(rf"(?:(?:{_LEADS}),?\s+)?(?P<s>\S.{{1,80}}?)\s+{pattern}", re.S), question)
     for maker, (pattern, question) in _SAYS.items()
 }
-_ADDED = re.compile(r";\s|\s\((?:see|as|in|which|such|for)\b|\s+[—–]\s|:\s|,\s+(?:but|although|though|which|see)\s")
+_ADDED = re.compile(
+    r";\s|\s\((?:see|as|in|which|such|for)\b|\s+[—–]\s|:\s|,\s+(?:but|although|though|which|see)\s"
+)
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
@@ -142,7 +147,11 @@ def _said(chunk: Chunk, start: int, end: int, about: str) -> Iterator[Pair]:
 _SIGNATURE = re.compile(r"^(?:class |async |abstract |static )*(?P<n>[A-Za-z_][\w.]*)\([^\n]*\)$", re.M)
 _BELOW = (
     (r"Returns?\s+(?P<a>(?!to\b|if\b).+)", "What does {s} return?", "return"),
-    (r"(?:This\s+method\s+is\s+)?[Cc]alled\s+(?P<a>(?:when|before|after|if)\s.+)", "When is {s} called?", "call"),
+    (
+        r"(?:This\s+method\s+is\s+)?[Cc]alled\s+(?P<a>(?:when|before|after|if)\s.+)",
+        "When is {s} called?",
+        "call",
+    ),
     (r"[Cc]alled\s+(?P<a>to\s.+)", "What is {s} called for?", "call"),
     (r"(?:Added|New)\s+in\s+version\s+(?P<a>\d[\d.]*\d).*", "In which version was {s} added?", "version"),
     (
@@ -185,7 +194,8 @@ def _faults(chunk: Chunk, start: int, end: int) -> Iterator[Pair]:
 
 # %% ../../nbs/training/pairs.ipynb #e01ab90b
 _FOLLOWING = re.compile(
-    r"The\s+following\s+(?P<n>[^:.,;]{3,60}?)\s+(?P<r>(?:are|have|may|can|must|support|do)\b[^:.;]{0,60}):", re.S
+    r"The\s+following\s+(?P<n>[^:.,;]{3,60}?)\s+(?P<r>(?:are|have|may|can|must|support|do)\b[^:.;]{0,60}):",
+    re.S,
 )
 
 

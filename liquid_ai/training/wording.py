@@ -38,7 +38,8 @@ version added deprecated"""
 _GENERIC = frozenset(_NOTHING.split())
 _DEFINES = re.compile(r"what (?:is an?|are) (?!the\b)", re.I)
 _DEFINITE = re.compile(
-    r"what (?:is|are|was|were|do|does|must|can|may) the (.+?)(?: (?:be|be used for|used for|called|\w+))?\?$", re.I
+    r"what (?:is|are|was|were|do|does|must|can|may) the (.+?)(?: (?:be|be used for|used for|called|\w+))?\?$",
+    re.I,
 )
 _ASKS = re.compile(
     r"(?:(?:in|on|at|by|for|from|to|with|since|under|of|until|during|about)\s+)?"
@@ -90,7 +91,9 @@ def _copied(question: str, source: str, least: int) -> bool:
 def gives_away(question: str, answer: str, words: Words) -> bool:
     "Whether a question holds its answer."
     said = set(lemmas(answer, words))
-    return fold(answer).lower() in fold(question).lower() or (bool(said) and said <= set(lemmas(question, words)))
+    return fold(answer).lower() in fold(question).lower() or (
+        bool(said) and said <= set(lemmas(question, words))
+    )
 
 # %% ../../nbs/training/wording.ipynb #88c343ef
 _ELSEWHERE = re.compile(
@@ -143,7 +146,9 @@ def wording_fault(
 
 def _open(text: str) -> bool:
     "Whether a bracket or quote stays open."
-    return any(text.count(a) != text.count(b) for a, b in ("()", "[]", "{}", "“”")) or text.count('"') % 2 == 1
+    return (
+        any(text.count(a) != text.count(b) for a, b in ("()", "[]", "{}", "“”")) or text.count('"') % 2 == 1
+    )
 
 
 _WANTS = re.compile(
