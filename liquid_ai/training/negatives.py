@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['hard_negatives', 'unknown_nouns', 'swapped', 'unanswerable']
 
-# %% ../../nbs/training/negatives.ipynb #589deae3
+# %% ../../nbs/training/negatives.ipynb #9f2236b9
 import functools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from ..core import Encoder, Hits, digest
-from ..generation.lexicon import known_words
+from ..generation.lexicon import known_words, used
 from ..generation.sentences import fold
 from ..generation.support import find_evidence, stated, support
 from ..indexing.sparse import BM25Index
@@ -20,7 +20,7 @@ from .pairs import Pair
 from .splits import shingles
 from .verify import remembered
 
-# %% ../../nbs/training/negatives.ipynb #10735a5c
+# %% ../../nbs/training/negatives.ipynb #82404821
 _COPY = 0.3  # of its shingles that the right passage has too
 _SUPPORTED = 0.5  # from here on a passage may well answer
 
@@ -50,7 +50,7 @@ def hard_negatives(
             break
     return Hits(found)
 
-# %% ../../nbs/training/negatives.ipynb #8d0f5e1a
+# %% ../../nbs/training/negatives.ipynb #2b4c5241
 _MET = 4  # times that a noun was met in tagged text: known to people, not rare
 
 
@@ -70,22 +70,31 @@ def unknown_nouns(
 
 
 _TOKEN = re.compile(r"[A-Za-z_][A-Za-z_0-9]*")
-_KEPT = frozenset(
-    (
-        "what",
-        "which",
-        "who",
-        "when",
-        "where",
-        "why",
-        "how",
-        "version",
-        "exception",
-        "raised",
-        "called",
-        "used",
-    )
-)
+_NAMED = re.compile(r'"([^"]*)"|`([^`]*)`')
+_VERB_LAST = re.compile(r"\b(?:do|does|did)\b.*?(\w+)\?$")
+
+
+def _is_noun(word: str) -> bool:
+    "Whether a word is mostly a noun, or one that no lexicon knows: a technical term."
+    for form in (word.lower(), word.lower().removesuffix("s"), word.lower().removesuffix("es")):
+        if used(form):
+            return used(form, "n") > used(form, "var")
+    return True
+
+
+def _place(question: str, index: BM25Index) -> re.Match | None:
+    "What a question is about: the rarest noun, of the names in quotes where there are any."
+    verb = _VERB_LAST.search(question)
+    ends = verb.start(1) if verb else len(question)
+    spans = [m.span() for m in _NAMED.finditer(question)]
+
+    def rare(m: re.Match) -> float:
+        known = index.postings.vocabulary
+        return max((index.rarity(s) for s in index.words(m[0]) if s in known), default=0.0)
+
+    found = [m for m in _TOKEN.finditer(question, 0, ends) if m.start() and len(m[0]) > 1 and rare(m) > 1.0]
+    named = [m for m in found if any(a <= m.start() < b for a, b in spans)]
+    return max(named or [m for m in found if _is_noun(m[0])], key=rare, default=None)
 
 
 def swapped(
@@ -95,16 +104,12 @@ def swapped(
     seed: str = "",
 ) -> Pair | None:  # None: the question has nothing that could be swapped
     "The same question about something that the corpus does not know."
-    places = [m for m in _TOKEN.finditer(pair.question) if len(m[0]) > 2 and m[0].lower() not in _KEPT]
-
-    def rare(m: re.Match) -> float:
-        stems = index.words(m[0])
-        return max((index.rarity(s) for s in stems if s in index.postings.vocabulary), default=0.0)
-
-    if not places or not nouns or rare(best := max(places, key=rare)) <= 1.0:
+    best = _place(pair.question, index)
+    if best is None or not nouns:
         return None
     noun = nouns[int(digest("noun", seed, pair.question), 16) % len(nouns)]
-    noun = noun.capitalize() if best[0][:1].isupper() and best.start() else noun
+    noun += "s" if re.search(r"[a-z]s$", best[0]) and not noun.endswith("s") else ""
+    noun = noun.capitalize() if best[0][:1].isupper() else noun
     question = pair.question[: best.start()] + noun + pair.question[best.end() :]
     question = re.sub(r"\b(an?) (?=\w)", lambda m: _article(m, question), question)
     return replace(

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Pair', 'spoken', 'pair_at', 'subject_of', 'template_pairs', 'chunk_heading']
 
-# %% ../../nbs/training/pairs.ipynb #e2076634
+# %% ../../nbs/training/pairs.ipynb #c6794e02
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from ..core import Chunk
 from ..generation.sentences import fold, is_question, sentences, without_rules
 
-# %% ../../nbs/training/pairs.ipynb #3bd816bf
+# %% ../../nbs/training/pairs.ipynb #742351a7
 @dataclass(frozen=True, slots=True)
 class Pair:
     "A question, its answer, and where that stands."
@@ -39,7 +39,7 @@ def pair_at(question: str, chunk: Chunk, span: tuple[int, int], maker: str) -> P
     "A pair whose answer is what stands at `span`."
     return Pair(question, spoken(chunk.text[slice(*span)]), chunk, span, maker)
 
-# %% ../../nbs/training/pairs.ipynb #abe3f772
+# %% ../../nbs/training/pairs.ipynb #b1dc60b6
 _OPENERS = """it its this that these those they he she we you i there here if when while for in on at as by to
 with from since because although however note see also but and or so then such both either
 neither one some any all most many other another what which who whose how where changed added
@@ -48,7 +48,7 @@ using given unlike thus therefore more no not their his her our your my each eve
 should called special calling disabling within"""
 _INSIDE = """that which who whose whom when where if while because is are was were be has have and or but
 then than it its they them this these those such above below following previous preceding latter
-former not will can may might also do does must should would could still return"""
+former not will can may might also do does must should would could still return cannot"""
 _NOT_SUBJECT = re.compile(
     rf"^(?:{'|'.join(_OPENERS.split())})\b|\b(?:{'|'.join(_INSIDE.split())})\b|::=|->|>>>|[=:;,]|^\d", re.I
 )
@@ -65,7 +65,7 @@ def subject_of(text: str) -> str:
     first, _, rest = name.partition(" ")
     return f"{first.lower()} {rest}" if first in ("A", "An", "The") and rest else name
 
-# %% ../../nbs/training/pairs.ipynb #f87a2bdc
+# %% ../../nbs/training/pairs.ipynb #bcffa449
 _ADVERB = r"(?:\s+(?:always|usually|often|typically|mainly|normally|generally|commonly))?"
 _DONE = "called|executed|evaluated|raised|invoked|created|needed|used|required|ignored|deleted|performed"
 _TIMES = r"(?:only\s+)?(?:when|whenever|if|before|after|once|until|unless)"
@@ -122,7 +122,7 @@ def _verb(found: Mapping[str, str | None]) -> tuple[str, str]:
         return "do", " ".join([first, *rest])
     return "does", " ".join([{"specifies": "specify"}.get(first, first[:-1]), *rest])
 
-# %% ../../nbs/training/pairs.ipynb #17d14b1a
+# %% ../../nbs/training/pairs.ipynb #21818a88
 _POINTS = re.compile(r"(?:This|These|It|They)(?:\s+\w+)?")
 
 
@@ -143,7 +143,7 @@ def _said(chunk: Chunk, start: int, end: int, about: str) -> Iterator[Pair]:
             yield pair_at(question.format(**words), chunk, span, f"templates: {maker}")
         return  # one sentence, one question
 
-# %% ../../nbs/training/pairs.ipynb #0c698950
+# %% ../../nbs/training/pairs.ipynb #e603efac
 _SIGNATURE = re.compile(r"^(?:class |async |abstract |static )*(?P<n>[A-Za-z_][\w.]*)\([^\n]*\)$", re.M)
 _BELOW = (
     (r"Returns?\s+(?P<a>(?!to\b|if\b).+)", "What does {s} return?", "return"),
@@ -192,7 +192,7 @@ def _faults(chunk: Chunk, start: int, end: int) -> Iterator[Pair]:
             yield pair_at(question, chunk, m.span("a"), "templates: exception")
             return
 
-# %% ../../nbs/training/pairs.ipynb #e01ab90b
+# %% ../../nbs/training/pairs.ipynb #33e3abc0
 _FOLLOWING = re.compile(
     r"The\s+following\s+(?P<n>[^:.,;]{3,60}?)\s+(?P<r>(?:are|have|may|can|must|support|do)\b[^:.;]{0,60}):",
     re.S,
@@ -211,7 +211,7 @@ def _listed(chunk: Chunk, spans: list[tuple[int, int]], at: int) -> Iterator[Pai
         question = f"Which {fold(m['n'])} {fold(m['r'])}?"
         yield pair_at(question, chunk, (items[0][0], items[-1][1]), "templates: list")
 
-# %% ../../nbs/training/pairs.ipynb #225a920a
+# %% ../../nbs/training/pairs.ipynb #3d995a51
 _RULED = re.compile(r"\S.*\n[=*\-~^#+\"]{3,}\s*$|#{1,6} .+")
 
 
