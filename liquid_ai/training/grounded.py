@@ -6,7 +6,7 @@
 __all__ = ['Reader', 'serving_prompt', 'shown', 'arranged_hits', 'stated_answer', 'worded', 'cited', 'grounded_sample',
            'rag_samples', 'plain_samples']
 
-# %% ../../nbs/training/grounded.ipynb #503cef0a
+# %% ../../nbs/training/grounded.ipynb #b3ac33ac
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -29,7 +29,7 @@ from .formats import Sample
 from .negatives import hard_negatives
 from .pairs import Pair
 
-# %% ../../nbs/training/grounded.ipynb #b1f567aa
+# %% ../../nbs/training/grounded.ipynb #369aed41
 @dataclass(frozen=True, slots=True)
 class Reader:
     "What a prompt is built with in production."
@@ -63,7 +63,7 @@ def shown(prompt: Prompt) -> dict[int, str]:  # number → the passage as the mo
     lines = prompt.messages[-1]["content"].rsplit("\n\nQuestion: ", 1)[0].split("\n")
     return {n: line.partition("] ")[2] for n, line in zip(prompt.passages, lines, strict=True)}
 
-# %% ../../nbs/training/grounded.ipynb #61a837be
+# %% ../../nbs/training/grounded.ipynb #2287956f
 def arranged_hits(
     pair: Pair,
     hits: Hits,  # of its question
@@ -80,7 +80,7 @@ def arranged_hits(
     chosen.insert(min(place, len(chosen)), Hit(pair.chunk, score, 1))
     return Hits(replace(h, rank=n) for n, h in enumerate(chosen, 1))
 
-# %% ../../nbs/training/grounded.ipynb #1703dc2c
+# %% ../../nbs/training/grounded.ipynb #c6b5cea9
 _LONG = 40  # words of a sentence
 _LEANS = re.compile(
     r"\W*(?:it|its|this|that|these|those|they|he|she|such|both|there|here|but|and|or|also|however|thus|then|called"
@@ -103,12 +103,15 @@ _STATED = (
 _STATED = tuple((re.compile(pattern, re.I), said) for pattern, said in _STATED)
 
 
+_BELOW = re.compile(r"Returns?\b|Called\b")  # what stands below a signature says so without a subject
+
+
 def stated_answer(question: str, answer: str) -> str:  # empty: the question is of another kind
     "Question and answer as one sentence."
     for pattern, said in _STATED:
         if m := pattern.fullmatch(question):
             parts = {"v": "", "d": ""} | {k: v or "" for k, v in m.groupdict().items()} | {"a": answer}
-            text = said.format(**parts)
+            text = said.format(**parts).replace(" specifys ", " specifies ")
             return text[0].upper() + text[1:] if re.match(r"[a-z]+ ", text) else text
     return ""
 
@@ -118,10 +121,12 @@ def worded(pair: Pair) -> list[str]:
     start, end = pair.span or (0, 0)
     inside = [(a, b) for a, b in sentences(pair.chunk.text) if a < end and start < b]
     whole = without_rules(pair.chunk.text[inside[0][0] : inside[-1][1]]) if inside else ""
-    fits = whole and len(whole.split()) <= _LONG and not _LEANS.match(whole) and whole.endswith(".")
+    fits = whole and len(whole.split()) <= _LONG and whole.endswith(".")
+    quoted = whole if fits and _BELOW.match(whole) else ""
+    fits = fits and not _LEANS.match(whole)
     short = pair.answer[0].upper() + pair.answer[1:] if pair.answer[:1].isalpha() else pair.answer
     said = stated_answer(pair.question, pair.answer.rstrip("."))
-    return [text for text in (whole if fits else "", said, short.rstrip(".") + ".") if text]
+    return [text for text in (whole if fits else "", said, short.rstrip(".") + ".", quoted) if text]
 
 
 def cited(
@@ -131,7 +136,7 @@ def cited(
     "A sentence with its citation, as the prompt's example has it."
     return f"{text[:-1]} [{number}]{text[-1]}" if text[-1:] in ".!?" else f"{text} [{number}]"
 
-# %% ../../nbs/training/grounded.ipynb #f88757b6
+# %% ../../nbs/training/grounded.ipynb #3b3b45c3
 def _completion(pair: Pair, prompt: Prompt, evidence: Sequence[Evidence], reader: Reader) -> tuple[str, str]:
     "A completion that passes the check of production, or why there is none."
     passages = shown(prompt)
@@ -152,7 +157,7 @@ def _completion(pair: Pair, prompt: Prompt, evidence: Sequence[Evidence], reader
             return completion, ""
     return "", "production's own check would not let the completion pass"
 
-# %% ../../nbs/training/grounded.ipynb #73ab87cf
+# %% ../../nbs/training/grounded.ipynb #9736a856
 def grounded_sample(
     pair: Pair,
     hits: Hits,  # that the reader is given, in rank order

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Find', 'remembered', 'evidence_of', 'holding', 'answer_fault', 'Once', 'finds', 'verify']
 
-# %% ../../nbs/training/verify.ipynb #2c4c92d7
+# %% ../../nbs/training/verify.ipynb #e47d07cc
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,7 +26,7 @@ from .cleaning import CleaningReport
 from .pairs import Pair, spoken
 from .wording import wording_fault
 
-# %% ../../nbs/training/verify.ipynb #5f68a059
+# %% ../../nbs/training/verify.ipynb #0172d418
 class _Memory:
     "Vectors by key, as `CachedEncoder` asks for them."
 
@@ -53,7 +53,7 @@ def remembered(
     "`encoder`, with the vectors of what it saw last kept in memory."
     return encoder if isinstance(encoder, CachedEncoder) else CachedEncoder(encoder, _Memory(most))
 
-# %% ../../nbs/training/verify.ipynb #c1055f67
+# %% ../../nbs/training/verify.ipynb #ab08ff41
 def evidence_of(
     pair: Pair,
     encoder: Encoder,
@@ -101,7 +101,7 @@ def holding(
     best = max(range(len(scores)), key=scores.__getitem__, default=None)
     return pieces[best] if best is not None and scores[best] >= min_support else None
 
-# %% ../../nbs/training/verify.ipynb #c93d2213
+# %% ../../nbs/training/verify.ipynb #80923c07
 _RELEVANT, _BEHIND = 0.5, 0.06  # mean of cosine and shared words; how far behind the best one
 
 
@@ -123,7 +123,7 @@ def answer_fault(
         return "not entailed, says the model that judges"
     return ""
 
-# %% ../../nbs/training/verify.ipynb #b09d09b9
+# %% ../../nbs/training/verify.ipynb #8e655691
 _SAME, _NEAR = 0.8, 0.5  # shared words of two questions; of two that have one answer
 
 
@@ -131,13 +131,15 @@ class Once:
     "Finds questions that were asked before, in other words too."
 
     def __init__(self, words: Words):
-        self.words, self._said, self._by_word = words, [], {}
+        self.words, self._said, self._by_word, self._asked = words, [], {}, set()
 
     def repeats(self, question: str, answer: str, keep: bool = True) -> str:  # empty: it is new
         "Why a question is not new; `keep`: it is known from now on."
         named = re.findall(r'"[^"]+"|`[^`]+`|\w*[_.]\w+', question.lower())
         said = {*lemmas(question, self.words), *named}
-        told = fold(answer).casefold()
+        told, asked = fold(answer).casefold(), fold(question).casefold()
+        if asked in self._asked:
+            return "asked before"
         known = {n for word in said for n in self._by_word.get(word, ())}
         for n in sorted(known):
             other, theirs = self._said[n]
@@ -148,10 +150,12 @@ class Once:
                 return "nearly asked before"
         for word in said if keep else ():
             self._by_word.setdefault(word, []).append(len(self._said))
-        self._said += [(said, told)] if keep else []
+        if keep:
+            self._said.append((said, told))
+            self._asked.add(asked)
         return ""
 
-# %% ../../nbs/training/verify.ipynb #b203586f
+# %% ../../nbs/training/verify.ipynb #df8eab92
 _FOUND = 10  # hits among which the chunk has to be
 
 
@@ -171,7 +175,7 @@ def finds(
 
 Find = Callable[[Sequence[str]], Sequence[Hits]]  # questions → hits of each
 
-# %% ../../nbs/training/verify.ipynb #1c45348a
+# %% ../../nbs/training/verify.ipynb #e0743cb5
 def verify(
     pairs: Iterable[Pair],
     encoder: Encoder,
