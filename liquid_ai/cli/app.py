@@ -26,6 +26,7 @@ from .models import models, pull
 from .options import Json
 from .say import Outcome, fail, say
 from .serve import serve
+from .synth import synth
 from ..core import to_json
 
 # %% ../../nbs/cli/app.ipynb #3d74355d
@@ -57,6 +58,7 @@ def _options(version: Version = False) -> None: ...
 for command in (ingest, search, ask, chat, serve, mcp, quickstart, doctor):
     app.command()(command)
 app.command("sweep")(run_sweep)
+app.command()(synth)
 
 models_app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
 models_app.command()(pull)
