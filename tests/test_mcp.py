@@ -477,7 +477,8 @@ class Counting(Slow):
 
 
 def test_tokens_of_an_answer_are_counted_and_of_a_list_given_back(tmp_path, monkeypatch):
-    monkeypatch.setattr(RAG, "model", property(lambda _, model=Counting(): model))
+    model = Counting()
+    monkeypatch.setattr(RAG, "model", property(lambda _: model))
     # some 200 tokens a second come back
     with serving(filled(tmp_path, limit_tokens=12_000, answer_cache="none")) as address:
 
