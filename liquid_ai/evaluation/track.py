@@ -241,7 +241,8 @@ def client_of(
     mlflow: Any,  # the module
     uri: str,
 ) -> Any:
-    "A client for what is kept at `uri`, which does not tell of each table that it makes there."
+    "A client for what is kept at `uri`, which tells neither of tables that it makes nor of files it fetches."
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     for noisy in ("alembic", "mlflow.store.db.utils", "mlflow.tracking.fluent"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     return mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['CONFIG', 'WEIGHTS', 'CARD', 'ADAPTER_FILES', 'Manifest', 'adapter_config', 'adapter_hash', 'public_name',
-           'copy_files', 'manifest_of', 'check_manifest', 'check_files']
+           'model_hash', 'copy_files', 'manifest_of', 'check_manifest', 'check_files']
 
-# %% ../../nbs/training/adapter_files.ipynb #2ed6cb28
+# %% ../../nbs/training/adapter_files.ipynb #254484b5
 import json
 import re
 import shutil
@@ -18,7 +18,7 @@ from ..core import InputError, ModelError, digest, file_sha256
 from ..generation.adapters import adapter_print
 from ..indexing.assets import read_json
 
-# %% ../../nbs/training/adapter_files.ipynb #02fd3b2d
+# %% ../../nbs/training/adapter_files.ipynb #8d4a2a47
 CONFIG, WEIGHTS, CARD = "adapter_config.json", "adapter_model.safetensors", "README.md"
 ADAPTER_FILES = (CONFIG, WEIGHTS, CARD)
 _PLACE = ("base_model_name_or_path", "revision", "inference_mode")  # of a config: nothing that computes
@@ -51,7 +51,18 @@ def public_name(
     local = Path(base).is_absolute() or base.startswith(("~", ".")) or base.count("/") > 1 or "\\" in base
     return re.split(r"[/\\]", base.rstrip("/\\"))[-1] if local else base
 
-# %% ../../nbs/training/adapter_files.ipynb #05e0495a
+# %% ../../nbs/training/adapter_files.ipynb #4b16508f
+def model_hash(
+    folder: Path,  # of a base model
+) -> str:  # 16 hex digits
+    "What a model computes with, as a hash: weights and config. Raises: `ModelError`."
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        raise ModelError(f"{folder} holds no *.safetensors: give the folder of a base model")
+    shas = (part for path in weights for part in (path.name, file_sha256(path)))
+    return digest(json.dumps(read_json(folder / "config.json"), sort_keys=True), *shas)
+
+# %% ../../nbs/training/adapter_files.ipynb #6dfd69da
 def copy_files(
     source: Path,
     target: Path,  # made anew
@@ -72,7 +83,7 @@ def copy_files(
         config["base_model_name_or_path"] = public_name(str(config.get("base_model_name_or_path") or ""))
         (target / CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True), "utf-8")
 
-# %% ../../nbs/training/adapter_files.ipynb #5999a533
+# %% ../../nbs/training/adapter_files.ipynb #3992b646
 _MOST = {CONFIG: 1 << 20, CARD: 1 << 20, WEIGHTS: 4 << 30}  # bytes
 Manifest = Mapping[str, tuple[int, str]]  # by file name: bytes and SHA-256
 

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Track', 'memory', 'surroundings', 'MlflowTrack', 'spools', 'track', 'ui_command', 'replay']
 
-# %% ../../nbs/training/track.ipynb #450308b7
+# %% ../../nbs/training/track.ipynb #7e9d8cfb
 import html
 import importlib
 import platform
@@ -34,7 +34,7 @@ from .adapter_files import copy_files
 from .formats import Sample, samples_hash
 from .spool import Spool, drop_spool, new_spool, read_state, send, sender_of
 
-# %% ../../nbs/training/track.ipynb #005ed088
+# %% ../../nbs/training/track.ipynb #6a650fbf
 class Track(Protocol):
     "Where a training run is written down. No call waits for a network, and none raises for one."
 
@@ -53,7 +53,7 @@ class Track(Protocol):
     def finish(self, status: str = "FINISHED") -> None:
         "The end: `FINISHED`, `FAILED` or `KILLED`."
 
-# %% ../../nbs/training/track.ipynb #f430ee01
+# %% ../../nbs/training/track.ipynb #6330e513
 _TRAINING = (*LIBRARIES, "peft", "bitsandbytes", "trl", "accelerate", "mlflow")
 _MB = 1 << 20
 
@@ -85,7 +85,7 @@ def surroundings(
         found |= {f"data.{split}": samples_hash(samples), f"data.{split}.samples": str(len(samples))}
     return found
 
-# %% ../../nbs/training/track.ipynb #69da9416
+# %% ../../nbs/training/track.ipynb #d752587f
 _EVERY, _LATE = 3.0, 30.0  # seconds between sendings; at most, when the server is gone
 
 
@@ -167,7 +167,7 @@ class MlflowTrack:
             f"run <code>{run or 'not yet told to the server'}</code><br>to look at it: <code>{command}</code>"
         )
 
-# %% ../../nbs/training/track.ipynb #35ca42b2
+# %% ../../nbs/training/track.ipynb #9fc120f9
 _PLAIN = (str, int, float, bool, type(None))
 
 
@@ -221,7 +221,7 @@ def _ended(track: MlflowTrack) -> None:
     if not alive:
         track._held.close()
 
-# %% ../../nbs/training/track.ipynb #891c3a16
+# %% ../../nbs/training/track.ipynb #6c5df1c9
 def spools() -> Path:
     "The folder of what is not sent yet, in the user's cache."
     return cache_dir("mlflow", "spool")
@@ -257,7 +257,7 @@ def track(
         opened.params(params)
     return opened
 
-# %% ../../nbs/training/track.ipynb #b8b64358
+# %% ../../nbs/training/track.ipynb #b3c3048b
 def ui_command(
     uri: str,  # of MLflow
 ) -> str:
@@ -266,7 +266,7 @@ def ui_command(
         return f"open {without_secrets(uri)}"
     return f"mlflow ui --backend-store-uri {shlex.quote(without_secrets(uri))}"
 
-# %% ../../nbs/training/track.ipynb #15e901e7
+# %% ../../nbs/training/track.ipynb #23b36843
 def replay(
     spool: Path | None = None,  # of one run, or the folder of several; None: `spools()`
     settings: Settings = Settings(),  # `tracking_uri` counts
