@@ -163,7 +163,7 @@ _SWITCH = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(("0", 
 
 
 _OTHERS = ("cache", "data", "api_key", "cache_secret", "audit_secret", "token_key")  # no fields
-_OTHER_PREFIX = "serve_"  # the server's own settings
+_OTHER_PREFIXES = ("serve_", "train_")  # settings of the server, of a training run
 
 
 def _from_environment(cls: type, environ: Mapping[str, str], types: Mapping[str, type]) -> dict[str, Any]:
@@ -171,7 +171,7 @@ def _from_environment(cls: type, environ: Mapping[str, str], types: Mapping[str,
     found = {}
     for variable, text in environ.items():
         name = variable.removeprefix(cls.PREFIX).lower()
-        if name == variable.lower() or name in _OTHERS or name.startswith(_OTHER_PREFIX):
+        if name == variable.lower() or name in _OTHERS or name.startswith(_OTHER_PREFIXES):
             continue
         if name not in types:
             raise InputError(

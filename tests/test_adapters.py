@@ -190,7 +190,7 @@ def wider(folder):
         (changed(peft_type="LOHA"), "no LoRA adapter"),
         (changed(modules_to_save=["lm_head"]), "modules_to_save"),
         (changed(init_lora_weights="pissa"), "init_lora_weights"),
-        (changed(use_dora=True), "use_dora"),
+        (changed(use_dora=True), "lora_magnitude_vector"),
         (lambda f: (f / WEIGHTS).write_bytes(b"\0" * 50), "cannot be read"),
         (lambda f: (f / WEIGHTS).rename(f / "adapter_model.bin"), "pickled"),
         (lambda f: (f / WEIGHTS).unlink(), "no adapter_model.safetensors"),

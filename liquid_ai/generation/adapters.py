@@ -41,9 +41,9 @@ def _hashed(folder: str, states: tuple) -> str:
     return digest(*(file_sha256(Path(folder) / name) for name in (_CONFIG, _WEIGHTS)))
 
 # %% ../../nbs/generation/adapters.ipynb #f6ef4cbf
-_KINDS = ("lora_A", "lora_B")
+_KINDS, _MAGNITUDE = ("lora_A", "lora_B"), "lora_magnitude_vector"
 _PLAIN = {"modules_to_save": (None, []), "layer_replication": (None, []), "bias": ("none", None)}
-_PLAIN |= {"use_dora": (False, None), "init_lora_weights": (True, False, None, "gaussian")}
+_PLAIN |= {"use_dora": (False, None, True), "init_lora_weights": (True, False, None, "gaussian")}
 
 
 def check_adapter(
@@ -58,29 +58,40 @@ def check_adapter(
     if not isinstance(config, dict) or config.get("peft_type") != "LORA":
         raise ModelError(f"{folder / _CONFIG} describes no LoRA adapter")
     if odd := [k for k, allowed in _PLAIN.items() if k in config and config[k] not in allowed]:
-        raise ModelError(f"{folder} sets {odd[0]}={config[odd[0]]!r}: only plain LoRA adapters are attached")
+        raise ModelError(
+            f"{folder} sets {odd[0]}={config[odd[0]]!r}: only plain LoRA and DoRA adapters are attached"
+        )
     try:
         with safe_open(folder / _WEIGHTS, "pt") as weights:
             shapes = {key: tuple(weights.get_slice(key).get_shape()) for key in weights.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as e:
         raise ModelError(f"{folder / _WEIGHTS} cannot be read ({str(e)[:200]}): save it again") from e
-    _check_shapes(model, folder, shapes, config)
+    _check_shapes(model, folder, shapes, bool(config.get("use_dora")))
 
 
-def _check_shapes(model: Any, folder: Path, shapes: dict[str, tuple[int, ...]], config: dict) -> None:
-    layers, pairs = _layers(model), {}
+def _part(key: str) -> tuple[str, str]:
+    "Path of the layer and kind of the matrix that a key of the file names."
+    path, _, kind = key.removeprefix("base_model.model.").removesuffix(".weight").rpartition(".")
+    return path, kind
+
+
+def _check_shapes(model: Any, folder: Path, shapes: dict[str, tuple[int, ...]], dora: bool) -> None:
+    layers, found, kinds = _layers(model), {}, (*_KINDS, _MAGNITUDE) if dora else _KINDS
     for key, shape in shapes.items():
-        path, _, kind = key.removeprefix("base_model.model.").removesuffix(".weight").rpartition(".")
-        if kind not in _KINDS or path not in layers:
-            told = f"{path} is no linear layer of this model" if kind in _KINDS else "it is no LoRA matrix"
+        path, kind = _part(key)
+        if kind not in kinds or path not in layers:
+            told = f"{path} is no linear layer of this model" if kind in kinds else "it is no LoRA matrix"
             raise ModelError(f"{folder} does not fit: {key} cannot be loaded, {told}")
         out, into = layers[path]
         rank = shape[0] if kind == "lora_A" else shape[-1]
-        if shape != ((rank, into) if kind == "lora_A" else (out, rank)):
+        wanted = {"lora_A": (rank, into), "lora_B": (out, rank), _MAGNITUDE: (out,)}[kind]
+        if shape != wanted:
             raise ModelError(f"{folder} does not fit: {key} is {shape}, but the layer is {out} × {into}")
-        pairs.setdefault(path, {})[kind] = rank
-    if not pairs or any(len(p) < 2 or len(set(p.values())) > 1 for p in pairs.values()):
-        raise ModelError(f"{folder} is not whole: each layer needs a lora_A and a lora_B of the same rank")
+        found.setdefault(path, {})[kind] = rank
+    whole = [len(p) == len(kinds) and p["lora_A"] == p["lora_B"] for p in found.values()]
+    if not whole or not all(whole):
+        each = ", ".join(kinds)
+        raise ModelError(f"{folder} is not whole: each layer needs {each}, the first two of the same rank")
 
 
 def _layers(model: Any) -> dict[str, tuple[int, int]]:
@@ -128,17 +139,34 @@ def attach_adapter(
     try:
         with quiet_transformers():
             here = {"local_files_only": True}
-            info = model.load_adapter(str(folder), name, is_trainable=False, adapter_kwargs=here)
+            model.load_adapter(str(folder), name, is_trainable=False, adapter_kwargs=here)
     except Exception as e:
         _forget(model, name)
         raise ModelError(f"{folder} cannot be attached: {type(e).__name__}: {str(e)[:300]}") from e
-    own = (k for k in info.missing_keys if f".{name}." in k)  # not those of other adapters
-    missing = sorted({*own, *info.unexpected_keys})
     using_adapter(model, before)
-    if missing:
+    if odd := _fill(model, name, folder):
         _forget(model, name)
-        raise ModelError(f"{folder} does not load whole: {missing[0]} and {len(missing) - 1} others differ")
+        raise ModelError(f"{folder} does not load whole: {odd[0]} and {len(odd) - 1} others differ")
     model.eval()
+
+
+def _fill(model: Any, name: str, folder: Path) -> list[str]:  # layers that got a matrix too few, or none
+    "Put the numbers of the file in, in float32; transformers rounds them to the format of the model."
+    from safetensors.torch import load_file
+
+    layers = {
+        path.removesuffix(".base_layer"): m
+        for path, m in model.named_modules()
+        if name in getattr(m, "lora_A", ())
+    }
+    tensors = load_file(folder / _WEIGHTS)
+    if odd := layers.keys() ^ {_part(key)[0] for key in tensors}:
+        return sorted(odd)
+    for key, tensor in tensors.items():
+        path, kind = _part(key)
+        weight = getattr(layers[path], kind)[name].weight
+        weight.data = tensor.to(weight.device).float()
+    return []
 
 # %% ../../nbs/generation/adapters.ipynb #53bb169c
 def using_adapter(model: Any, name: str | None) -> None:

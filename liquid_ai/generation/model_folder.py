@@ -74,7 +74,8 @@ def transformers_print(
         config = (folder / "config.json").read_bytes() if (folder / "config.json").exists() else b""
     except OSError as e:
         raise ModelError(f"{e.filename} cannot be read ({e.strerror}): fetch the model again") from e
-    base = digest(name, config, repr(facts), device.name, device.dtype, quantization, *_versions())
+    form = "nf4, scales in 8 bits" if quantization == "nf4" else quantization
+    base = digest(name, config, repr(facts), device.name, device.dtype, form, *_versions())
     return with_adapter(base, adapter_print(Path(adapter)) if adapter else "")
 
 
