@@ -6,7 +6,7 @@
 __all__ = ['CONFIG', 'WEIGHTS', 'CARD', 'ADAPTER_FILES', 'Manifest', 'adapter_config', 'adapter_hash', 'public_name',
            'model_hash', 'copy_files', 'manifest_of', 'check_manifest', 'check_files']
 
-# %% ../../nbs/training/adapter_files.ipynb #254484b5
+# %% ../../nbs/training/adapter_files.ipynb #ca805704
 import json
 import re
 import shutil
@@ -18,9 +18,10 @@ from ..core import InputError, ModelError, digest, file_sha256
 from ..generation.adapters import adapter_print
 from ..indexing.assets import read_json
 
-# %% ../../nbs/training/adapter_files.ipynb #8d4a2a47
+# %% ../../nbs/training/adapter_files.ipynb #8c4aa64a
 CONFIG, WEIGHTS, CARD = "adapter_config.json", "adapter_model.safetensors", "README.md"
 ADAPTER_FILES = (CONFIG, WEIGHTS, CARD)
+_SAVED_BY = ("transformers_version", "_name_or_path", "dtype", "torch_dtype")  # of a base's config: alike
 _PLACE = ("base_model_name_or_path", "revision", "inference_mode")  # of a config: nothing that computes
 
 
@@ -51,7 +52,7 @@ def public_name(
     local = Path(base).is_absolute() or base.startswith(("~", ".")) or base.count("/") > 1 or "\\" in base
     return re.split(r"[/\\]", base.rstrip("/\\"))[-1] if local else base
 
-# %% ../../nbs/training/adapter_files.ipynb #4b16508f
+# %% ../../nbs/training/adapter_files.ipynb #107e32cc
 def model_hash(
     folder: Path,  # of a base model
 ) -> str:  # 16 hex digits
@@ -59,10 +60,12 @@ def model_hash(
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         raise ModelError(f"{folder} holds no *.safetensors: give the folder of a base model")
+    config = read_json(folder / "config.json")
+    config = {k: v for k, v in config.items() if k not in _SAVED_BY} if isinstance(config, dict) else config
     shas = (part for path in weights for part in (path.name, file_sha256(path)))
-    return digest(json.dumps(read_json(folder / "config.json"), sort_keys=True), *shas)
+    return digest(json.dumps(config, sort_keys=True), *shas)
 
-# %% ../../nbs/training/adapter_files.ipynb #6dfd69da
+# %% ../../nbs/training/adapter_files.ipynb #df1aa405
 def copy_files(
     source: Path,
     target: Path,  # made anew
@@ -83,7 +86,7 @@ def copy_files(
         config["base_model_name_or_path"] = public_name(str(config.get("base_model_name_or_path") or ""))
         (target / CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True), "utf-8")
 
-# %% ../../nbs/training/adapter_files.ipynb #3992b646
+# %% ../../nbs/training/adapter_files.ipynb #366ab533
 _MOST = {CONFIG: 1 << 20, CARD: 1 << 20, WEIGHTS: 4 << 30}  # bytes
 Manifest = Mapping[str, tuple[int, str]]  # by file name: bytes and SHA-256
 
@@ -138,7 +141,7 @@ def _check_keys(weights: Path) -> None:
             keys = list(file.keys())
     except (SafetensorError, OSError) as e:
         raise ModelError(f"{weights} cannot be read ({str(e)[:200]}): it is no safetensors file") from e
-    if odd := [k for k in keys if not re.search(r"\.lora_[AB](\.weight)?$", k)]:
+    if odd := [k for k in keys if not re.search(r"\.(lora_[AB]|lora_magnitude_vector)(\.weight)?$", k)]:
         raise ModelError(f"{weights} holds {odd[0][:120]!r}, which is no LoRA matrix")
     if not keys:
         raise ModelError(f"{weights} holds no LoRA matrices")

@@ -6,7 +6,7 @@
 __all__ = ['MARGIN', 'Scores', 'answers_of', 'answer_scores', 'Gate', 'judge', 'read_gate', 'record_text', 'gate_hash',
            'check_split', 'gate_adapter']
 
-# %% ../../nbs/training/gate.ipynb #d4e9499b
+# %% ../../nbs/training/gate.ipynb #7f0609a6
 import html
 import json
 import time
@@ -22,7 +22,7 @@ from ..evaluation.squad import exact_match, token_f1
 from .adapter_files import adapter_hash, model_hash
 from .formats import Sample, samples_hash
 
-# %% ../../nbs/training/gate.ipynb #86d15d5d
+# %% ../../nbs/training/gate.ipynb #077b728e
 def answers_of(
     model: LanguageModel,
     samples: Sequence[Sample],
@@ -50,7 +50,7 @@ def answer_scores(
     pairs = [(text, (s.completion,)) for text, s in zip(said, samples, strict=True)]
     return {"f1": [token_f1(*p) for p in pairs], "exact": [exact_match(*p) for p in pairs]}
 
-# %% ../../nbs/training/gate.ipynb #522aff61
+# %% ../../nbs/training/gate.ipynb #6fc9564c
 MARGIN = 0.05  # of F1: a loss on the general set that would be put up with, if need be
 
 
@@ -77,7 +77,7 @@ def _refusals(task: Comparison, general: Comparison, margin: float) -> tuple[str
         )
     return tuple(found)
 
-# %% ../../nbs/training/gate.ipynb #eb29514a
+# %% ../../nbs/training/gate.ipynb #a3e5b628
 Scores = Mapping[str, Mapping[str, Sequence[float]]]  # by measure, then by system: one score a sample
 
 
@@ -131,7 +131,7 @@ def _small_print(gate: Gate) -> str:
         f"[{e.interval[0]:+.3f}, {e.interval[1]:+.3f}]"
     )
 
-# %% ../../nbs/training/gate.ipynb #e443ed95
+# %% ../../nbs/training/gate.ipynb #0e667d89
 def judge(
     task: Scores,  # `f1` and `exact` of `before` and `after`, and of `control` where there is one
     general: Scores,  # `f1` of `before` and `after`
@@ -152,7 +152,7 @@ def judge(
     other = compare(kept["general"]["f1"], metric="F1", level=level)
     return Gate(one, other, exact, _refusals(one, other, margin), margin, level, kept, dict(facts or {}))
 
-# %% ../../nbs/training/gate.ipynb #af23b35d
+# %% ../../nbs/training/gate.ipynb #7ac4864c
 def read_gate(
     record: Any,  # as JSON gave it
 ) -> Gate:
@@ -173,7 +173,7 @@ def gate_hash(text: str) -> str:
     "The hash of such a file."
     return digest(text)
 
-# %% ../../nbs/training/gate.ipynb #338fef56
+# %% ../../nbs/training/gate.ipynb #143bef45
 def check_split(
     task: Sequence[Sample],
     general: Sequence[Sample],
@@ -196,7 +196,7 @@ def check_split(
 def _asked(sample: Sample) -> str:
     return digest(*(f"{m['role']}: {' '.join(m['content'].split())}" for m in sample.prompt))
 
-# %% ../../nbs/training/gate.ipynb #02efab84
+# %% ../../nbs/training/gate.ipynb #7e985f98
 def gate_adapter(
     base: Path,  # folder of the model that the adapter is for
     adapter: Path,
@@ -210,6 +210,7 @@ def gate_adapter(
     level: float = 0.95,
     max_tokens: int = 64,  # of an answer
     device: str | Device = "auto",
+    quantization: str = "none",  # of the base, as it will be served
     progress: bool = True,
 ) -> Gate:
     "Ask everything before and after, and judge. Raises: `InputError`, `ModelError`."
@@ -217,7 +218,7 @@ def gate_adapter(
 
     check_split(task, general, train)
     device = device if isinstance(device, Device) else pick_device(device)
-    model = TransformersModel(Path(base), Path(base).name, device)
+    model = TransformersModel(Path(base), Path(base).name, device, quantization=quantization)
     worn = {"before": before, "after": adapter} | ({"control": control} if control else {})
     scores: dict[str, dict[str, dict[str, list[float]]]] = {"task": {}, "general": {}}
     try:
