@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Track', 'memory', 'surroundings', 'MlflowTrack', 'spools', 'track', 'ui_command', 'replay']
 
-# %% ../../nbs/training/track.ipynb #7e9d8cfb
+# %% ../../nbs/training/track.ipynb #06a684f4
 import html
 import importlib
 import platform
@@ -34,7 +34,7 @@ from .adapter_files import copy_files
 from .formats import Sample, samples_hash
 from .spool import Spool, drop_spool, new_spool, read_state, send, sender_of
 
-# %% ../../nbs/training/track.ipynb #6a650fbf
+# %% ../../nbs/training/track.ipynb #7cf8eeac
 class Track(Protocol):
     "Where a training run is written down. No call waits for a network, and none raises for one."
 
@@ -53,7 +53,7 @@ class Track(Protocol):
     def finish(self, status: str = "FINISHED") -> None:
         "The end: `FINISHED`, `FAILED` or `KILLED`."
 
-# %% ../../nbs/training/track.ipynb #6330e513
+# %% ../../nbs/training/track.ipynb #f4b9c375
 _TRAINING = (*LIBRARIES, "peft", "bitsandbytes", "trl", "accelerate", "mlflow")
 _MB = 1 << 20
 
@@ -85,7 +85,7 @@ def surroundings(
         found |= {f"data.{split}": samples_hash(samples), f"data.{split}.samples": str(len(samples))}
     return found
 
-# %% ../../nbs/training/track.ipynb #d752587f
+# %% ../../nbs/training/track.ipynb #51aeb2a0
 _EVERY, _LATE = 3.0, 30.0  # seconds between sendings; at most, when the server is gone
 
 
@@ -167,7 +167,7 @@ class MlflowTrack:
             f"run <code>{run or 'not yet told to the server'}</code><br>to look at it: <code>{command}</code>"
         )
 
-# %% ../../nbs/training/track.ipynb #9fc120f9
+# %% ../../nbs/training/track.ipynb #915c142a
 _PLAIN = (str, int, float, bool, type(None))
 
 
@@ -221,7 +221,7 @@ def _ended(track: MlflowTrack) -> None:
     if not alive:
         track._held.close()
 
-# %% ../../nbs/training/track.ipynb #6c5df1c9
+# %% ../../nbs/training/track.ipynb #af9c2d10
 def spools() -> Path:
     "The folder of what is not sent yet, in the user's cache."
     return cache_dir("mlflow", "spool")
@@ -243,7 +243,8 @@ def track(
     uri, everywhere = tracking_uri(settings), surroundings(data) | dict(tags or {})
     everywhere = {k: without_secrets(str(v))[:5_000] for k, v in everywhere.items()}
     client = client_of(load_mlflow(), uri)
-    opened = MlflowTrack(new_spool(spool or spools(), name, experiment, everywhere), uri, client, every)
+    called = without_secrets(name)
+    opened = MlflowTrack(new_spool(spool or spools(), called, experiment, everywhere), uri, client, every)
     try:
         if strict:
             with reaching(uri):
@@ -257,7 +258,7 @@ def track(
         opened.params(params)
     return opened
 
-# %% ../../nbs/training/track.ipynb #b3c3048b
+# %% ../../nbs/training/track.ipynb #592250ba
 def ui_command(
     uri: str,  # of MLflow
 ) -> str:
@@ -266,7 +267,7 @@ def ui_command(
         return f"open {without_secrets(uri)}"
     return f"mlflow ui --backend-store-uri {shlex.quote(without_secrets(uri))}"
 
-# %% ../../nbs/training/track.ipynb #23b36843
+# %% ../../nbs/training/track.ipynb #a8506b38
 def replay(
     spool: Path | None = None,  # of one run, or the folder of several; None: `spools()`
     settings: Settings = Settings(),  # `tracking_uri` counts
