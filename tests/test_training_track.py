@@ -1,4 +1,4 @@
-"""A training run in MLflow: nothing lost and nothing doubled by a server that dies, no secrets, the adapter and nothing else."""
+"""A training run in MLflow: nothing lost or doubled by a server that dies, no secrets, the adapter alone."""
 
 import os
 import shutil
@@ -69,11 +69,6 @@ def test_all_that_a_run_tells_is_there(here, tmp_path):
         train(run, 30)
         run.table("answers", {"question": ["2 + 2?"], "f1": [0.5]})
         run.table("scores", {"f1": [torch.tensor(0.25)]})
-    assert (
-        isinstance(run, Track)
-        if hasattr(Track, "_is_runtime_protocol") and Track._is_runtime_protocol
-        else True
-    )
     found = client(here).get_run(run.run_id)
     assert found.info.status == "FINISHED" and found.data.params == {"rank": "8"}
     assert steps_of(here, run.run_id) == losses(30)
@@ -343,6 +338,7 @@ def test_a_reply_that_is_lost_makes_no_second_run(server, tmp_path):
     assert [r.info.run_id for r in runs] == [run.run_id]
 
 
+@pytest.mark.slow
 def test_a_server_that_hangs_holds_up_neither_a_step_nor_the_end(server, tmp_path):
     between = Between(server)
     through, direct = (Settings(tracking_uri=f"http://127.0.0.1:{p}") for p in (between.port, server))

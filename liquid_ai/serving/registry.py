@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['registry_settings', 'check_base', 'look', 'Unfit', 'follow_registry']
 
-# %% ../../nbs/serving/registry.ipynb #f13a3cfa
+# %% ../../nbs/serving/registry.ipynb #7a152020
 import asyncio
 import logging
 from dataclasses import replace
@@ -17,10 +17,10 @@ from ..generation.models import choose_model
 from ..generation.packaged import packaged_torch_folder
 from .audit import AuditError
 from .service import Service, choose_adapter
-from ..training.adapter_files import model_hash
+from ..training.adapt import base_hash
 from ..training.registry import Version, champion, champion_version
 
-# %% ../../nbs/serving/registry.ipynb #3092a7bf
+# %% ../../nbs/serving/registry.ipynb #6b2ecffb
 _log = logging.getLogger(__name__)
 
 
@@ -38,7 +38,7 @@ def check_base(
     if settings.server:
         raise ModelError(f"{version} cannot be worn by a model behind {without_secrets(settings.server)}")
     here = choose_model(settings)[1] or packaged_torch_folder()
-    if version.base and (found := model_hash(here)) != version.base:
+    if version.base and (found := base_hash(here)) != version.base:
         raise ModelError(f"{version} is for a model with hash {version.base}, the one here has {found}")
 
 
@@ -76,7 +76,7 @@ class Unfit(LiquidError):
         super().__init__(why)
         self.adapter = adapter
 
-# %% ../../nbs/serving/registry.ipynb #96c0aa37
+# %% ../../nbs/serving/registry.ipynb #fcde1400
 async def follow_registry(service: Service) -> None:
     "Look for ever, where the options name a registry's adapter."
     o = service.options

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['CONFIG', 'WEIGHTS', 'CARD', 'ADAPTER_FILES', 'Manifest', 'adapter_config', 'adapter_hash', 'public_name',
-           'model_hash', 'copy_files', 'manifest_of', 'check_manifest', 'check_files']
+           'copy_files', 'manifest_of', 'check_manifest', 'check_files']
 
-# %% ../../nbs/training/adapter_files.ipynb #ca805704
+# %% ../../nbs/training/adapter_files.ipynb #a1678506
 import json
 import re
 import shutil
@@ -18,10 +18,9 @@ from ..core import InputError, ModelError, digest, file_sha256
 from ..generation.adapters import adapter_print
 from ..indexing.assets import read_json
 
-# %% ../../nbs/training/adapter_files.ipynb #8c4aa64a
+# %% ../../nbs/training/adapter_files.ipynb #1ef1c718
 CONFIG, WEIGHTS, CARD = "adapter_config.json", "adapter_model.safetensors", "README.md"
 ADAPTER_FILES = (CONFIG, WEIGHTS, CARD)
-_SAVED_BY = ("transformers_version", "_name_or_path", "dtype", "torch_dtype")  # of a base's config: alike
 _PLACE = ("base_model_name_or_path", "revision", "inference_mode")  # of a config: nothing that computes
 
 
@@ -52,20 +51,7 @@ def public_name(
     local = Path(base).is_absolute() or base.startswith(("~", ".")) or base.count("/") > 1 or "\\" in base
     return re.split(r"[/\\]", base.rstrip("/\\"))[-1] if local else base
 
-# %% ../../nbs/training/adapter_files.ipynb #107e32cc
-def model_hash(
-    folder: Path,  # of a base model
-) -> str:  # 16 hex digits
-    "What a model computes with, as a hash: weights and config. Raises: `ModelError`."
-    weights = sorted(folder.glob("*.safetensors"))
-    if not weights:
-        raise ModelError(f"{folder} holds no *.safetensors: give the folder of a base model")
-    config = read_json(folder / "config.json")
-    config = {k: v for k, v in config.items() if k not in _SAVED_BY} if isinstance(config, dict) else config
-    shas = (part for path in weights for part in (path.name, file_sha256(path)))
-    return digest(json.dumps(config, sort_keys=True), *shas)
-
-# %% ../../nbs/training/adapter_files.ipynb #df1aa405
+# %% ../../nbs/training/adapter_files.ipynb #db208b33
 def copy_files(
     source: Path,
     target: Path,  # made anew
@@ -82,11 +68,20 @@ def copy_files(
     for name in names:
         shutil.copyfile(source / name, target / name)
     if CONFIG in names:
-        config = adapter_config(target)
-        config["base_model_name_or_path"] = public_name(str(config.get("base_model_name_or_path") or ""))
-        (target / CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True), "utf-8")
+        _without_place(target)
 
-# %% ../../nbs/training/adapter_files.ipynb #366ab533
+
+def _without_place(folder: Path) -> None:
+    "Call the base by its public name, in the config and in the card that peft writes."
+    config = adapter_config(folder)
+    place = str(config.get("base_model_name_or_path") or "")
+    config["base_model_name_or_path"] = called = public_name(place)
+    (folder / CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True), "utf-8")
+    if called != place and (folder / CARD).exists():
+        card = (folder / CARD).read_text("utf-8", "replace")
+        (folder / CARD).write_text(card.replace(place, called), "utf-8")
+
+# %% ../../nbs/training/adapter_files.ipynb #88fa8efa
 _MOST = {CONFIG: 1 << 20, CARD: 1 << 20, WEIGHTS: 4 << 30}  # bytes
 Manifest = Mapping[str, tuple[int, str]]  # by file name: bytes and SHA-256
 

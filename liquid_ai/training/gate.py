@@ -6,7 +6,7 @@
 __all__ = ['MARGIN', 'Scores', 'answers_of', 'answer_scores', 'Gate', 'judge', 'read_gate', 'record_text', 'gate_hash',
            'check_split', 'gate_adapter']
 
-# %% ../../nbs/training/gate.ipynb #7f0609a6
+# %% ../../nbs/training/gate.ipynb #3c7c6db2
 import html
 import json
 import time
@@ -19,10 +19,11 @@ from typing import Any
 from ..core import Device, InputError, LanguageModel, digest, pick_device
 from ..evaluation.compare import Comparison, compare
 from ..evaluation.squad import exact_match, token_f1
-from .adapter_files import adapter_hash, model_hash
+from .adapt import base_hash
+from .adapter_files import adapter_hash
 from .formats import Sample, samples_hash
 
-# %% ../../nbs/training/gate.ipynb #077b728e
+# %% ../../nbs/training/gate.ipynb #1d08b1b7
 def answers_of(
     model: LanguageModel,
     samples: Sequence[Sample],
@@ -50,7 +51,7 @@ def answer_scores(
     pairs = [(text, (s.completion,)) for text, s in zip(said, samples, strict=True)]
     return {"f1": [token_f1(*p) for p in pairs], "exact": [exact_match(*p) for p in pairs]}
 
-# %% ../../nbs/training/gate.ipynb #6fc9564c
+# %% ../../nbs/training/gate.ipynb #7f151492
 MARGIN = 0.05  # of F1: a loss on the general set that would be put up with, if need be
 
 
@@ -77,7 +78,7 @@ def _refusals(task: Comparison, general: Comparison, margin: float) -> tuple[str
         )
     return tuple(found)
 
-# %% ../../nbs/training/gate.ipynb #a3e5b628
+# %% ../../nbs/training/gate.ipynb #1b4ed567
 Scores = Mapping[str, Mapping[str, Sequence[float]]]  # by measure, then by system: one score a sample
 
 
@@ -131,7 +132,7 @@ def _small_print(gate: Gate) -> str:
         f"[{e.interval[0]:+.3f}, {e.interval[1]:+.3f}]"
     )
 
-# %% ../../nbs/training/gate.ipynb #0e667d89
+# %% ../../nbs/training/gate.ipynb #b6d88e65
 def judge(
     task: Scores,  # `f1` and `exact` of `before` and `after`, and of `control` where there is one
     general: Scores,  # `f1` of `before` and `after`
@@ -152,7 +153,7 @@ def judge(
     other = compare(kept["general"]["f1"], metric="F1", level=level)
     return Gate(one, other, exact, _refusals(one, other, margin), margin, level, kept, dict(facts or {}))
 
-# %% ../../nbs/training/gate.ipynb #7ac4864c
+# %% ../../nbs/training/gate.ipynb #35a09ba3
 def read_gate(
     record: Any,  # as JSON gave it
 ) -> Gate:
@@ -173,7 +174,7 @@ def gate_hash(text: str) -> str:
     "The hash of such a file."
     return digest(text)
 
-# %% ../../nbs/training/gate.ipynb #143bef45
+# %% ../../nbs/training/gate.ipynb #71a91a2d
 def check_split(
     task: Sequence[Sample],
     general: Sequence[Sample],
@@ -196,7 +197,7 @@ def check_split(
 def _asked(sample: Sample) -> str:
     return digest(*(f"{m['role']}: {' '.join(m['content'].split())}" for m in sample.prompt))
 
-# %% ../../nbs/training/gate.ipynb #7e985f98
+# %% ../../nbs/training/gate.ipynb #940bedb4
 def gate_adapter(
     base: Path,  # folder of the model that the adapter is for
     adapter: Path,
@@ -234,7 +235,7 @@ def gate_adapter(
     finally:
         model.close()
     facts = {name: adapter_hash(f) if f else "" for name, f in worn.items()}
-    facts = {"adapter": facts.pop("after"), **facts, "base": model_hash(Path(base)), "max_tokens": max_tokens}
+    facts = {"adapter": facts.pop("after"), **facts, "base": base_hash(Path(base)), "max_tokens": max_tokens}
     facts |= {
         "task": samples_hash(task),
         "general": samples_hash(general),

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Train', 'Split', 'split_by_origin', 'shuffled', 'Loop', 'closed_loop']
 
-# %% ../../nbs/training/loop.ipynb #f2a34bf8
+# %% ../../nbs/training/loop.ipynb #519821c0
 import html
 import random
 import time
@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from ..core import InputError, Settings, digest
-from .adapter_files import model_hash
+from .adapt import base_hash
 from .card import write_card
 from .formats import Sample
 from .gate import Gate, gate_adapter
 from .registry import Version, champion, champion_version, promote, register
 from .track import Track, track
 
-# %% ../../nbs/training/loop.ipynb #884e48fd
+# %% ../../nbs/training/loop.ipynb #e636940d
 @dataclass(frozen=True, slots=True)
 class Split:
     "Samples to learn from, to stop by, and to be judged by."
@@ -62,8 +62,8 @@ def shuffled(
     told = [(*s.prompt, {"role": "assistant", "content": answers[n]}) for n, s in enumerate(samples)]
     return tuple(Sample(m, s.kind, s.origin) for m, s in zip(told, samples, strict=True))
 
-# %% ../../nbs/training/loop.ipynb #2c2c0429
-Train = Callable[..., Any]  # (samples, base, output, options, dev=, tracker=) → something with `.adapter`
+# %% ../../nbs/training/loop.ipynb #4c8dce3a
+Train = Callable[..., Any]  # (samples, base, output, options, dev=, track=) → something with `.adapter`
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class Loop:
         head = html.escape(str(self).split("\n" + str(self.gate))[0]).replace("\n", "<br>")
         return f"{head}<br>{self.gate._repr_html_()}"
 
-# %% ../../nbs/training/loop.ipynb #c0b2cfde
+# %% ../../nbs/training/loop.ipynb #4419fdc5
 def _finetune(*args: Any, **rest: Any) -> Any:
     from liquid_ai.training.qlora import finetune
 
@@ -139,7 +139,7 @@ def closed_loop(
     sets = {"train": parts.train, "dev": parts.dev, "test": parts.test, "general": general}
     run = tracker or track(f"{name} from {Path(base).name}", settings, data=sets)
     try:
-        rest = {"dev": parts.dev, "tracker": run}
+        rest = {"dev": parts.dev, "track": run}
         trained = clock("train", train, parts.train, base, work / "adapter", options, **rest)
         if control:
             wrong = clock("control", train, shuffled(parts.train), base, work / "control", options)
@@ -149,7 +149,7 @@ def closed_loop(
         asked = {"before": worn, "train": parts.train, **gate}
         judged = clock("gate", gate_adapter, base, trained.adapter, parts.test, general, **asked)
         told = {"licence": licence, "gate": judged, "history": getattr(trained, "history", ())}
-        write_card(trained.adapter, model_hash(Path(base)), sets, **told)
+        write_card(trained.adapter, base_hash(Path(base)), sets, **told)
         run.table("gate", _columns(judged))
         run.artifact(trained.adapter, "adapter")
     except BaseException:
@@ -161,7 +161,7 @@ def closed_loop(
         version = clock("promote", promote, name, version.version, judged, settings)
     return Loop(version, judged, parts, trained, now, clock.seconds)
 
-# %% ../../nbs/training/loop.ipynb #c0e15e48
+# %% ../../nbs/training/loop.ipynb #5981826a
 _FEWEST = 20  # samples that an interval says anything about
 
 

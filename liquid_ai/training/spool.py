@@ -6,7 +6,7 @@
 __all__ = ['Spool', 'read_events', 'read_state', 'write_state', 'run_of', 'refused', 'send', 'new_spool', 'sender_of',
            'drop_spool']
 
-# %% ../../nbs/training/spool.ipynb #09b10544
+# %% ../../nbs/training/spool.ipynb #6fd85cf7
 import importlib
 import json
 import os
@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 from ..core import LiquidError
 from ..evaluation.track import experiment_of, log_table, metric_name, param_text, without_secrets
 
-# %% ../../nbs/training/spool.ipynb #adef0841
+# %% ../../nbs/training/spool.ipynb #43e08ebf
 _EVENTS, _STATE = "events.jsonl", "state.json"
 _ROOM = 4_096  # bytes past the limit, for the end of the run
 
@@ -40,11 +40,11 @@ class Spool:
         max_bytes: int = 256 << 20,
     ):
         self.folder, self.lost, self.why = folder, 0, ""
-        self._torn = False  # the last line is not whole
         self._sync, self._most = sync_seconds, max_bytes
         folder.mkdir(parents=True, exist_ok=True)
         self._file = (folder / _EVENTS).open("ab", buffering=0)
         self._size = self._file.tell()
+        self._torn = self._size > 0 and _last_byte(folder / _EVENTS) != b"\n"  # the last line is not whole
         self._queue: queue.Queue[bytes | None] = queue.Queue(held)
         self._thread = threading.Thread(target=self._write, name="liquid_ai-spool", daemon=True)
         self._thread.start()
@@ -94,7 +94,13 @@ class Spool:
     def _lose(self, why: str) -> None:
         self.lost, self.why = self.lost + 1, why
 
-# %% ../../nbs/training/spool.ipynb #e6cf22a2
+
+def _last_byte(path: Path) -> bytes:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1)
+
+# %% ../../nbs/training/spool.ipynb #f67d0d3b
 def read_events(
     folder: Path,
     offset: int = 0,  # bytes that were sent already
@@ -132,7 +138,7 @@ def write_state(folder: Path, state: Mapping[str, Any]) -> None:
     part.write_text(json.dumps(dict(state)), "utf-8")
     part.replace(folder / _STATE)
 
-# %% ../../nbs/training/spool.ipynb #ce9277ea
+# %% ../../nbs/training/spool.ipynb #91a88d21
 _TOKEN = "liquid_ai.token"
 
 
@@ -145,7 +151,7 @@ def run_of(client: Any, state: Mapping[str, Any], uri: str) -> str:  # its id
     tags = {**state["tags"], _TOKEN: state["token"], "mlflow.runName": state["name"]}
     return client.create_run(experiment, start_time=state["ms"], tags=tags).info.run_id
 
-# %% ../../nbs/training/spool.ipynb #e974e9f1
+# %% ../../nbs/training/spool.ipynb #25a875c7
 _FOR_GOOD = {400, 404, 409, 413}  # statuses of HTTP: the same request will not do another time either
 
 
@@ -200,7 +206,7 @@ def _one_by_one(client: Any, run_id: str, metrics: Sequence[Any], params: Sequen
             aside.append(without_secrets(f"{(*one[0], *one[1])[0].key}: {e}")[:300])
     return aside
 
-# %% ../../nbs/training/spool.ipynb #78f93ec8
+# %% ../../nbs/training/spool.ipynb #4c68c44d
 def _send_one(client: Any, run_id: str, folder: Path, event: Mapping[str, Any]) -> list[str]:
     "A table, a folder, a tag or the end; what was refused, in words."
     try:
@@ -240,7 +246,7 @@ def send(
         state["offset"], sent = end, sent + len(events)
         write_state(folder, state)
 
-# %% ../../nbs/training/spool.ipynb #6d4d64eb
+# %% ../../nbs/training/spool.ipynb #bfc811ae
 def new_spool(
     home: Path,  # of all spools
     name: str,  # of the run
