@@ -27,6 +27,7 @@ from .options import Json
 from .promote import promote, rollback, runs
 from .say import Outcome, fail, say
 from .serve import serve
+from .synth import synth
 from ..core import to_json
 
 # %% ../../nbs/cli/app.ipynb #3d74355d
@@ -58,6 +59,7 @@ def _options(version: Version = False) -> None: ...
 for command in (ingest, search, ask, chat, serve, mcp, quickstart, doctor, promote, rollback, runs):
     app.command()(command)
 app.command("sweep")(run_sweep)
+app.command()(synth)
 
 models_app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
 models_app.command()(pull)
