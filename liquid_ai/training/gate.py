@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['MARGIN', 'Scores', 'answers_of', 'answer_scores', 'Gate', 'judge', 'read_gate', 'record_text', 'gate_hash',
-           'check_split', 'gate_adapter']
+           'check_split', 'prompt_hash', 'gate_adapter']
 
-# %% ../../nbs/training/gate.ipynb #3c7c6db2
+# %% ../../nbs/training/gate.ipynb #6ed12a00
 import html
 import json
 import time
@@ -23,7 +23,7 @@ from .adapt import base_hash
 from .adapter_files import adapter_hash
 from .formats import Sample, samples_hash
 
-# %% ../../nbs/training/gate.ipynb #1d08b1b7
+# %% ../../nbs/training/gate.ipynb #024aec3d
 def answers_of(
     model: LanguageModel,
     samples: Sequence[Sample],
@@ -51,7 +51,7 @@ def answer_scores(
     pairs = [(text, (s.completion,)) for text, s in zip(said, samples, strict=True)]
     return {"f1": [token_f1(*p) for p in pairs], "exact": [exact_match(*p) for p in pairs]}
 
-# %% ../../nbs/training/gate.ipynb #7f151492
+# %% ../../nbs/training/gate.ipynb #168d14e3
 MARGIN = 0.05  # of F1: a loss on the general set that would be put up with, if need be
 
 
@@ -78,7 +78,7 @@ def _refusals(task: Comparison, general: Comparison, margin: float) -> tuple[str
         )
     return tuple(found)
 
-# %% ../../nbs/training/gate.ipynb #1b4ed567
+# %% ../../nbs/training/gate.ipynb #9827dbc3
 Scores = Mapping[str, Mapping[str, Sequence[float]]]  # by measure, then by system: one score a sample
 
 
@@ -132,7 +132,7 @@ def _small_print(gate: Gate) -> str:
         f"[{e.interval[0]:+.3f}, {e.interval[1]:+.3f}]"
     )
 
-# %% ../../nbs/training/gate.ipynb #b6d88e65
+# %% ../../nbs/training/gate.ipynb #95e23db4
 def judge(
     task: Scores,  # `f1` and `exact` of `before` and `after`, and of `control` where there is one
     general: Scores,  # `f1` of `before` and `after`
@@ -153,7 +153,7 @@ def judge(
     other = compare(kept["general"]["f1"], metric="F1", level=level)
     return Gate(one, other, exact, _refusals(one, other, margin), margin, level, kept, dict(facts or {}))
 
-# %% ../../nbs/training/gate.ipynb #35a09ba3
+# %% ../../nbs/training/gate.ipynb #d90e17c7
 def read_gate(
     record: Any,  # as JSON gave it
 ) -> Gate:
@@ -174,30 +174,31 @@ def gate_hash(text: str) -> str:
     "The hash of such a file."
     return digest(text)
 
-# %% ../../nbs/training/gate.ipynb #71a91a2d
+# %% ../../nbs/training/gate.ipynb #868c2111
 def check_split(
     task: Sequence[Sample],
     general: Sequence[Sample],
     train: Sequence[Sample] = (),
 ) -> None:
     "Raises: `InputError` on sets that measure nothing."
-    known = {_asked(s) for s in train}
+    known = {prompt_hash(s) for s in train}
     for name, samples in {"task": task, "general": general}.items():
         if len(samples) < 2:
             raise InputError(
                 f"the {name} set has {len(samples)} samples: give 2 or more, some hundred to see much"
             )
-        asked = Counter(map(_asked, samples))
+        asked = Counter(map(prompt_hash, samples))
         if twice := [q for q, n in asked.items() if n > 1]:
             raise InputError(f"{len(twice)} prompts stand in the {name} set more than once: keep one of each")
         if seen := sum(q in known for q in asked):
             raise InputError(f"{seen} of {len(samples)} prompts of the {name} set are in the training data")
 
 
-def _asked(sample: Sample) -> str:
+def prompt_hash(sample: Sample) -> str:
+    "The hash of what is asked, whatever its spaces."
     return digest(*(f"{m['role']}: {' '.join(m['content'].split())}" for m in sample.prompt))
 
-# %% ../../nbs/training/gate.ipynb #940bedb4
+# %% ../../nbs/training/gate.ipynb #58285823
 def gate_adapter(
     base: Path,  # folder of the model that the adapter is for
     adapter: Path,
