@@ -24,6 +24,7 @@ from .keys import keys_app
 from .mcp import mcp
 from .models import models, pull
 from .options import Json
+from .promote import promote, rollback, runs
 from .say import Outcome, fail, say
 from .serve import serve
 from .synth import synth
@@ -55,7 +56,7 @@ Version = Annotated[
 def _options(version: Version = False) -> None: ...
 
 # %% ../../nbs/cli/app.ipynb #fcdfcfcc
-for command in (ingest, search, ask, chat, serve, mcp, quickstart, doctor):
+for command in (ingest, search, ask, chat, serve, mcp, quickstart, doctor, promote, rollback, runs):
     app.command()(command)
 app.command("sweep")(run_sweep)
 app.command()(synth)

@@ -57,6 +57,7 @@ from liquid_ai.serving.problems import (
 )
 from .rules import KINDS, allowed, rule_of
 from .schemas import Problem
+from .registry import follow_registry
 from .service import Service, follow_adapter, watch_drift
 
 # %% ../../nbs/serving/app.ipynb #09932f15
@@ -181,7 +182,8 @@ def _unfold(path: str, operation: dict[str, Any]) -> None:
 async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
     service: Service = api.state.service
     asyncio.get_running_loop().set_default_executor(service.pool())
-    tasks = [asyncio.create_task(_chores(service)), asyncio.create_task(_warmed(service))]
+    work = (_chores(service), _warmed(service), follow_registry(service))
+    tasks = [asyncio.create_task(w) for w in work]
     try:
         yield
     finally:

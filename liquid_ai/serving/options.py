@@ -59,6 +59,11 @@ class ServerSettings(_Bounds):
 
     folders: str = ""  # that `/sync` may read, comma between; empty: none
     adapters: str = ""  # folder of the adapters that may be chosen; empty: none
+    adapter_model: str = (
+        ""  # name in a registry whose champion is worn, and fetched into `adapters`; empty: none
+    )
+    adapter_registry: str = ""  # address or file of that registry; empty: where runs are kept
+    adapter_seconds: float = 30.0  # between two looks there
     log: str = "-"  # file of the request log; `-`: standard output; empty: none
     log_questions: str = "hash"  # `hash`, `full` or `none`
     log_bytes: int = 50_000_000  # after which a new file is begun
@@ -100,6 +105,10 @@ def check_options(options: ServerSettings) -> None:
             raise InputError(f"{name}={path!r} is no file")
     if o.token_algorithms and not (o.token_key or os.environ.get("LIQUID_AI_TOKEN_KEY")):
         raise InputError("tokens need a key to be checked with: set `token_key`, or LIQUID_AI_TOKEN_KEY")
+    if o.adapter_model and not o.adapters:
+        raise InputError("`adapter_model` needs a folder to be fetched into: set `adapters`")
+    if o.adapter_model and o.adapter_seconds < 0.05:
+        raise InputError(f"adapter_seconds={o.adapter_seconds}: give 0.05 or more")
     Proxies(listed(o.proxies))
     if o.log_questions not in ("hash", "full", "none"):
         raise InputError(f"log_questions={o.log_questions!r} is unknown; use hash, full or none")
