@@ -17,7 +17,7 @@ from .core import Document, Encoder, Settings, html_card
 from .indexing.embed import load_encoder
 from .indexing.store import Snapshot, Store, check_encoder, commit, open_snapshot, rebuild
 from .indexing.vector_cache import remembering
-from .ingestion.ingest import ingest
+from .ingestion.ingest import Seen, ingest
 from .ingestion.load import IngestReport
 
 # %% ../nbs/corpus.ipynb #90e7a3fd
@@ -97,10 +97,11 @@ class Corpus(Held):
         *sources: str | Path | Document | Iterable[Document],  # files, folders, documents
         access: Collection[str] = (),  # users and groups who may find what is in the files; empty: everyone
         progress: bool = True,  # show bars
+        seen: Seen | None = None,  # told of each document that is new or changed, before the commit
     ) -> IngestReport:
         "Read, cut, embed and index; what is unchanged costs nothing. A `Document` has its own `access`."
         with remembering(self.encoder, self.settings.vector_cache) as encoder:
-            return ingest(self.store, encoder, sources, self.settings, progress, access)
+            return ingest(self.store, encoder, sources, self.settings, progress, access, seen)
 
     def remove(self, *document_ids: str) -> int:
         "Take documents out of the store; returns how many were there."

@@ -149,7 +149,7 @@ def attach_adapter(
         raise ModelError(f"{folder} does not load whole: {odd[0]} and {len(odd) - 1} others differ")
     model.eval()
 
-
+# %% ../../nbs/generation/adapters.ipynb #a7760568
 def _fill(model: Any, name: str, folder: Path) -> list[str]:  # layers that got a matrix too few, or none
     "Put the numbers of the file in, in float32; transformers rounds them to the format of the model."
     from safetensors.torch import load_file
