@@ -68,7 +68,7 @@ def check_adapter(
         raise ModelError(f"{folder / _WEIGHTS} cannot be read ({str(e)[:200]}): save it again") from e
     _check_shapes(model, folder, shapes, bool(config.get("use_dora")))
 
-
+# %% ../../nbs/generation/adapters.ipynb #41ae3fce
 def _part(key: str) -> tuple[str, str]:
     "Path of the layer and kind of the matrix that a key of the file names."
     path, _, kind = key.removeprefix("base_model.model.").removesuffix(".weight").rpartition(".")
