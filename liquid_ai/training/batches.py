@@ -8,7 +8,7 @@ __all__ = ['epoch_steps', 'padded_batches', 'packed_batches', 'Batch', 'padded',
 
 # %% ../../nbs/training/batches.ipynb #9b136621
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,22 +50,18 @@ def padded_batches(
 def packed_batches(
     lengths: Mapping[int, int],  # tokens by sample number
     budget: int,  # tokens of a micro-batch
-    row: int,  # tokens of a row, gaps included; a longer sample stands alone
+    row: int,  # tokens of a row, about; a longer sample makes longer rows
     gap: int = 0,  # tokens between two samples of a row
 ) -> list[list[list[int]]]:  # sample numbers by row, by micro-batch
-    "Samples one after the other, each in the first row that has room for it."
-    rows: list[list[int]] = []
-    room: list[int] = []
+    "Samples one after the other, in rows of like length. Source: Graham 1969, longest first."
+    rows: list[list[int]] = [[] for _ in range(max(-(-sum(n + gap for n in lengths.values()) // row), 1))]
+    taken = [0] * len(rows)
     for n in sorted(lengths, key=lambda n: (-lengths[n], n)):
-        at = next((k for k, left in enumerate(room) if left >= lengths[n] + gap), None)
-        if at is None:
-            rows.append([n])
-            room.append(max(row, lengths[n]) - lengths[n])
-        else:
-            rows[at].append(n)
-            room[at] -= lengths[n] + gap
-    taken = [sum(lengths[n] + gap for n in r) - gap for r in rows]
-    return [[rows[k] for k in batch] for batch in padded_batches(dict(enumerate(taken)), budget)]
+        at = taken.index(min(taken))
+        rows[at].append(n)
+        taken[at] += lengths[n] + (gap if taken[at] else 0)
+    used = {k: tokens for k, tokens in enumerate(taken) if tokens}
+    return [[rows[k] for k in batch] for batch in padded_batches(used, budget)]
 
 # %% ../../nbs/training/batches.ipynb #b05efcc4
 @dataclass(frozen=True, slots=True, eq=False)
@@ -183,9 +179,10 @@ def same_losses(
 # %% ../../nbs/training/batches.ipynb #ad8cde3a
 @dataclass(frozen=True, slots=True)
 class PackingCheck:
-    "How far packing moves the log-probabilities of a model."
+    "What packing does to the log-probabilities of a model."
 
-    packed: float  # nats, the largest difference to each sample by itself
+    leak: float  # nats, at most, by which a sample moves when its neighbours' tokens change
+    packed: float  # nats, root mean square of the differences to each sample by itself
     floor: float  # as much for padding, which changes only the order of sums
     exact: bool
     why: str = ""  # it cannot be done
@@ -193,13 +190,11 @@ class PackingCheck:
     def __str__(self) -> str:
         if self.why:
             return f"not packed: {self.why}"
-        told = (
-            f"packing moves log-probabilities by {self.packed:.2g} nats at most, padding by {self.floor:.2g}"
-        )
-        return f"packed: {told}" if self.exact else f"not packed: {told}"
+        told = f"its neighbours move a sample by {self.leak:.1g} nats, packing by {self.packed:.1g}"
+        return f"{'' if self.exact else 'not '}packed: {told}, padding by {self.floor:.1g}"
 
 
-_SLACK, _LEAST = 4.0, 1e-4  # times the floor; nats
+_LEAK, _FAR = 1e-5, 10.0  # nats; times the floor
 
 
 def check_packing(
@@ -213,14 +208,26 @@ def check_packing(
 
     training = model.training
     model.eval()
+
+    def losses(batch: Batch) -> "torch.Tensor":
+        return token_losses(model, moved(batch, device))
+
     try:
         with torch.no_grad():
-            alone = torch.cat([token_losses(model, moved(padded([e], pad), device)) for e in found])
-            beside = token_losses(model, moved(padded(found, pad), device))
-            behind = token_losses(model, moved(packed([found], pad, model.config), device))
+            alone = torch.cat([losses(padded([e], pad)) for e in found])
+            beside, behind = losses(padded(found, pad)), losses(packed([found], pad, model.config))
+            leak = max(_moved(losses, found, behind, pad, model.config, odd) for odd in (0, 1))
     except Exception as e:  # of a model that takes no such mask
-        return PackingCheck(float("nan"), float("nan"), False, f"{type(e).__name__}: {str(e)[:200]}")
+        return PackingCheck(*[float("nan")] * 3, False, f"{type(e).__name__}: {str(e)[:200]}")
     finally:
         model.train(training)
-    off, floor = ((alone - x).abs().max().item() for x in (behind, beside))
-    return PackingCheck(off, floor, off <= max(_SLACK * floor, _LEAST))
+    off, floor = ((alone - x).square().mean().sqrt().item() for x in (behind, beside))
+    return PackingCheck(leak, off, floor, leak <= _LEAK and off <= max(_FAR * floor, _LEAK))
+
+
+def _moved(losses: Any, found: Sequence[Encoded], behind: Any, pad: int, config: Any, odd: int) -> float:
+    "How far the other samples move, at most, when every second one is turned round."
+    turned = [replace(e, ids=e.ids[::-1].copy()) if n % 2 == odd else e for n, e in enumerate(found)]
+    batch = packed([turned], pad, config)
+    others = batch.owners % 2 != odd
+    return (losses(batch).cpu()[others] - behind.cpu()[others]).abs().max().item()
