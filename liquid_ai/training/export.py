@@ -17,7 +17,8 @@ from ..generation.adapter_base import Base, check_base
 from ..generation.adapters import check_adapter, import_bitsandbytes
 from ..generation.model_folder import check_model_folder
 from ..generation.transformers_model import load_causal
-from ..indexing.assets import folder_is_whole, quiet_transformers, replacing_folder
+from ..indexing.assets import folder_is_whole, quiet_transformers, read_json, replacing_folder
+from .adapt import base_hash
 
 # %% ../../nbs/training/export.ipynb #9ee2bb66
 def fits(
@@ -35,7 +36,18 @@ def fits(
     with quiet_transformers(), torch.device("meta"):
         config = AutoConfig.from_pretrained(base, local_files_only=True)
         check_adapter(AutoModelForCausalLM.from_config(config), adapter)
-    return check_base(adapter, base) or Base("")
+    return check_base(adapter, base) or _told(base, adapter)
+
+
+def _told(base: Path, adapter: Path) -> Base:
+    "What `finetune` has written down of the base. Raises: `ModelError`."
+    told = read_json(adapter / "training.json", {})
+    if told and told.get("base_hash") != (here := base_hash(base)):
+        raise ModelError(
+            f"{adapter} was trained on {told.get('base')} {told.get('base_hash')}, but {base} is {here}: "
+            "use the base that it was trained on, or train it again on this one"
+        )
+    return Base("", "nf4" if str(told.get("weights", "")).startswith("nf4") else "none")
 
 
 _DTYPES = {"float32": 4, "bfloat16": 2, "float16": 2}  # bytes
