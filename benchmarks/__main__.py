@@ -27,6 +27,7 @@ NAMES = (
     "generation",
     "serving",
     "overload",
+    "encoder_tuning",
 )
 
 

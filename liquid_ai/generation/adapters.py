@@ -68,7 +68,7 @@ def check_adapter(
         raise ModelError(f"{folder / _WEIGHTS} cannot be read ({str(e)[:200]}): save it again") from e
     _check_shapes(model, folder, shapes, bool(config.get("use_dora")))
 
-
+# %% ../../nbs/generation/adapters.ipynb #41ae3fce
 def _part(key: str) -> tuple[str, str]:
     "Path of the layer and kind of the matrix that a key of the file names."
     path, _, kind = key.removeprefix("base_model.model.").removesuffix(".weight").rpartition(".")
@@ -149,7 +149,7 @@ def attach_adapter(
         raise ModelError(f"{folder} does not load whole: {odd[0]} and {len(odd) - 1} others differ")
     model.eval()
 
-
+# %% ../../nbs/generation/adapters.ipynb #a7760568
 def _fill(model: Any, name: str, folder: Path) -> list[str]:  # layers that got a matrix too few, or none
     "Put the numbers of the file in, in float32; transformers rounds them to the format of the model."
     from safetensors.torch import load_file

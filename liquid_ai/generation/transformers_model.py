@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core import Device, Generation, InputError, ModelError
+from .adapter_base import check_base
 from liquid_ai.generation.adapters import (
     adapter_print,
     attach_adapter,
@@ -158,7 +159,9 @@ class _Swaps:
     def attach(self, name: str, folder: str | Path) -> None:
         "Read a LoRA adapter, to be used by `name`. Raises: `ModelError` where it does not fit this model."
         with my_turn(self._lock, lambda text: True):
-            attach_adapter(_open(self), name, Path(folder))
+            _open(self)
+            check_base(folder, self._folder)
+            attach_adapter(self._model, name, Path(folder))
             self._adapters[name] = adapter_print(Path(folder))
 
     def use(self, name: str | None) -> None:
@@ -200,7 +203,7 @@ class TransformersModel(_Calls, _Swaps):
 
         self.name, self.why, self.device, self.lookup = name, why, device, lookup
         self.context, self._lock, self.closed = check_model_folder(folder), threading.Lock(), False
-        self._base = transformers_print(folder, name, device, quantization)
+        self._folder, self._base = folder, transformers_print(folder, name, device, quantization)
         if threads:
             torch.set_num_threads(threads)
         self._tokenizer, self._model = _load(folder, device, quantization)

@@ -66,7 +66,7 @@ class replacing_folder:
 
     def __exit__(self, failed, *_):
         if failed is None:
-            files = {p.name: file_sha256(p) for p in sorted(self.new.iterdir())}
+            files = {p.name: file_sha256(p) for p in sorted(self.new.iterdir()) if p.is_file()}
             (self.new / "manifest.json").write_text(json.dumps(files), "utf-8")
             shutil.rmtree(self.folder, ignore_errors=True)
             self.new.rename(self.folder)
