@@ -46,6 +46,7 @@ from .generation.limit import Limiter
 from .generation.models import load_model, writer_fingerprint
 from .generation.prompt import PROMPT_VERSION
 from .generation.semantic import SemanticCache
+from .generation.turns import begin
 from .indexing.embed import load_encoder
 from .indexing.store import Snapshot, Store
 from .ingestion.quickstart import corpus
@@ -337,24 +338,27 @@ async def in_thread(
     "Take each step in a thread; when the reader leaves or is cancelled, close `steps`."
     one = threading.Lock()
 
-    def alone(work: Callable[[], Any]) -> Any:
+    def step() -> Any:
         with one:
-            return work()
+            return next(steps, None)
+
+    def end() -> None:
+        with one:
+            steps.close()
 
     while True:
-        step = asyncio.ensure_future(asyncio.to_thread(alone, lambda: next(steps, None)))
         try:
-            event = await asyncio.shield(step)
+            event = await asyncio.shield(begin(step))
         except asyncio.CancelledError:
             # the thread is still at its step, whatever became of the task that waits for it: close after it
-            asyncio.get_running_loop().run_in_executor(None, alone, steps.close)
+            begin(end)
             raise
         if event is None:
             return
         try:
             yield event
         except GeneratorExit:
-            await asyncio.to_thread(steps.close)
+            await asyncio.shield(begin(end))
             raise
 
 # %% ../nbs/pipeline.ipynb #1e608bde

@@ -471,6 +471,39 @@ def test_who_leaves_the_queue_leaves_no_place_behind(started):
     assert (facts["answering"], facts["waiting"]) == (0, 0) and s.model.begun <= 3
 
 
+@pytest.mark.parametrize("body", [{}, {"agent": True}, {"cache": False}], ids=["flight", "agent", "no cache"])
+def test_many_who_leave_at_once_set_no_more_steps_going_than_there_are_places(started, body):
+    s = started(
+        Slow(seconds=1.0), options={"wait_seconds": 60}, limit_concurrent=2, limit_queue=100
+    )  # a step of it takes a second, and nobody can stop it within
+    path = "/ask" if body.get("agent") else "/ask/simple"
+    cache = "Cache-Control: no-store\r\n" if "cache" in body else ""
+    highest = 0
+
+    def come(question):
+        data = json.dumps({"question": question}).encode()
+        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{cache}"
+        c = socket.create_connection(("127.0.0.1", s.port))
+        c.sendall(f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data)
+        return c
+
+    for wave in range(4):  # each wave comes while the steps of the one before go on
+        sockets = [come(q) for q in QUESTIONS[10 * wave : 10 * wave + 10]]
+        assert until(lambda: s.model.busy >= 2 and s.service.places.turns.waiting >= 8, 20), vars(s.model)
+        for c in sockets:
+            c.close()
+        assert until(lambda: s.service.places.turns.waiting == 0)
+        flying = [t for t in threading.enumerate() if t.name.startswith("generation")]
+        highest = max(highest, len(flying))
+    began = time.monotonic()
+    s.model.seconds = 0.0
+    assert ask(s).status_code == 200
+    assert time.monotonic() - began < 4
+    assert s.model.most <= 2, vars(s.model)
+    assert highest <= 2 + 2, highest  # a thread is there for a moment after its last step
+    assert until(lambda: s.model.busy == 0 and s.http.get("/status").json()["answering"] == 0, 5)
+
+
 def test_a_flood_over_capacity_meets_200_429_and_503_alone(started):
     s = started(
         Slow(seconds=0.01),

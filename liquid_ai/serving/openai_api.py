@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from ..core import Answer, Event, InputError, StreamEvent, digest
 from ..generation.conversation import Conversation, can_rewrite, stands_alone
+from ..generation.turns import begin
 from . import openai_models
 from .call import Call
 from .openai_models import check_model, served
@@ -79,7 +80,7 @@ async def _question(service: Service, asked: ChatRequest) -> str:
         asyncio.timeout(service.options.request_seconds),
         service.places.place(service.options.wait_seconds),
     ):
-        return (await asyncio.to_thread(talk.prepare, question)).question
+        return (await asyncio.shield(begin(talk.prepare, question))).question
 
 
 async def _asked(service: Service, asked: ChatRequest) -> tuple[str, AskRequest]:
