@@ -111,7 +111,7 @@ def _again(run: _Run, part: str, answer: Answer) -> _Steps:  # returns the new a
     yield run.note("search", lost, hits)
     if run.late():
         return answer
-    second = run.rag.read(part, hits)
+    second = run.rag.read(part, hits, run.where.get("principals", ()))
     yield run.note("read", second.text, usage=second.usage)
     return answer if second.abstained else second
 
@@ -230,7 +230,7 @@ def _by_tools(run: _Run) -> _Steps:  # returns the answer; None: nothing was fou
         yield run.note("decide", f"the model calls no more: {told}")
     if not any(found):
         return None
-    answer = run.rag.read(run.question, _together(found))
+    answer = run.rag.read(run.question, _together(found), run.where.get("principals", ()))
     yield run.note("read", answer.text, usage=answer.usage)
     return answer
 

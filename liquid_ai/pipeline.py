@@ -176,13 +176,14 @@ class Answering(Keeping):
         self,
         question: str,
         hits: Hits,  # of this store
+        principals: Collection[str] | None = None,  # who asks; None: somebody who may read everything
     ) -> Answer:
         "Answer `question` from `hits` alone, checked; neither looked up nor kept. Raises: `InputError`."
         question, watch = check_question(question, self.settings), Stopwatch()
         snapshot = self.snapshot()
         check_current(hits, snapshot)
         known = snapshot, self.encoder, lambda: self.model
-        *_, last = write_answer(question, hits, *known, self.settings, watch)
+        *_, last = write_answer(question, hits, *known, self.settings, watch, principals)
         return last.answer
 
 # %% ../nbs/pipeline.ipynb #83081bdf
@@ -287,9 +288,8 @@ def _steps(rag: RAG, asked: _Asked, snapshot: Snapshot) -> Generator[StreamEvent
             wordings=wordings,
         )
     yield StreamEvent("hits", hits=hits)
-    yield from write_answer(
-        asked.question, hits, snapshot, encoder, lambda: _model(rag, settings), settings, watch
-    )
+    known = snapshot, encoder, lambda: _model(rag, settings)
+    yield from write_answer(asked.question, hits, *known, settings, watch, asked.principals)
 
 
 def _model(rag: RAG, settings: Settings) -> LanguageModel:

@@ -8,7 +8,7 @@ __all__ = ['REFUSAL', 'check_version', 'paragraph', 'write_answer', 'verify_cita
 # %% ../../nbs/generation/answer.ipynb #c945833b
 import functools
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.resources import files
 
@@ -93,10 +93,12 @@ def write_answer(
     load_when_needed: Callable[[], LanguageModel],  # called only where there is something to say
     settings: Settings,
     watch: Stopwatch,
+    principals: Collection[str] | None = None,  # who asks; None: somebody who may read everything
 ) -> Iterator[StreamEvent]:  # tokens, then the checked answer
     "Generate, check and cite. Raises: `StoreError` where a citation is not in its document."
+    index = snapshot.sparse_for(principals)
     with watch("evidence"):
-        evidence, aside = screened(find_evidence(question, hits, encoder, snapshot.sparse))
+        evidence, aside = screened(find_evidence(question, hits, encoder, index))
         sure = confidence(evidence)
     versions = {"index": str(snapshot.generation), "encoder": encoder.fingerprint}
     versions |= {"prompt": PROMPT_VERSION, "check": check_version(settings)}
@@ -121,7 +123,7 @@ def write_answer(
                 yield StreamEvent("token", piece)
     with watch("check"):
         found = [(from_data(text), cited) for text, cited in claims(written.text, written.finished)]
-        known = evidence, prompt.passages, encoder, snapshot.sparse, settings.min_support
+        known = evidence, prompt.passages, encoder, index, settings.min_support
         how = {"question": question, "unsupported": settings.unsupported, "entailment": judge}
         checked = check(found, *known, **how)
         answer = _sure(_decide(answer, checked, evidence), settings.min_answer_confidence)
