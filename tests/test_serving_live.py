@@ -22,6 +22,7 @@ from liquid_ai.core import InputError, ModelError
 from liquid_ai.serving.app import authenticator_of, handlers, layered, service_of
 from liquid_ai.serving.auth import revoke_key
 from liquid_ai.serving.options import ServerSettings, check_options
+from liquid_ai.serving.problems import refuse
 from liquid_ai.serving.service import follow_adapter
 
 LONG = {"seconds": 0.05, "words": 200}  # 10 s, where nobody stops it
@@ -783,6 +784,48 @@ def test_an_answer_its_header_its_trace_and_its_feedback_have_one_id(tmp_path):
         service.tracer.flush()
     found = {f"{span.context.trace_id:032x}" for span in exported.get_finished_spans()}
     assert found == {told, "ab" * 16}
+
+
+def test_a_client_has_a_bounded_number_of_sockets(tmp_path):
+    path, who = keys(tmp_path)
+    app = served(opened(tmp_path / "store", Slow(), limit_requests=10_000), keys=path, sockets=3)
+    with running(app, ws="websockets-sansio", timeout_graceful_shutdown=5) as s:
+        kept = [opened_socket(s, who["ann"]) for _ in range(3)]
+        for _ in range(3):
+            with pytest.raises(websockets.exceptions.InvalidStatus) as refused, opened_socket(s, who["ann"]):
+                pass
+            response = refused.value.response
+            assert response.status_code == 503 and response.headers["retry-after"]
+            assert b"3 WebSockets" in response.body
+        assert ask(s, headers=who["ann"]).status_code == 200  # nothing else is refused
+        with opened_socket(s, who["bob"]) as ws:  # nor anybody else
+            say(ws)
+            assert hear(ws)[-1]["event"] == "answer"
+        kept.pop().close()
+        with opened_socket(s, who["ann"]) as ws:
+            say(ws)
+            assert hear(ws)[-1]["event"] == "answer"
+        for ws in kept:
+            ws.close()
+    layer = app
+    while not hasattr(layer, "open"):
+        layer = getattr(layer, "app", None) or layer.small
+    assert not layer.open  # nobody is remembered who has none open
+    with pytest.raises(InputError, match="sockets=0"):
+        check_options(ServerSettings(sockets=0))
+
+
+def test_a_server_without_http_answers_to_sockets_closes_with_1013_and_words():
+    sent, scope = [], {"type": "websocket", "path": "/ws", "extensions": {}}
+
+    async def send(message):
+        sent.append(message)
+
+    words = "this client has 8 WebSockets open: close one, or use it" + " \u00e9" * 99
+    asyncio.run(refuse(scope, None, send, 503, "", words))
+    [close] = sent
+    assert close["type"] == "websocket.close" and close["code"] == 1013
+    assert close["reason"].startswith("this client has 8") and len(close["reason"].encode()) <= 123
 
 
 def test_a_choice_left_behind_does_not_take_the_adapter_off_that_the_settings_name(tmp_path):

@@ -11,6 +11,7 @@ import gc
 import importlib.resources
 import logging
 import os
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -41,7 +42,7 @@ from .guards import HSTS, SECURITY_HEADERS, Cors, HostCheck, default_hosts, page
 from .kept import KeptResponses
 from .logs import RequestLog
 from .mcp_server import ProtocolApp
-from .middleware import Authenticated, Limited, Logged
+from .middleware import Authenticated, Limited, Logged, client_key
 from .options import ServerSettings, check_options, listed
 from liquid_ai.serving.problems import (
     OPENAI,
@@ -258,6 +259,32 @@ class _Entrance:
             self.inside -= 1
 
 
+class _Sockets:
+    "So many WebSockets at once for each client: an idle one asks for nothing, and yet takes a place."
+
+    def __init__(self, app: App, most: int):
+        self.app, self.most = app, most
+        self.open: Counter[str] = Counter()  # of clients that have one
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "websocket":
+            await self.app(scope, receive, send)
+            return
+        call = scope["state"]["call"]
+        who = client_key(call)
+        if self.open[who] >= self.most:
+            call.error, told = "Full", f"this client has {self.most:,} WebSockets open: close one, or use it"
+            await refuse(scope, receive, send, 503, "", told, _SOON)
+            return
+        self.open[who] += 1
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            self.open[who] -= 1
+            if not self.open[who]:
+                del self.open[who]
+
+
 def layered(
     app: App,
     service: Service,
@@ -266,7 +293,7 @@ def layered(
     "`app` behind all layers."
     o, rag = service.options, service.rag
     estimate = rag.settings.answer_tokens + (rag.settings.context_tokens or 1_500)
-    app = KeptResponses(app, service.responses, service.version)
+    app = _Sockets(KeptResponses(app, service.responses, service.version), o.sockets)
     app = Limited(app, rag.limiter, estimate)
     app = Authenticated(app, authenticator, rag.limiter)
     late = o.request_seconds + o.wait_seconds  # the handler itself says so before
