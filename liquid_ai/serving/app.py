@@ -296,6 +296,7 @@ def layered(
     app = _Sockets(KeptResponses(app, service.responses, service.version), o.sockets)
     app = Limited(app, rag.limiter, estimate)
     app = Authenticated(app, authenticator, rag.limiter)
+    app = app if service.audit is None else managing.Audited(app, service)
     late = o.request_seconds + o.wait_seconds  # the handler itself says so before
     small = Bounds(app, o.body_bytes, late, body_seconds=o.body_seconds)
     large = Bounds(app, o.upload_bytes, _WORK, body_seconds=6 * o.body_seconds)

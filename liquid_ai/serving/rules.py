@@ -19,12 +19,14 @@ class Rule:
     kept: bool = False  # its answer may be given again
     writes: bool = False  # a language model is at work
     patient: bool = False  # work on files and models, which takes as long as it takes
+    change: str = ""  # as the audit trail calls what it changes; empty: nothing that is on the record
 
 
 _ASK = Rule("ask", kept=True, writes=True)
 _LIVE = Rule("ask", writes=True)
 _WATCH = Rule("status", counted=False)
-_CHANGE = Rule("documents", "write", patient=True)
+_CHANGE = Rule("documents", "write", patient=True, change="add document")
+_REMOVE = Rule("documents", "write", patient=True, change="remove document")
 
 RULES = {
     ("POST", "/ask"): _ASK,
@@ -32,7 +34,7 @@ RULES = {
     ("POST", "/ask/stream"): _LIVE,
     ("WEBSOCKET", "/ws"): _LIVE,
     ("POST", "/search"): Rule("search"),
-    ("POST", "/feedback"): Rule("feedback"),
+    ("POST", "/feedback"): Rule("feedback", change="feedback"),
     ("GET", "/health"): Rule("health", "admin", counted=False),  # it counts everybody's documents
     ("GET", "/health/live"): Rule("health", "", counted=False),
     ("GET", "/health/ready"): Rule("health", "", counted=False),
@@ -41,14 +43,14 @@ RULES = {
     ("GET", "/metrics"): Rule("status", "admin", counted=False),
     ("POST", "/documents"): _CHANGE,
     ("POST", "/documents/files"): _CHANGE,
-    ("POST", "/sync"): Rule("documents", "admin", patient=True),
+    ("POST", "/sync"): Rule("documents", "admin", patient=True, change="sync"),
     ("GET", "/adapter"): Rule("adapter", "admin"),
-    ("PUT", "/adapter"): Rule("adapter", "admin", patient=True),
+    ("PUT", "/adapter"): Rule("adapter", "admin", patient=True, change="adapter"),
     ("POST", "/v1/chat/completions"): _LIVE,
     ("POST", "/v1/embeddings"): Rule("embed"),
     ("GET", "/v1/models"): Rule("models"),
 }
-_BELOW = {("DELETE", "/documents/"): _CHANGE, ("GET", "/documents/"): Rule("documents")}
+_BELOW = {("DELETE", "/documents/"): _REMOVE, ("GET", "/documents/"): Rule("documents")}
 _BELOW |= {("GET", "/v1/models/"): Rule("models")}
 _BELOW |= {(method, "/mcp"): Rule("mcp") for method in ("GET", "DELETE")}
 _BELOW |= {("POST", "/mcp"): Rule("mcp", writes=True)}
