@@ -17,6 +17,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -48,6 +49,7 @@ from liquid_ai.serving.problems import (
     OPENAI,
     PROBLEM,
     App,
+    Message,
     Receive,
     Scope,
     Send,
@@ -56,7 +58,7 @@ from liquid_ai.serving.problems import (
     problem,
     refuse,
 )
-from .rules import KINDS, allowed, rule_of
+from .rules import KINDS, allowed, answers_head, rule_of
 from .schemas import Problem
 from .service import Service, follow_adapter, watch_drift
 
@@ -127,11 +129,17 @@ _PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>liq
 <meta name="viewport" content="width=device-width"><link rel="stylesheet" href="docs/swagger-ui.css"></head>
 <body><div id="ui"></div><script src="docs/swagger-ui-bundle.js"></script>
 <script src="docs-start.js"></script></body></html>"""
+_LINKS = {"docs": "docs", "openapi": "openapi.json", "health": "health/ready"}  # relative to this address
+_INDEX = orjson.dumps({"name": "liquid_ai", "version": __version__, "links": _LINKS})
 _START = 'SwaggerUIBundle({url: "openapi.json", dom_id: "#ui", deepLinking: true, validatorUrl: null});'
 
 
 def _add_docs(api: FastAPI) -> None:
     headers = {k.decode(): v.decode() for k, v in page_headers()}
+
+    @api.get("/", include_in_schema=False)
+    async def about() -> Response:
+        return Response(_INDEX, media_type="application/json")
 
     @api.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
@@ -259,6 +267,23 @@ class _Entrance:
             self.inside -= 1
 
 
+class _Heads:
+    "HEAD as GET, without the body. Source: RFC 9110, section 9.3.2."
+
+    def __init__(self, app: App):
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD" or not answers_head(scope["path"]):
+            await self.app(scope, receive, send)
+            return
+
+        async def told(message: Message) -> None:
+            await send(message | {"body": b""} if message["type"] == "http.response.body" else message)
+
+        await self.app(scope | {"method": "GET"}, receive, told)
+
+
 class _Sockets:
     "So many WebSockets at once for each client: an idle one asks for nothing, and yet takes a place."
 
@@ -293,7 +318,7 @@ def layered(
     "`app` behind all layers."
     o, rag = service.options, service.rag
     estimate = rag.settings.answer_tokens + (rag.settings.context_tokens or 1_500)
-    app = _Sockets(KeptResponses(app, service.responses, service.version), o.sockets)
+    app = _Sockets(KeptResponses(_Heads(app), service.responses, service.version), o.sockets)
     app = Limited(app, rag.limiter, estimate)
     app = Authenticated(app, authenticator, rag.limiter)
     app = app if service.audit is None else managing.Audited(app, service)
