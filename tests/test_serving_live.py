@@ -122,6 +122,21 @@ def test_a_stream_that_breaks_says_so_and_nothing_else(started, caplog):
     assert ask(s, path="/ask/stream").status_code == 200  # it lives
 
 
+@pytest.mark.parametrize("agent", ["false", "true"])
+def test_a_stream_says_at_its_start_whether_its_answer_was_kept(started, agent):
+    s = started(Slow(), options={"log": ""})
+    path = f"/ask/stream?agent={agent}"
+    first, again = ask(s, path=path), ask(s, path=path)
+    assert first.headers["x-cache"] == "MISS" and "x-cache-age" not in first.headers
+    assert again.headers["x-cache"] == "HIT" and int(again.headers["x-cache-age"]) >= 0
+    assert events(again.text)[-1][1]["cache"]["kind"] == "exact"
+    fresh = ask(s, path=path, headers={"Cache-Control": "no-store"})
+    assert fresh.headers["x-cache"] == "BYPASS"
+    renewed = ask(s, path=path, headers={"Cache-Control": "no-cache"})
+    assert renewed.headers["x-cache"] == "MISS"
+    assert "x-cache" not in ask(s, "", path).headers  # no answer at all
+
+
 def test_an_unfit_question_is_a_problem_and_no_stream(started):
     s = started(Slow())
     assert is_problem(s.http.post("/ask/stream", json={"question": ""}))["status"] == 422
