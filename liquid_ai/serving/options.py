@@ -20,7 +20,7 @@ class _Access(Configuration):
     "Where the server listens, and to whom."
 
     store: str = "store"  # its folder
-    host: str = "127.0.0.1"  # address to bind
+    host: str = "127.0.0.1"  # address to bind; or `unix:` and the path of a socket
     port: int = 8000
     workers: int = 1  # processes
     model_process: bool = True  # each has its model in another one, so that it holds up no other request
