@@ -20,7 +20,7 @@ class _Access(Configuration):
     "Where the server listens, and to whom."
 
     store: str = "store"  # its folder
-    host: str = "127.0.0.1"  # address to bind
+    host: str = "127.0.0.1"  # address to bind; or `unix:` and the path of a socket
     port: int = 8000
     workers: int = 1  # processes
     model_process: bool = True  # each has its model in another one, so that it holds up no other request
@@ -48,6 +48,7 @@ class _Bounds(_Access):
     request_seconds: float = 120.0  # for its answer
     wait_seconds: float = 10.0  # for a place at the model
     connections: int = 1_000  # requests under way in a process, streams and WebSockets too
+    sockets: int = 8  # WebSockets that one client may have open in a process
     drain_seconds: float = 30.0  # for requests under way, when the server is told to stop
 
 
@@ -97,6 +98,8 @@ def check_options(options: ServerSettings) -> None:
         raise InputError(f"workers={o.workers}: give 1 or more")
     if o.connections < 1:
         raise InputError(f"connections={o.connections}: give 1 or more")
+    if o.sockets < 1:
+        raise InputError(f"sockets={o.sockets}: give 1 or more")
     if bool(o.certificate) != bool(o.private_key):
         raise InputError("TLS needs both `certificate` and `private_key`")
     for name in ("certificate", "private_key", "token_key"):
