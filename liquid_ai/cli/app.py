@@ -28,6 +28,7 @@ from .promote import promote, rollback, runs
 from .say import Outcome, fail, say
 from .serve import serve
 from .synth import synth
+from .train import train
 from ..core import to_json
 
 # %% ../../nbs/cli/app.ipynb #3d74355d
@@ -60,6 +61,7 @@ for command in (ingest, search, ask, chat, serve, mcp, quickstart, doctor, promo
     app.command()(command)
 app.command("sweep")(run_sweep)
 app.command()(synth)
+app.command()(train)
 
 models_app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
 models_app.command()(pull)
