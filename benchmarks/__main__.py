@@ -28,6 +28,7 @@ NAMES = (
     "serving",
     "overload",
     "encoder_tuning",
+    "training",
 )
 
 
