@@ -262,7 +262,7 @@ def _asked(
     who, cached = check_names(principals, "principals"), cache and rag.cache is not None
     return _Asked(question, settings, where, who, max_age, Stopwatch(), cached)
 
-
+# %% ../nbs/pipeline.ipynb #ca739414
 def _with(
     settings: Settings, top_k: int | None = None, mode: str | None = None, answer_tokens: int | None = None
 ) -> Settings:

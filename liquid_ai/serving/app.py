@@ -268,7 +268,7 @@ class _Entrance:
         finally:
             self.inside -= 1
 
-
+# %% ../../nbs/serving/app.ipynb #e1b39cd3
 class _Heads:
     "HEAD as GET, without the body. Source: RFC 9110, section 9.3.2."
 
@@ -311,7 +311,7 @@ class _Sockets:
             if not self.open[who]:
                 del self.open[who]
 
-
+# %% ../../nbs/serving/app.ipynb #f0edee4e
 def layered(
     app: App,
     service: Service,

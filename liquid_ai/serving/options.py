@@ -51,7 +51,7 @@ class _Bounds(_Access):
     sockets: int = 8  # WebSockets that one client may have open in a process
     drain_seconds: float = 30.0  # for requests under way, when the server is told to stop
 
-
+# %% ../../nbs/serving/options.ipynb #5265bf1d
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSettings(_Bounds):
     "Every choice of who runs a server."
