@@ -1,4 +1,4 @@
-"""Training: completion tokens/s and memory against the reference recipe and TRL; same data, model, adapter."""
+"""Completion tokens/s and memory of training, against the reference recipe and TRL; same data, model, adapter."""
 
 import json
 import os

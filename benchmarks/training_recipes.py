@@ -1,4 +1,4 @@
-"""One recipe of training, in a process of its own: `python -m benchmarks.training_recipes NAME DATA MODEL W`."""
+"""A recipe of training in its own process: `python -m benchmarks.training_recipes NAME DATA MODEL WEIGHTS`."""
 
 import json
 import resource
