@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['CleaningReport']
 
-# %% ../../nbs/training/cleaning.ipynb #be472eb4
+# %% ../../nbs/training/cleaning.ipynb #089ab806
 import html
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-# %% ../../nbs/training/cleaning.ipynb #0a4dda88
+# %% ../../nbs/training/cleaning.ipynb #cc571b8b
 _EXAMPLES = 3
 
 
@@ -84,20 +84,22 @@ class CleaningReport:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        def table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
-            cells = "".join(f"<th style='text-align:left'>{h}</th>" for h in head)
-            body = "".join(
-                "<tr>"
-                + "".join(f"<td style='text-align:left'>{html.escape(str(c))}</td>" for c in row)
-                + "</tr>"
-                for row in rows
-            )
-            return f"<table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>"
+        return _report_html(self)
 
-        share = f" ({self.kept / self.made:.0%})" if self.made else ""
-        head = f"<strong>{self.kept:,} of {self.made:,} pairs kept{share}</strong>"
-        why = [(why, f"{n:,}", self.examples[why][0]) for why, n in self.reasons.items()]
-        who = [(maker, f"{a:,}", f"{b:,}") for maker, (a, b) in self.makers.items()]
-        small = " · ".join(f"{html.escape(str(k))}: {html.escape(str(v))}" for k, v in self.facts.items())
-        tables = table(("not kept since", "pairs", "as in"), why) + table(("maker", "made", "kept"), who)
-        return f"{head}{tables}<small>{small}</small>"
+# %% ../../nbs/training/cleaning.ipynb #d9515b23
+def _report_html(report: CleaningReport) -> str:
+    "Why not, who made it, and what else is worth saying."
+    share = f" ({report.kept / report.made:.0%})" if report.made else ""
+    head = f"<strong>{report.kept:,} of {report.made:,} pairs kept{share}</strong>"
+    why = [(why, f"{n:,}", report.examples[why][0]) for why, n in report.reasons.items()]
+    who = [(maker, f"{a:,}", f"{b:,}") for maker, (a, b) in report.makers.items()]
+    small = " · ".join(f"{html.escape(str(k))}: {html.escape(str(v))}" for k, v in report.facts.items())
+    tables = _table(("not kept since", "pairs", "as in"), why) + _table(("maker", "made", "kept"), who)
+    return f"{head}{tables}<small>{small}</small>"
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+    left = "style='text-align:left'"
+    cells = "".join(f"<th {left}>{h}</th>" for h in head)
+    told = ("".join(f"<td {left}>{html.escape(str(c))}</td>" for c in row) for row in rows)
+    return f"<table><thead><tr>{cells}</tr></thead><tbody><tr>{'</tr><tr>'.join(told)}</tr></tbody></table>"
