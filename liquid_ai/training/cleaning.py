@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['CleaningReport']
 
-# %% ../../nbs/training/cleaning.ipynb #089ab806
+# %% ../../nbs/training/cleaning.ipynb #c4b0ee20
 import html
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-# %% ../../nbs/training/cleaning.ipynb #cc571b8b
+# %% ../../nbs/training/cleaning.ipynb #445d12ff
 _EXAMPLES = 3
 
 
@@ -50,20 +50,7 @@ class CleaningReport:
         return cls(made.total(), kept.total(), dict(reasons.most_common()), examples, makers, facts)
 
     def __add__(self, other: "CleaningReport") -> "CleaningReport":
-        "Both reports as one."
-        makers = {
-            m: tuple(
-                a + b for a, b in zip(self.makers.get(m, (0, 0)), other.makers.get(m, (0, 0)), strict=True)
-            )
-            for m in {**self.makers, **other.makers}
-        }
-        examples = {
-            why: (*self.examples.get(why, ()), *other.examples.get(why, ()))[:_EXAMPLES]
-            for why in {**self.examples, **other.examples}
-        }
-        reasons = dict((Counter(self.reasons) + Counter(other.reasons)).most_common())
-        counts = self.made + other.made, self.kept + other.kept
-        return CleaningReport(*counts, reasons, examples, makers, {**self.facts, **other.facts})
+        return _both(self, other)
 
     def summary(self) -> dict[str, Any]:
         "Plain data for JSON."
@@ -77,16 +64,34 @@ class CleaningReport:
         }
 
     def __str__(self) -> str:
-        share = f" ({self.kept / self.made:.0%})" if self.made else ""
-        lines = [f"{self.kept:,} of {self.made:,} pairs kept{share}"]
-        lines += [f"  {n:6,}  {why}, as in: {self.examples[why][0]}" for why, n in self.reasons.items()]
-        lines += [f"  {name}: {value}" for name, value in self.facts.items()]
-        return "\n".join(lines)
+        return _report_text(self)
 
     def _repr_html_(self) -> str:
         return _report_html(self)
 
-# %% ../../nbs/training/cleaning.ipynb #d9515b23
+# %% ../../nbs/training/cleaning.ipynb #5316b1f5
+def _both(one: CleaningReport, other: CleaningReport) -> CleaningReport:
+    "Two reports as one."
+    reasons = dict((Counter(one.reasons) + Counter(other.reasons)).most_common())
+    makers = {
+        m: tuple(a + b for a, b in zip(one.makers.get(m, (0, 0)), other.makers.get(m, (0, 0)), strict=True))
+        for m in {**one.makers, **other.makers}
+    }
+    both = {why: [*one.examples.get(why, ()), *other.examples.get(why, ())] for why in reasons}
+    examples = {why: tuple(told[:_EXAMPLES]) for why, told in both.items()}
+    counts = one.made + other.made, one.kept + other.kept
+    return CleaningReport(*counts, reasons, examples, makers, {**one.facts, **other.facts})
+
+# %% ../../nbs/training/cleaning.ipynb #18a5692e
+def _report_text(report: CleaningReport) -> str:
+    "The same in lines."
+    share = f" ({report.kept / report.made:.0%})" if report.made else ""
+    lines = [f"{report.kept:,} of {report.made:,} pairs kept{share}"]
+    lines += [f"  {n:6,}  {why}, as in: {report.examples[why][0]}" for why, n in report.reasons.items()]
+    lines += [f"  {name}: {value}" for name, value in report.facts.items()]
+    return "\n".join(lines)
+
+
 def _report_html(report: CleaningReport) -> str:
     "Why not, who made it, and what else is worth saying."
     share = f" ({report.kept / report.made:.0%})" if report.made else ""
