@@ -1,4 +1,4 @@
-"""Training data from documents: what is planted is caught, nothing leaks, the prompt is that of production."""
+"""Training data from documents: faults are caught, nothing leaks, the prompt is that of production."""
 
 import re
 from dataclasses import replace

@@ -92,7 +92,7 @@ def refuses(
     "Whether a model begins with the refusal, as one does that was trained to."
     return bool(found) and same_words(found[0][0]) == same_words(REFUSAL)
 
-
+# %% ../../nbs/generation/answer.ipynb #e6f5409b
 def write_answer(
     question: str,
     hits: Hits,

@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['CleaningReport']
 
-# %% ../../nbs/training/cleaning.ipynb #be472eb4
+# %% ../../nbs/training/cleaning.ipynb #c4b0ee20
 import html
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-# %% ../../nbs/training/cleaning.ipynb #0a4dda88
+# %% ../../nbs/training/cleaning.ipynb #445d12ff
 _EXAMPLES = 3
 
 
@@ -50,20 +50,7 @@ class CleaningReport:
         return cls(made.total(), kept.total(), dict(reasons.most_common()), examples, makers, facts)
 
     def __add__(self, other: "CleaningReport") -> "CleaningReport":
-        "Both reports as one."
-        makers = {
-            m: tuple(
-                a + b for a, b in zip(self.makers.get(m, (0, 0)), other.makers.get(m, (0, 0)), strict=True)
-            )
-            for m in {**self.makers, **other.makers}
-        }
-        examples = {
-            why: (*self.examples.get(why, ()), *other.examples.get(why, ()))[:_EXAMPLES]
-            for why in {**self.examples, **other.examples}
-        }
-        reasons = dict((Counter(self.reasons) + Counter(other.reasons)).most_common())
-        counts = self.made + other.made, self.kept + other.kept
-        return CleaningReport(*counts, reasons, examples, makers, {**self.facts, **other.facts})
+        return _both(self, other)
 
     def summary(self) -> dict[str, Any]:
         "Plain data for JSON."
@@ -77,27 +64,47 @@ class CleaningReport:
         }
 
     def __str__(self) -> str:
-        share = f" ({self.kept / self.made:.0%})" if self.made else ""
-        lines = [f"{self.kept:,} of {self.made:,} pairs kept{share}"]
-        lines += [f"  {n:6,}  {why}, as in: {self.examples[why][0]}" for why, n in self.reasons.items()]
-        lines += [f"  {name}: {value}" for name, value in self.facts.items()]
-        return "\n".join(lines)
+        return _report_text(self)
 
     def _repr_html_(self) -> str:
-        def table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
-            cells = "".join(f"<th style='text-align:left'>{h}</th>" for h in head)
-            body = "".join(
-                "<tr>"
-                + "".join(f"<td style='text-align:left'>{html.escape(str(c))}</td>" for c in row)
-                + "</tr>"
-                for row in rows
-            )
-            return f"<table><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>"
+        return _report_html(self)
 
-        share = f" ({self.kept / self.made:.0%})" if self.made else ""
-        head = f"<strong>{self.kept:,} of {self.made:,} pairs kept{share}</strong>"
-        why = [(why, f"{n:,}", self.examples[why][0]) for why, n in self.reasons.items()]
-        who = [(maker, f"{a:,}", f"{b:,}") for maker, (a, b) in self.makers.items()]
-        small = " · ".join(f"{html.escape(str(k))}: {html.escape(str(v))}" for k, v in self.facts.items())
-        tables = table(("not kept since", "pairs", "as in"), why) + table(("maker", "made", "kept"), who)
-        return f"{head}{tables}<small>{small}</small>"
+# %% ../../nbs/training/cleaning.ipynb #5316b1f5
+def _both(one: CleaningReport, other: CleaningReport) -> CleaningReport:
+    "Two reports as one."
+    reasons = dict((Counter(one.reasons) + Counter(other.reasons)).most_common())
+    makers = {
+        m: tuple(a + b for a, b in zip(one.makers.get(m, (0, 0)), other.makers.get(m, (0, 0)), strict=True))
+        for m in {**one.makers, **other.makers}
+    }
+    both = {why: [*one.examples.get(why, ()), *other.examples.get(why, ())] for why in reasons}
+    examples = {why: tuple(told[:_EXAMPLES]) for why, told in both.items()}
+    counts = one.made + other.made, one.kept + other.kept
+    return CleaningReport(*counts, reasons, examples, makers, {**one.facts, **other.facts})
+
+# %% ../../nbs/training/cleaning.ipynb #18a5692e
+def _report_text(report: CleaningReport) -> str:
+    "The same in lines."
+    share = f" ({report.kept / report.made:.0%})" if report.made else ""
+    lines = [f"{report.kept:,} of {report.made:,} pairs kept{share}"]
+    lines += [f"  {n:6,}  {why}, as in: {report.examples[why][0]}" for why, n in report.reasons.items()]
+    lines += [f"  {name}: {value}" for name, value in report.facts.items()]
+    return "\n".join(lines)
+
+
+def _report_html(report: CleaningReport) -> str:
+    "Why not, who made it, and what else is worth saying."
+    share = f" ({report.kept / report.made:.0%})" if report.made else ""
+    head = f"<strong>{report.kept:,} of {report.made:,} pairs kept{share}</strong>"
+    why = [(why, f"{n:,}", report.examples[why][0]) for why, n in report.reasons.items()]
+    who = [(maker, f"{a:,}", f"{b:,}") for maker, (a, b) in report.makers.items()]
+    small = " · ".join(f"{html.escape(str(k))}: {html.escape(str(v))}" for k, v in report.facts.items())
+    tables = _table(("not kept since", "pairs", "as in"), why) + _table(("maker", "made", "kept"), who)
+    return f"{head}{tables}<small>{small}</small>"
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+    left = "style='text-align:left'"
+    cells = "".join(f"<th {left}>{h}</th>" for h in head)
+    told = ("".join(f"<td {left}>{html.escape(str(c))}</td>" for c in row) for row in rows)
+    return f"<table><thead><tr>{cells}</tr></thead><tbody><tr>{'</tr><tr>'.join(told)}</tr></tbody></table>"

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['hard_negatives', 'unknown_nouns', 'swapped', 'unanswerable']
 
-# %% ../../nbs/training/negatives.ipynb #9f2236b9
+# %% ../../nbs/training/negatives.ipynb #76afaf49
 import functools
 import re
 from collections.abc import Iterator, Sequence
@@ -18,9 +18,8 @@ from ..generation.support import find_evidence, stated, support
 from ..indexing.sparse import BM25Index
 from .pairs import Pair
 from .splits import shingles
-from .verify import remembered
 
-# %% ../../nbs/training/negatives.ipynb #82404821
+# %% ../../nbs/training/negatives.ipynb #47f0e3e5
 _COPY = 0.3  # of its shingles that the right passage has too
 _SUPPORTED = 0.5  # from here on a passage may well answer
 
@@ -50,7 +49,7 @@ def hard_negatives(
             break
     return Hits(found)
 
-# %% ../../nbs/training/negatives.ipynb #2b4c5241
+# %% ../../nbs/training/negatives.ipynb #84917778
 _MET = 4  # times that a noun was met in tagged text: known to people, not rare
 
 
@@ -96,7 +95,7 @@ def _place(question: str, index: BM25Index) -> re.Match | None:
     named = [m for m in found if any(a <= m.start() < b for a, b in spans)]
     return max(named or [m for m in found if _is_noun(m[0])], key=rare, default=None)
 
-
+# %% ../../nbs/training/negatives.ipynb #fb693796
 def swapped(
     pair: Pair,
     index: BM25Index,

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Find', 'remembered', 'evidence_of', 'holding', 'answer_fault', 'Once', 'finds', 'verify']
 
-# %% ../../nbs/training/verify.ipynb #e47d07cc
+# %% ../../nbs/training/verify.ipynb #15f6e46d
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 from tqdm.auto import tqdm
 
-from ..core import Chunk, Encoder, Hit, Hits
+from ..core import Encoder, Hit, Hits
 from ..generation.forms import lemmas
 from ..generation.sentences import fold, sentences, without_rules
 from ..generation.support import Entailment, Evidence, find_evidence, shared_lemmas, stated, support
@@ -26,7 +26,7 @@ from .cleaning import CleaningReport
 from .pairs import Pair, spoken
 from .wording import wording_fault
 
-# %% ../../nbs/training/verify.ipynb #0172d418
+# %% ../../nbs/training/verify.ipynb #5f1dbe7b
 class _Memory:
     "Vectors by key, as `CachedEncoder` asks for them."
 
@@ -53,7 +53,7 @@ def remembered(
     "`encoder`, with the vectors of what it saw last kept in memory."
     return encoder if isinstance(encoder, CachedEncoder) else CachedEncoder(encoder, _Memory(most))
 
-# %% ../../nbs/training/verify.ipynb #ab08ff41
+# %% ../../nbs/training/verify.ipynb #e3143032
 def evidence_of(
     pair: Pair,
     encoder: Encoder,
@@ -101,7 +101,7 @@ def holding(
     best = max(range(len(scores)), key=scores.__getitem__, default=None)
     return pieces[best] if best is not None and scores[best] >= min_support else None
 
-# %% ../../nbs/training/verify.ipynb #80923c07
+# %% ../../nbs/training/verify.ipynb #272b5962
 _RELEVANT, _BEHIND = 0.5, 0.06  # mean of cosine and shared words; how far behind the best one
 
 
@@ -123,7 +123,7 @@ def answer_fault(
         return "not entailed, says the model that judges"
     return ""
 
-# %% ../../nbs/training/verify.ipynb #8e655691
+# %% ../../nbs/training/verify.ipynb #432385a7
 _SAME, _NEAR = 0.8, 0.5  # shared words of two questions; of two that have one answer
 
 
@@ -155,7 +155,7 @@ class Once:
             self._asked.add(asked)
         return ""
 
-# %% ../../nbs/training/verify.ipynb #df8eab92
+# %% ../../nbs/training/verify.ipynb #1a71d7a1
 _FOUND = 10  # hits among which the chunk has to be
 
 
@@ -175,7 +175,7 @@ def finds(
 
 Find = Callable[[Sequence[str]], Sequence[Hits]]  # questions → hits of each
 
-# %% ../../nbs/training/verify.ipynb #e0743cb5
+# %% ../../nbs/training/verify.ipynb #5a6890b7
 def verify(
     pairs: Iterable[Pair],
     encoder: Encoder,

@@ -5,9 +5,8 @@
 # %% auto #0
 __all__ = ['lacks_context', 'run_length', 'gives_away', 'wording_fault']
 
-# %% ../../nbs/training/wording.ipynb #72267a92
+# %% ../../nbs/training/wording.ipynb #f25e7250
 import re
-from collections.abc import Sequence
 
 from ..generation.abstain import lacks_what_is_asked
 from ..generation.forms import lemmas
@@ -17,7 +16,7 @@ from .formats import check_text
 from .pairs import Pair
 from .written import PROMPT_TEXT
 
-# %% ../../nbs/training/wording.ipynb #5d77e1cd
+# %% ../../nbs/training/wording.ipynb #4b87ddfa
 _POINTS = re.compile(
     r"\b(?:it|its|they|them|their|he|she|him|her|his|this|these|those|such|former|latter|aforementioned"
     r"|above|below|following|previous|preceding|here|there(?! (?:is|are|was|were)\b))\b",
@@ -48,7 +47,7 @@ _ASKS = re.compile(
     re.I,
 )
 
-
+# %% ../../nbs/training/wording.ipynb #0e97008c
 def lacks_context(
     question: str,
     words: Words,
@@ -66,7 +65,7 @@ def lacks_context(
         return bool(points or _PASSAGE.search(question)) or not named
     return bool(points or _PASSAGE.search(question)) or (not named and not special)
 
-# %% ../../nbs/training/wording.ipynb #5de8a274
+# %% ../../nbs/training/wording.ipynb #905afbc3
 def run_length(
     text: str,
     other: str,
@@ -95,7 +94,7 @@ def gives_away(question: str, answer: str, words: Words) -> bool:
         bool(said) and said <= set(lemmas(question, words))
     )
 
-# %% ../../nbs/training/wording.ipynb #88c343ef
+# %% ../../nbs/training/wording.ipynb #8a9cfa37
 _ELSEWHERE = re.compile(
     r"\b(?:above|below|following|aforementioned|see section|the same as|(?:described|shown) (?:in|here))\b"
     r"|^(?:it|its|they|them|this|these|those|that|such|he|she)\b",
@@ -150,7 +149,7 @@ def _open(text: str) -> bool:
         any(text.count(a) != text.count(b) for a, b in ("()", "[]", "{}", "“”")) or text.count('"') % 2 == 1
     )
 
-
+# %% ../../nbs/training/wording.ipynb #73867fee
 _WANTS = re.compile(
     r"(?:when|who|whose|where|how (?:many|much|old|long|far|high))\b|in (?:which|what) (?:year|city)\b", re.I
 )
