@@ -1,4 +1,4 @@
-"""The gate: better at the task, not worse in general, better than what learnt nothing; judged from scores, never from a field."""
+"""Better at the task, not worse in general, better than what learnt nothing: judged from scores alone."""
 
 import json
 

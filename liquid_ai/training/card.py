@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['card_text', 'write_card']
 
-# %% ../../nbs/training/card.ipynb #cc05b797
+# %% ../../nbs/training/card.ipynb #22b1d7b1
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -15,11 +15,11 @@ from typing import Any
 from .. import __version__
 from ..core import InputError
 from ..evaluation.track import git_commit, without_secrets
-from .adapter_files import CARD, CONFIG, WEIGHTS, adapter_config, adapter_hash, public_name
+from .adapter_files import CARD, WEIGHTS, adapter_config, adapter_hash, public_name
 from .formats import Sample, samples_hash
 from .gate import Gate
 
-# %% ../../nbs/training/card.ipynb #bf07a516
+# %% ../../nbs/training/card.ipynb #a1f14f54
 def _cell(value: Any) -> str:
     "A value that breaks neither a table nor a secret."
     if isinstance(value, float):
@@ -39,7 +39,7 @@ def _head(facts: Mapping[str, Any]) -> str:
     lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in facts.items() if value]
     return "\n".join(["---", *lines, "---"])
 
-# %% ../../nbs/training/card.ipynb #bd492169
+# %% ../../nbs/training/card.ipynb #a1f3ec62
 def _results(gate: Gate) -> str:
     "What the gate found, with intervals."
     sets = {"task": [gate.task, gate.exact], "general": [gate.general]}
@@ -55,7 +55,7 @@ def _results(gate: Gate) -> str:
     head = ["set, measure", "system", f"mean [{gate.level:.0%} interval]", "samples"]
     return f"The gate {word} this adapter.\n\n{_table(head, rows)}\n\n{says}"
 
-# %% ../../nbs/training/card.ipynb #409024b7
+# %% ../../nbs/training/card.ipynb #4fed33ec
 _LIMITS = (
     "Measured on the samples above and nothing else; other questions may be answered worse than before.",
     "It works on the base with the hash above only; on another model its numbers mean nothing.",
