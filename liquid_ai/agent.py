@@ -49,7 +49,12 @@ class _Run:
     ):
         self.left = left
         self.rag, self.question, self.budget, self.options = rag, question, budget, options
-        self.where = {k: v for k, v in options.items() if k not in ("cache", "max_age")}  # as for a search
+        of_answers = "cache", "max_age", "answer_tokens"
+        self.where = {k: v for k, v in options.items() if k not in of_answers}  # as for a search
+        self.how = {
+            "principals": options.get("principals", ()),
+            "answer_tokens": options.get("answer_tokens"),
+        }
         self.steps: list[Step] = []
         self._began = self._last = time.perf_counter()
 
@@ -111,7 +116,7 @@ def _again(run: _Run, part: str, answer: Answer) -> _Steps:  # returns the new a
     yield run.note("search", lost, hits)
     if run.late():
         return answer
-    second = run.rag.read(part, hits)
+    second = run.rag.read(part, hits, **run.how)
     yield run.note("read", second.text, usage=second.usage)
     return answer if second.abstained else second
 
@@ -230,7 +235,7 @@ def _by_tools(run: _Run) -> _Steps:  # returns the answer; None: nothing was fou
         yield run.note("decide", f"the model calls no more: {told}")
     if not any(found):
         return None
-    answer = run.rag.read(run.question, _together(found))
+    answer = run.rag.read(run.question, _together(found), **run.how)
     yield run.note("read", answer.text, usage=answer.usage)
     return answer
 

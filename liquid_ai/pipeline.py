@@ -45,7 +45,9 @@ from .generation.influence import AnswerExplanation, explain_answer
 from .generation.limit import Limiter
 from .generation.models import load_model, writer_fingerprint
 from .generation.prompt import PROMPT_VERSION
+from .generation.quota import whole
 from .generation.semantic import SemanticCache
+from .generation.turns import begin
 from .indexing.embed import load_encoder
 from .indexing.store import Snapshot, Store
 from .ingestion.quickstart import corpus
@@ -157,9 +159,10 @@ class Answering(Keeping):
         principals: Collection[str] = (),  # the user who asks, and the groups they are in
         cache: bool = True,  # False: neither look for a kept answer nor keep this one
         max_age: float | None = None,  # seconds; an older answer is made anew, and kept; 0: any
+        answer_tokens: int | None = None,  # the model writes; None, or more: `Settings.answer_tokens`
     ) -> Iterator[StreamEvent]:
         "An answer in the making: hits, tokens as the model writes them, then the checked answer."
-        asked = _asked(self, question, top_k, mode, where, principals, cache, max_age)
+        asked = _asked(self, question, top_k, mode, where, principals, cache, max_age, answer_tokens)
         return _events(self, asked)
 
     def ask(
@@ -175,13 +178,15 @@ class Answering(Keeping):
         self,
         question: str,
         hits: Hits,  # of this store
+        principals: Collection[str] | None = None,  # who asks; None: somebody who may read everything
+        answer_tokens: int | None = None,  # the model writes; None, or more: `Settings.answer_tokens`
     ) -> Answer:
         "Answer `question` from `hits` alone, checked; neither looked up nor kept. Raises: `InputError`."
         question, watch = check_question(question, self.settings), Stopwatch()
-        snapshot = self.snapshot()
+        settings, snapshot = _with(self.settings, answer_tokens=answer_tokens), self.snapshot()
         check_current(hits, snapshot)
         known = snapshot, self.encoder, lambda: self.model
-        *_, last = write_answer(question, hits, *known, self.settings, watch)
+        *_, last = write_answer(question, hits, *known, settings, watch, principals)
         return last.answer
 
 # %% ../nbs/pipeline.ipynb #83081bdf
@@ -217,9 +222,11 @@ class RAG(Answering):
         principals: Collection[str] = (),
         cache: bool = True,
         max_age: float | None = None,
+        answer_tokens: int | None = None,
     ) -> AsyncIterator[StreamEvent]:
         "`stream`, without blocking the event loop; leaving the loop stops the model."
-        return _aevents(self, _asked(self, question, top_k, mode, where, principals, cache, max_age))
+        how = top_k, mode, where, principals, cache, max_age, answer_tokens
+        return _aevents(self, _asked(self, question, *how))
 
 # %% ../nbs/pipeline.ipynb #f8c1635b
 @dataclass(frozen=True, slots=True)
@@ -237,19 +244,34 @@ class _Asked:
 
 
 def _asked(
-    rag: RAG, question, top_k=None, mode=None, where=None, principals=(), cache=True, max_age=None
+    rag: RAG,
+    question,
+    top_k=None,
+    mode=None,
+    where=None,
+    principals=(),
+    cache=True,
+    max_age=None,
+    answer_tokens=None,
 ) -> _Asked:
     "Raises: `InputError` before any work is done."
-    settings, question = _with(rag.settings, top_k, mode), check_question(question, rag.settings)
+    settings = _with(rag.settings, top_k, mode, answer_tokens)
+    question = check_question(question, rag.settings)
     if max_age is not None and not (isinstance(max_age, Real) and max_age >= 0):
         raise InputError(f"max_age={max_age!r}: give seconds, 0 for an answer made anew")
     who, cached = check_names(principals, "principals"), cache and rag.cache is not None
     return _Asked(question, settings, where, who, max_age, Stopwatch(), cached)
 
 
-def _with(settings: Settings, top_k: int | None, mode: str | None) -> Settings:
+def _with(
+    settings: Settings, top_k: int | None = None, mode: str | None = None, answer_tokens: int | None = None
+) -> Settings:
     "`settings` with what a call says, checked before any work is done."
     changes = {k: v for k, v in {"top_k": top_k, "mode": mode}.items() if v is not None}
+    if answer_tokens is not None:
+        changes["answer_tokens"] = min(
+            whole("answer_tokens", answer_tokens, 1, 10**9), settings.answer_tokens
+        )
     check_top_k(changes.get("top_k", settings.top_k), settings)
     return replace(settings, **changes) if changes else settings
 
@@ -286,9 +308,8 @@ def _steps(rag: RAG, asked: _Asked, snapshot: Snapshot) -> Generator[StreamEvent
             wordings=wordings,
         )
     yield StreamEvent("hits", hits=hits)
-    yield from write_answer(
-        asked.question, hits, snapshot, encoder, lambda: _model(rag, settings), settings, watch
-    )
+    known = snapshot, encoder, lambda: _model(rag, settings)
+    yield from write_answer(asked.question, hits, *known, settings, watch, asked.principals)
 
 
 def _model(rag: RAG, settings: Settings) -> LanguageModel:
@@ -337,24 +358,27 @@ async def in_thread(
     "Take each step in a thread; when the reader leaves or is cancelled, close `steps`."
     one = threading.Lock()
 
-    def alone(work: Callable[[], Any]) -> Any:
+    def step() -> Any:
         with one:
-            return work()
+            return next(steps, None)
+
+    def end() -> None:
+        with one:
+            steps.close()
 
     while True:
-        step = asyncio.ensure_future(asyncio.to_thread(alone, lambda: next(steps, None)))
         try:
-            event = await asyncio.shield(step)
+            event = await asyncio.shield(begin(step))
         except asyncio.CancelledError:
             # the thread is still at its step, whatever became of the task that waits for it: close after it
-            asyncio.get_running_loop().run_in_executor(None, alone, steps.close)
+            begin(end)
             raise
         if event is None:
             return
         try:
             yield event
         except GeneratorExit:
-            await asyncio.to_thread(steps.close)
+            await asyncio.shield(begin(end))
             raise
 
 # %% ../nbs/pipeline.ipynb #1e608bde

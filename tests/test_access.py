@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from liquid_ai.core import Document, InputError, Settings
+from liquid_ai.generation.cite import confidence, find_evidence
 from liquid_ai.indexing.embed import load_encoder
 from liquid_ai.indexing.store import Store, commit, open_snapshot
 from liquid_ai.ingestion.chunk import split
@@ -82,6 +83,46 @@ def test_the_other_ways_to_search_keep_the_lists_too(snapshot):
         [r.hit for r in explain(snapshot, encoder, "secret key", principals=["ann"]).reasons],
     ]
     assert all(hits and all(may_see(snapshot, h, ["ann"]) for h in hits) for hits in found)
+
+
+@pytest.mark.parametrize("who", [[], ["ann"], ["board", "staff"]], ids=str)
+def test_scores_are_those_of_a_store_that_holds_what_one_may_read_alone(snapshot, tmp_path, who):
+    encoder, store, late = load_encoder(), Store(tmp_path / "alone"), Settings(rerank="late", top_k=9)
+    every = [snapshot.document(id) for id in snapshot.lists]
+    mine = [d for d in every if not d.access or set(d.access) & set(who)]
+    assert 0 < len(mine) < len(every)
+    commit(store, zip(mine, split(mine, encoder, 24, True), strict=True), encoder)
+    alone = open_snapshot(store)
+    for question in [*THINGS, "where is the secret kettle kept?", "number 7"]:
+        for choices in (Settings(top_k=9), Settings(top_k=9, mode="sparse"), late):
+            for where in (None, {"thing": ["kettle", "secret key"]}):
+                here, there = (
+                    search(s, encoder, question, choices, where, principals=who) for s in (snapshot, alone)
+                )
+                assert [h.chunk.id for h in here] == [h.chunk.id for h in there]
+                for one, other in zip(here, there, strict=True):
+                    assert one.signals.keys() == other.signals.keys()
+                    assert one.score == pytest.approx(other.score, abs=1e-5)
+                    for arm, signal in one.signals.items():
+                        exact = arm in ("sparse", "document")
+                        assert signal.score == (
+                            other.signals[arm].score
+                            if exact
+                            else pytest.approx(other.signals[arm].score, abs=1e-5)
+                        ), arm
+                evidence = [
+                    find_evidence(question, here, encoder, s.sparse_for(who)) for s in (snapshot, alone)
+                ]
+                assert confidence(evidence[0]) == pytest.approx(confidence(evidence[1]), abs=1e-6)
+        told, same = (explain(s, encoder, question, principals=who) for s in (snapshot, alone))
+        assert [r.terms for r in told.reasons] == [r.terms for r in same.reasons]
+
+
+def test_statistics_of_many_readers_are_bounded(snapshot):
+    for n in range(600):
+        assert snapshot.sparse_for([f"reader {n}"]).rarity("secret") > 0
+    assert len(snapshot._views) <= 256 and len(snapshot._masks) <= 256
+    assert snapshot.sparse_for(NAMES) is snapshot.sparse  # who may read everything has the whole index
 
 
 def test_who_names_nobody_sees_only_what_is_for_everyone(snapshot):

@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from served import Local, Slow, keys, opened, served
 
+from liquid_ai import Document
 from liquid_ai.cli.app import main
 from liquid_ai.core import InputError, Settings
 from liquid_ai.serving.audit import AuditError, AuditTrail, audit_files, audit_head, verify
@@ -347,3 +350,85 @@ def test_the_command_looks_with_the_secret_of_the_environment(tmp_path, monkeypa
     assert SECRET not in str(told)
     assert main(["audit", "verify", str(tmp_path / "none")]) == 2
     assert main(["audit", "verify", str(trail.path), "--head", "x"]) == 2
+
+
+def actions(path) -> list[tuple[str, str, str, str]]:
+    records = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    return [(r["actor"], r["action"], r["object"], r["outcome"]) for r in records]
+
+
+def test_refused_changes_are_on_the_record(tmp_path):
+    path, who = keys(tmp_path)
+    rag, trail = opened(tmp_path / "store", Slow()), tmp_path / "audit.jsonl"
+    client = Local(served(rag, keys=path, audit=str(trail)))
+    house = Document.of("", "herons.txt").id
+    post = {"documents": [{"text": "Owls.", "source": "owls", "access": ["evil/sales"]}]}
+    calls = [
+        ("DELETE", f"/documents/{house}", "ann", {}, 403, "remove document", house),
+        ("DELETE", "/documents/nosuch", "ann", {}, 404, "remove document", "nosuch"),
+        ("DELETE", f"/documents/{house}", "bob", {}, 403, "remove document", house),  # who may not write
+        ("POST", "/documents", "ann", {"json": post}, 422, "add document", "/documents"),
+        ("POST", "/documents", "ann", {"json": {"documents": 1}}, 422, "add document", "/documents"),
+        ("POST", "/documents", "bob", {"json": post}, 403, "add document", "/documents"),
+        ("POST", "/sync", "ann", {}, 403, "sync", "/sync"),
+        ("PUT", "/adapter", "root", {"json": {"name": "nosuch"}}, 404, "adapter", "/adapter"),
+        (
+            "POST",
+            "/feedback",
+            "ann",
+            {"json": {"trace_id": "0" * 16, "rating": 1}},
+            404,
+            "feedback",
+            "/feedback",
+        ),
+    ]
+    for method, url, name, more, status, action, object in calls:
+        r = client.request(method, url, headers=who[name], **more)
+        assert r.status_code == status, r.text
+        found = actions(trail)[-1]
+        assert found[1:] == (action, object, f"refused ({status})") and name in found[0]
+    assert len(actions(trail)) == len(calls)  # each once
+    for method, url, name in [
+        ("GET", "/documents/nosuch", "ann"),
+        ("DELETE", f"/documents/{house}", "nobody"),
+        ("GET", "/adapter", "ann"),
+    ]:
+        assert client.request(method, url, headers=who.get(name, {})).status_code in (401, 403, 404)
+    assert len(actions(trail)) == len(calls)  # reading changes nothing; who is not known has no name
+    assert client.delete(f"/documents/{house}", headers=who["root"]).status_code == 204
+    assert actions(trail)[-1][1:] == ("remove document", house, "ok") and verify(trail).ok
+    client.close()
+    rag.close()
+
+
+def test_a_conflict_is_on_the_record(tmp_path, monkeypatch):
+    rag, trail = opened(tmp_path / "store", Slow()), tmp_path / "audit.jsonl"
+    client = Local(served(rag, audit=str(trail)))
+    monkeypatch.setattr("liquid_ai.serving.managing._PATIENCE", 0.2)
+    with FileLock(rag.store.folder / "lock"):  # another process writes
+        r = client.post("/documents", json={"documents": [{"text": "Owls.", "source": "owls"}]})
+    assert r.status_code == 409, r.text
+    assert actions(trail)[-1][1:] == ("add document", "/documents", "refused (409)")
+    client.close()
+    rag.close()
+
+
+@pytest.mark.parametrize("by", ["option", "environment"])
+def test_keys_made_and_revoked_at_the_command_line_are_on_the_record(tmp_path, monkeypatch, capsys, by):
+    file, trail = str(tmp_path / "keys.json"), tmp_path / "audit.jsonl"
+    named = ["--audit", str(trail)] if by == "option" else []
+    if not named:
+        monkeypatch.setenv("LIQUID_AI_SERVE_AUDIT", str(trail))
+    monkeypatch.setenv("LIQUID_AI_AUDIT_SECRET", SECRET)
+    assert main(["keys", "new", "website", "--tenant", "acme", "--file", file, "--json", *named]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert main(["keys", "revoke", made["id"], "--file", file, *named]) == 0
+    told = actions(trail)
+    assert [t[1:] for t in told] == [
+        (a, f"{made['id']} acme/website", "ok") for a in ("new key", "revoke key")
+    ]
+    assert all(t[0].endswith(" at a command line") for t in told) and verify(trail, SECRET).ok
+    assert made["key"] not in trail.read_text("utf-8")
+    trail.write_text("{}\n")  # a trail that is damaged: no key is made that nobody would know of
+    assert main(["keys", "new", "other", "--file", file, *named]) != 0
+    assert made["id"] in Path(file).read_text("utf-8") and "other" not in Path(file).read_text("utf-8")

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from liquid_ai.core import InputError, StoreError
 from liquid_ai.indexing import sparse
-from liquid_ai.indexing.sparse import BM25Index, best_rows, load_bm25, save_bm25
+from liquid_ai.indexing.sparse import BM25Index, BM25View, best_rows, load_bm25, save_bm25
 from liquid_ai.indexing.words import Words
 
 DATA = Path(os.environ.get("LIQUID_AI_DATA") or ROOT.parent / "shared" / "data") / "scifact"
@@ -93,6 +93,36 @@ def test_scores_are_those_of_bm25s(texts, question):
 def test_search_is_exhaustive_ranking(quick, texts, question, k, data):
     masks = st.lists(st.booleans(), min_size=len(texts), max_size=len(texts)).map(lambda m: np.array(m, bool))
     check_search(BM25Index.build(texts, PLAIN), question, k, data.draw(st.none() | masks), quick)
+
+
+@WAYS
+@settings(deadline=None, max_examples=300)
+@given(texts=TEXTS, question=TEXT, k=st.integers(1, 30), data=st.data())
+def test_a_view_of_some_rows_is_the_index_of_these_alone(quick, texts, question, k, data):
+    masks = st.lists(st.booleans(), min_size=len(texts), max_size=len(texts)).map(lambda m: np.array(m, bool))
+    seen, wanted = data.draw(masks), data.draw(masks)
+    view, rows = BM25View(BM25Index.build(texts, PLAIN), seen), np.flatnonzero(seen)
+    alone = BM25Index.build([texts[row] for row in rows], PLAIN)
+    with patch.object(sparse, "_QUICK", quick):
+        for allowed in (None, wanted):
+            found, scores = view.search(question, k, seen if allowed is None else seen & allowed)
+            own, same = alone.search(question, k, None if allowed is None else allowed[rows])
+            assert found.tolist() == rows[own].tolist() and scores.tolist() == same.tolist()
+        found, scores = view.search(question, k)  # rows that are not seen are not found either
+        own, same = alone.search(question, k)
+        assert found.tolist() == rows[own].tolist() and scores.tolist() == same.tolist()
+        assert view.ask(question).scores_at(rows).tolist() == alone.scores(question).tolist()
+    assert view.terms(question) == alone.terms(question)
+    assert [view.rarity(w) for w in "abcdef"] == [alone.rarity(w) for w in "abcdef"]
+    for n, row in enumerate(rows.tolist()):
+        assert view.explain(question, row) == alone.explain(question, n)
+
+
+def test_what_a_view_remembers_is_bounded():
+    texts = [" ".join(f"w{n}" for n in range(200))] * 3
+    view = BM25View(BM25Index.build(texts, PLAIN), np.array([True, True, False]))
+    with patch.object(sparse, "_REMEMBERED", 50):
+        assert len({view.rarity(f"w{n}") for n in range(200)}) == 1 and len(view._df) <= 50
 
 
 @pytest.fixture(scope="module")

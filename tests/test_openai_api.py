@@ -15,8 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from live_server import HERON, serving, small_rag, until
 
-from liquid_ai.core import Document, Generation, ModelError, Usage
+from liquid_ai.core import Answer, Document, Generation, ModelError, Step, Usage
+from liquid_ai.generation.answer import QUOTED
+from liquid_ai.generation.models import writer_fingerprint
 from liquid_ai.serving.keys import add_key, new_key
+from liquid_ai.serving.openai_api import finish_reason
 
 MODEL, ENCODER = "SmolLM2-135M-Instruct", "all-MiniLM-L6-v2"
 EATS = "What do herons eat?"
@@ -485,6 +488,59 @@ class Model:
             yield Generation("Herons eat fish.", Usage(1, 1))
         finally:
             self.left.set()
+
+
+class Wordy(Model):
+    "Has much to say, a token a word, and is cut off where it may say no more."
+
+    text = "Herons eat fish and frogs every day."
+
+    def __init__(self):
+        self.asked = []
+
+    def stream(self, messages, max_tokens, stop=()):
+        self.asked.append(max_tokens)
+        said = self.text.split()[:max_tokens]
+        yield " ".join(said)
+        yield Generation(" ".join(said), Usage(1, len(said)), len(said) == len(self.text.split()))
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
+def test_the_number_of_tokens_is_bounded(client, server, monkeypatch, stream, name):
+    model = Wordy()
+    model.fingerprint = writer_fingerprint(server[1].rag.settings)  # else nothing is kept
+    monkeypatch.setattr("liquid_ai.pipeline.load_model", lambda settings: model)
+    question = f"What do herons eat? Say it by {name}{' live' if stream else ''}."
+
+    def ask(**more):
+        got = client.chat.completions.create(**asks(question), stream=stream, **more)
+        if not stream:
+            return got.choices[0].finish_reason, got.choices[0].message.content, got.usage.completion_tokens
+        chunks = [c for c in got if c.choices]
+        text = "".join(c.choices[0].delta.content or "" for c in chunks)
+        return chunks[-1].choices[0].finish_reason, text, None
+
+    reason, text, used = ask(**{name: 5})
+    assert model.asked == [5] and used in (5, None)
+    assert (reason == "length") == text.startswith("Herons eat fish"), (reason, text)
+    whole, full, _ = ask()  # another answer than the one that was cut: it is not found in the cache
+    assert model.asked == [5, 8] and whole == "stop"  # the setting of this server is 8
+    assert ask(**{name: 10**6})[:2] == (whole, full) and len(model.asked) == 2  # never above the setting
+    assert ask(**{name: 5})[:2] == (reason, text) and len(model.asked) == 2  # found again
+    assert ask(max_tokens=7, max_completion_tokens=6) and model.asked[2:] == [6]
+
+
+def test_a_cut_answer_says_so_and_others_do_not():
+    told = Answer("q", "Herons eat", usage=Usage(9, 5))
+    assert (
+        finish_reason(told, 5) == "length" and finish_reason(told, 6) == finish_reason(told, None) == "stop"
+    )
+    assert finish_reason(replace(told, abstained=True), 5) == "stop"
+    assert finish_reason(replace(told, reason=f"{QUOTED}; more"), 5) == "stop"  # not the model's words
+    read = Step("read", "Herons eat", usage=Usage(9, 3))
+    assert finish_reason(replace(told, steps=(read, read)), 5) == "stop"  # each was whole
+    assert finish_reason(replace(told, steps=(read, read)), 3) == "length"
 
 
 @pytest.fixture

@@ -236,7 +236,15 @@ CLOSED += [
 ]
 CLOSED += [("GET", "/documents/x"), ("POST", "/feedback"), ("GET", "/status"), ("GET", "/stats")]
 CLOSED += [("GET", "/metrics"), ("GET", "/health"), ("GET", "/adapter"), ("PUT", "/adapter")]
-CLOSED += [("GET", "/docs"), ("GET", "/openapi.json"), ("GET", "/nowhere"), ("BREW", "/ask")]
+CLOSED += [("GET", "/nowhere"), ("BREW", "/ask"), ("HEAD", "/stats"), ("HEAD", "/documents/x")]
+ABOUT = [
+    "/",
+    "/docs",
+    "/docs-start.js",
+    "/docs/swagger-ui.css",
+    "/docs/swagger-ui-bundle.js",
+    "/openapi.json",
+]
 
 
 @pytest.fixture(scope="module")
@@ -260,9 +268,45 @@ def test_without_a_key_there_is_liveness_alone(closed):
     for wrong in ({}, {"Authorization": "Bearer lai_0_x"}, {"Authorization": "Basic YTpi"}):
         for method, path in CLOSED:
             r = client.request(method, path, json={"question": QUESTION}, headers=wrong)
-            assert is_problem(r)["status"] == 401, (method, path)
+            assert r.status_code == 401 if method == "HEAD" else is_problem(r)["status"] == 401, (
+                method,
+                path,
+            )
             assert r.headers["www-authenticate"].startswith("Bearer ")
             has_every_header(r)
+
+
+def test_what_tells_how_the_server_is_used_is_open_and_tells_nothing_else(closed):
+    client, who = closed
+    for path in ABOUT:
+        r = client.get(path)
+        assert r.status_code == 200, path
+        assert r.content == client.get(path, headers=who["root"]).content  # the same for everybody
+        assert int(r.headers["x-ratelimit-remaining"]) < 100_000  # and counted
+        has_every_header(r)
+        for word in ("herons", "canteen", "acme"):
+            assert path == "/openapi.json" or word not in r.text.lower(), (path, word)
+    told = client.get("/").json()
+    assert told["name"] == "liquid_ai" and told["version"]
+    assert all(client.get(f"/{link}").status_code == 200 for link in told["links"].values())
+    for path in ("/docs/../stats", "/docs/%2e%2e/stats", "/docs/x", "/docs//stats", "/docs/..%2fstats"):
+        r = client.get(path)
+        assert r.status_code in (401, 404) and "documents" not in r.text, path
+
+
+@pytest.mark.parametrize("who", ["root", None])
+def test_head_answers_as_get_does_without_a_body(closed, who):
+    client, people = closed
+    headers = people.get(who, {})
+    paths = [*OPEN, *ABOUT, "/status", "/stats", "/health", "/metrics", "/adapter", "/v1/models"]
+    for path in [*paths, "/documents/nosuch", "/nowhere", "/ask", "/documents"]:
+        got, head = client.get(path, headers=headers), client.head(path, headers=headers)
+        assert head.status_code == got.status_code and head.content == b"", path
+        for name in ("content-type", "content-security-policy", "allow", "www-authenticate"):
+            assert head.headers.get(name) == got.headers.get(name), (path, name)
+        if path in ABOUT:
+            assert head.headers["content-length"] == str(len(got.content))
+        has_every_header(head)
 
 
 def test_each_scope_opens_its_own_paths(closed):
@@ -272,7 +316,7 @@ def test_each_scope_opens_its_own_paths(closed):
         for name, may in {"bob": "ask", "ann": "ask write", "watcher": "admin", "root": "all"}.items():
             r = client.request(method, path, json={}, headers=who[name])
             wanted = "admin" if path in needed else "write" if path.startswith("/documents") else "ask"
-            wanted = "ask" if (method, path) == ("GET", "/documents/x") else wanted
+            wanted = "ask" if method in ("GET", "HEAD") and path == "/documents/x" else wanted
             refused = may != "all" and wanted not in may
             assert (r.status_code == 403) == refused, (method, path, name, r.text)
             if refused:
@@ -391,8 +435,8 @@ def test_every_kind_of_response_has_every_header(made):
 
 def test_allow_names_every_method_of_a_path(made):
     client = made()
-    assert client.post("/documents/x").headers["allow"] == "DELETE, GET"
-    assert client.delete("/adapter").headers["allow"] == "GET, PUT"
+    assert client.post("/documents/x").headers["allow"] == "DELETE, GET, HEAD"
+    assert client.delete("/adapter").headers["allow"] == "GET, HEAD, PUT"
 
 
 def test_a_mistake_of_the_server_is_a_problem_with_every_header_and_the_connection_lives(
@@ -670,11 +714,14 @@ def live(tmp_path_factory):
 
 def test_head_and_errors_on_a_socket_leave_the_connection_whole(live):
     data = b"HEAD /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    data += b"HEAD /docs HTTP/1.1\r\nHost: localhost\r\n\r\n"
     data += b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n"
     data += b"GET /status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     told = raw(live.port, data)
     head, rest = told.split(b"\r\n\r\n", 1)
     assert head.startswith(b"HTTP/1.1 404") and b"x-request-id" in head
+    page, rest = rest.split(b"\r\n\r\n", 1)
+    assert page.startswith(b"HTTP/1.1 200") and b"text/html" in page
     assert rest.startswith(b"HTTP/1.1 404") and rest.count(b"HTTP/1.1") == 2 and b'"running"' in rest
 
 

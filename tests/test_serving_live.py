@@ -22,6 +22,7 @@ from liquid_ai.core import InputError, ModelError
 from liquid_ai.serving.app import authenticator_of, handlers, layered, service_of
 from liquid_ai.serving.auth import revoke_key
 from liquid_ai.serving.options import ServerSettings, check_options
+from liquid_ai.serving.problems import refuse
 from liquid_ai.serving.service import follow_adapter
 
 LONG = {"seconds": 0.05, "words": 200}  # 10 s, where nobody stops it
@@ -119,6 +120,21 @@ def test_a_stream_that_breaks_says_so_and_nothing_else(started, caplog):
     assert "/secret" not in r.text and "Traceback" not in r.text
     assert any(r.headers["x-request-id"] in c.getMessage() for c in caplog.records)
     assert ask(s, path="/ask/stream").status_code == 200  # it lives
+
+
+@pytest.mark.parametrize("agent", ["false", "true"])
+def test_a_stream_says_at_its_start_whether_its_answer_was_kept(started, agent):
+    s = started(Slow(), options={"log": ""})
+    path = f"/ask/stream?agent={agent}"
+    first, again = ask(s, path=path), ask(s, path=path)
+    assert first.headers["x-cache"] == "MISS" and "x-cache-age" not in first.headers
+    assert again.headers["x-cache"] == "HIT" and int(again.headers["x-cache-age"]) >= 0
+    assert events(again.text)[-1][1]["cache"]["kind"] == "exact"
+    fresh = ask(s, path=path, headers={"Cache-Control": "no-store"})
+    assert fresh.headers["x-cache"] == "BYPASS"
+    renewed = ask(s, path=path, headers={"Cache-Control": "no-cache"})
+    assert renewed.headers["x-cache"] == "MISS"
+    assert "x-cache" not in ask(s, "", path).headers  # no answer at all
 
 
 def test_an_unfit_question_is_a_problem_and_no_stream(started):
@@ -471,6 +487,39 @@ def test_who_leaves_the_queue_leaves_no_place_behind(started):
     assert (facts["answering"], facts["waiting"]) == (0, 0) and s.model.begun <= 3
 
 
+@pytest.mark.parametrize("body", [{}, {"agent": True}, {"cache": False}], ids=["flight", "agent", "no cache"])
+def test_many_who_leave_at_once_set_no_more_steps_going_than_there_are_places(started, body):
+    s = started(
+        Slow(seconds=1.0), options={"wait_seconds": 60}, limit_concurrent=2, limit_queue=100
+    )  # a step of it takes a second, and nobody can stop it within
+    path = "/ask" if body.get("agent") else "/ask/simple"
+    cache = "Cache-Control: no-store\r\n" if "cache" in body else ""
+    highest = 0
+
+    def come(question):
+        data = json.dumps({"question": question}).encode()
+        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{cache}"
+        c = socket.create_connection(("127.0.0.1", s.port))
+        c.sendall(f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data)
+        return c
+
+    for wave in range(4):  # each wave comes while the steps of the one before go on
+        sockets = [come(q) for q in QUESTIONS[10 * wave : 10 * wave + 10]]
+        assert until(lambda: s.model.busy >= 2 and s.service.places.turns.waiting >= 8, 20), vars(s.model)
+        for c in sockets:
+            c.close()
+        assert until(lambda: s.service.places.turns.waiting == 0)
+        flying = [t for t in threading.enumerate() if t.name.startswith("generation")]
+        highest = max(highest, len(flying))
+    began = time.monotonic()
+    s.model.seconds = 0.0
+    assert ask(s).status_code == 200
+    assert time.monotonic() - began < 4
+    assert s.model.most <= 2, vars(s.model)
+    assert highest <= 2 + 2, highest  # a thread is there for a moment after its last step
+    assert until(lambda: s.model.busy == 0 and s.http.get("/status").json()["answering"] == 0, 5)
+
+
 def test_a_flood_over_capacity_meets_200_429_and_503_alone(started):
     s = started(
         Slow(seconds=0.01),
@@ -750,6 +799,48 @@ def test_an_answer_its_header_its_trace_and_its_feedback_have_one_id(tmp_path):
         service.tracer.flush()
     found = {f"{span.context.trace_id:032x}" for span in exported.get_finished_spans()}
     assert found == {told, "ab" * 16}
+
+
+def test_a_client_has_a_bounded_number_of_sockets(tmp_path):
+    path, who = keys(tmp_path)
+    app = served(opened(tmp_path / "store", Slow(), limit_requests=10_000), keys=path, sockets=3)
+    with running(app, ws="websockets-sansio", timeout_graceful_shutdown=5) as s:
+        kept = [opened_socket(s, who["ann"]) for _ in range(3)]
+        for _ in range(3):
+            with pytest.raises(websockets.exceptions.InvalidStatus) as refused, opened_socket(s, who["ann"]):
+                pass
+            response = refused.value.response
+            assert response.status_code == 503 and response.headers["retry-after"]
+            assert b"3 WebSockets" in response.body
+        assert ask(s, headers=who["ann"]).status_code == 200  # nothing else is refused
+        with opened_socket(s, who["bob"]) as ws:  # nor anybody else
+            say(ws)
+            assert hear(ws)[-1]["event"] == "answer"
+        kept.pop().close()
+        with opened_socket(s, who["ann"]) as ws:
+            say(ws)
+            assert hear(ws)[-1]["event"] == "answer"
+        for ws in kept:
+            ws.close()
+    layer = app
+    while not hasattr(layer, "open"):
+        layer = getattr(layer, "app", None) or layer.small
+    assert not layer.open  # nobody is remembered who has none open
+    with pytest.raises(InputError, match="sockets=0"):
+        check_options(ServerSettings(sockets=0))
+
+
+def test_a_server_without_http_answers_to_sockets_closes_with_1013_and_words():
+    sent, scope = [], {"type": "websocket", "path": "/ws", "extensions": {}}
+
+    async def send(message):
+        sent.append(message)
+
+    words = "this client has 8 WebSockets open: close one, or use it" + " \u00e9" * 99
+    asyncio.run(refuse(scope, None, send, 503, "", words))
+    [close] = sent
+    assert close["type"] == "websocket.close" and close["code"] == 1013
+    assert close["reason"].startswith("this client has 8") and len(close["reason"].encode()) <= 123
 
 
 def test_a_choice_left_behind_does_not_take_the_adapter_off_that_the_settings_name(tmp_path):

@@ -16,6 +16,10 @@ import pytest
 from conftest import ROOT, need
 from served import SMALL, opened
 
+from liquid_ai.core import InputError
+from liquid_ai.serving.options import ServerSettings
+from liquid_ai.serving.run import check_socket, serve
+
 WORKERS, LIMIT = 4, 60
 
 
@@ -171,3 +175,57 @@ def total(client: httpx.Client) -> float:
     time.sleep(1.2)  # each tells once a second
     text = client.get("/metrics").text
     return sum(float(v) for v in re.findall(r"^liquid_ai_requests_total\{.*\} (\S+)$", text, re.M))
+
+
+def serving_at(folder, path, workers: int) -> subprocess.Popen:
+    opened(folder / "store").close()
+    program = [sys.executable, "-c", "from liquid_ai.cli import main; raise SystemExit(main())", "serve"]
+    program += ["--store", str(folder / "store"), "--host", f"unix:{path}", "--workers", str(workers)]
+    chosen = {f"LIQUID_AI_{k.upper()}": str(v) for k, v in SMALL.items()} | {"LIQUID_AI_SERVE_LOG": ""}
+    env = os.environ | chosen | {"PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        program, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    )
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="needs UNIX sockets")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_server_is_reached_by_a_socket_in_the_file_system(tmp_path, workers):
+    path = tmp_path / "rag.sock"
+    with socket.socket(socket.AF_UNIX) as left:  # by a server that was killed
+        left.bind(str(path))
+    process = serving_at(tmp_path, path, workers)
+    try:
+        with httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), base_url="http://localhost") as http:
+
+            def ready() -> bool:
+                assert process.poll() is None, process.stdout.read()
+                with suppress(httpx.TransportError):
+                    return http.get("/health/ready").status_code == 200
+                return False
+
+            until(ready)
+            found = http.post("/search", json={"question": "What do herons eat?"})
+            assert found.status_code == 200 and "herons.txt" in found.text
+        with pytest.raises(InputError, match="somebody listens"):
+            check_socket(str(path))
+        process.send_signal(signal.SIGTERM)
+        told = process.communicate(timeout=60)[0].decode()
+        assert process.returncode == 0 and f"unix:{path}" in told and not path.exists()
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_what_is_no_socket_is_not_taken_for_one(tmp_path):
+    (tmp_path / "note").write_text("mine")
+    for path in (
+        str(tmp_path / "note"),
+        "",
+        "rag.sock",
+        f"/{'a' * 200}",
+        str(tmp_path / "none" / "rag.sock"),
+    ):
+        with pytest.raises(InputError, match="unix:"):
+            serve(ServerSettings(host=f"unix:{path}", store=str(tmp_path / "store"), log=""))
+    assert (tmp_path / "note").read_text() == "mine"

@@ -24,8 +24,10 @@ from .keys import keys_app
 from .mcp import mcp
 from .models import models, pull
 from .options import Json
+from .promote import promote, rollback, runs
 from .say import Outcome, fail, say
 from .serve import serve
+from .synth import synth
 from ..core import to_json
 
 # %% ../../nbs/cli/app.ipynb #3d74355d
@@ -54,9 +56,10 @@ Version = Annotated[
 def _options(version: Version = False) -> None: ...
 
 # %% ../../nbs/cli/app.ipynb #fcdfcfcc
-for command in (ingest, search, ask, chat, serve, mcp, quickstart, doctor):
+for command in (ingest, search, ask, chat, serve, mcp, quickstart, doctor, promote, rollback, runs):
     app.command()(command)
 app.command("sweep")(run_sweep)
+app.command()(synth)
 
 models_app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
 models_app.command()(pull)

@@ -14,7 +14,9 @@ from .options import Generator, MaybeStore, settings_for
 from .say import Outcome, say
 
 # %% ../../nbs/cli/serve.ipynb #157e2eb0
-_Host = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Address to bind; 127.0.0.1.")]
+_Host = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="Address to bind, or unix:PATH; 127.0.0.1.")
+]
 _Port = Annotated[int | None, typer.Option(help="Port; 8000.")]
 _Workers = Annotated[int | None, typer.Option(help="Processes; 1.")]
 _Keys = Annotated[str | None, typer.Option(metavar="FILE", help="API keys, made by `liquid-ai keys new`.")]

@@ -15,6 +15,7 @@ from contextlib import closing
 from typing import Any, TypeVar
 
 from ..core import InputError
+from .turns import hold
 
 # %% ../../nbs/generation/flight.ipynb #17ad36d0
 T = TypeVar("T")
@@ -120,11 +121,14 @@ class _Table:
         own = flight is None
         if own:
             flight = self._flights[key] = _Flight(self._lock)
-            run = contextvars.copy_context().run
-            thread = threading.Thread(target=run, args=(self._fly, key, flight, make), name="generation")
+            run, over = contextvars.copy_context().run, hold()
+            thread = threading.Thread(
+                target=run, args=(self._fly, key, flight, make, over), name="generation"
+            )
             try:
                 thread.start()
             except BaseException:  # no more threads
+                over()
                 self._drop(key, flight)
                 raise
         self.started, self.shared = self.started + own, self.shared + (not own)
@@ -135,8 +139,10 @@ class _Table:
         if self._flights.get(key) is flight:
             del self._flights[key]
 
-    def _fly(self, key: Hashable, flight: _Flight, make: Callable[[], Generator]) -> None:
-        "The generation's thread."
+    def _fly(
+        self, key: Hashable, flight: _Flight, make: Callable[[], Generator], over: Callable[[], None]
+    ) -> None:
+        "The generation's thread; the place of who began it is held until the last step has ended."
         error = None
         try:
             with closing(make()) as steps:
@@ -148,6 +154,7 @@ class _Table:
                         flight.tell()
         except BaseException as e:  # told to those who wait for it
             error = e
+        over()
         with self._lock:
             flight.ended, flight.error = True, error
             self._drop(key, flight)

@@ -30,7 +30,7 @@ from liquid_ai.generation.quota import (
     whole,
 )
 from .redis_quota import OpenQuota, RedisQuota
-from .turns import Ticket, Turns, admission, hurry, in_task, in_thread
+from .turns import Ticket, Turns, admission, hurry, in_task, in_thread, settle_in
 
 # %% ../../nbs/generation/limit.ipynb #77e984a8
 _log = logging.getLogger(__name__)
@@ -175,10 +175,12 @@ class Grant:
 
     def __enter__(self) -> "Grant":
         self.reading = in_thread(self._steps).reading
+        settle_in(self._limiter.turns, self._ticket)
         return self
 
     async def __aenter__(self) -> "Grant":
         self.reading = (await in_task(self._steps, self._ask)).reading
+        settle_in(self._limiter.turns, self._ticket)
         return self
 
     def __exit__(self, *error) -> None:
@@ -229,7 +231,7 @@ class Busy(LimitError):
 
 
 class Place:
-    "A place among `concurrent`, held from entry to exit."
+    "A place among `concurrent`, held from entry to exit, and until a step that was begun there has ended."
 
     def __init__(
         self,
@@ -243,6 +245,7 @@ class Place:
             await in_task(self._steps, _at_once)
         except LimitError as e:
             raise Busy(str(e), e.retry_after, e.reading) from None
+        settle_in(self._turns, self._ticket)
         return self
 
     async def __aexit__(self, *error) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..core import Chunk, Document
 from .segment import load_segment
-from .sparse import BM25Index
+from .sparse import BM25Index, BM25View
 
 # %% ../../nbs/indexing/snapshot.ipynb #2398f0dd
 _CHUNKS = (
@@ -117,6 +117,7 @@ class Snapshot(Pinned):
         self._facts: dict[int, dict[str, Any]] | None = None
         self._lists: dict[int, frozenset[str]] | None = None
         self._masks: dict[Hashable, np.ndarray] = {}
+        self._views: dict[Hashable, BM25Index | BM25View] = {}
 
     def positions(self, chunk_ids: Sequence[str]) -> list[int]:
         "Where the chunks with these ids stand in this snapshot's arrays. Raises: `KeyError`."
@@ -132,6 +133,30 @@ class Snapshot(Pinned):
             groups = np.repeat(np.arange(len(self.places) - 1), np.diff(self.places))
             self._documents = self.sparse.grouped(groups)
         return self._documents
+
+    def sparse_for(
+        self,
+        principals: Collection[str] | None,  # who asks; None: somebody who may read everything
+    ) -> BM25Index | BM25View:
+        "BM25 with the statistics of the rows that they may read."
+        seen = None if principals is None else self.readable(principals)
+        return self.sparse if seen is None else self._view(("rows", frozenset(principals)), self.sparse, seen)
+
+    def document_sparse_for(
+        self,
+        principals: Collection[str] | None,  # who asks; None: somebody who may read everything
+    ) -> BM25Index | BM25View:
+        "BM25 over whole documents, with the statistics of those that they may read."
+        seen, whole = None if principals is None else self.readable(principals), self.document_sparse
+        key = "documents", frozenset(principals or ())
+        return whole if seen is None else self._view(key, whole, seen[self.places[:-1]])
+
+    def _view(self, key: Hashable, index: BM25Index, seen: np.ndarray) -> BM25Index | BM25View:
+        if (found := self._views.get(key)) is None:
+            if len(self._views) >= _MASKS:
+                self._views.clear()
+            found = self._views[key] = index if seen.all() else BM25View(index, seen)
+        return found
 
     @property
     def facts(self) -> dict[int, dict[str, Any]]:

@@ -91,17 +91,17 @@ def explain(
     hits = search(snapshot, encoder, question, settings, where, **options)
     allowed = allowed_rows(snapshot, where, principals)
     rows = np.arange(len(snapshot)) if allowed is None else np.flatnonzero(allowed)
-    [arms] = ask_arms(snapshot, encoder, [question], [wordings], None, allowed, settings)
+    [arms] = ask_arms(snapshot, encoder, [question], [wordings], None, allowed, settings, principals)
     alike = replace(settings, diversity=0.0)
     fused = rank_arms(snapshot, question, arms, alike)[0].tolist()
-    reranker = reranker or load_reranker(snapshot, encoder, settings)
+    reranker = reranker or load_reranker(snapshot, encoder, settings, principals)
     reranked = rank_arms(snapshot, question, arms, alike, reranker)[0].tolist() if reranker else fused
     told = [(arm, arm.score(rows)) for arm in arms]
     reasons = []
     for hit, row in zip(hits, snapshot.positions([h.chunk.id for h in hits]), strict=True):
         at = int(np.searchsorted(rows, row))
         opinions = tuple(_opinion(arm, scores, at, row, settings, len(arms)) for arm, scores in told)
-        terms = snapshot.sparse.explain(question, row)
+        terms = snapshot.sparse_for(principals).explain(question, row)
         moved = _moved(hit, fused.index(row) + 1, reranked.index(row) + 1)
         reasons.append(Reason(hit, opinions, terms, f"{_why(hit, opinions, terms)}{moved}"))
     return Explanation(question, tuple(reasons), len(rows), settings)

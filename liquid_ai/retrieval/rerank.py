@@ -6,17 +6,18 @@
 __all__ = ['max_sim', 'token_weights', 'LateInteraction', 'unit', 'CrossEncoder', 'load_reranker', 'diversified']
 
 # %% ../../nbs/retrieval/rerank.ipynb #e897a3e2
+import copy
 import functools
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
 from ..core import Encoder, InputError, ModelError, Reranker, Settings, TokenEncoder, pick_device
 from ..indexing.assets import find_model, quiet_transformers, read_json
-from ..indexing.sparse import BM25Index
+from ..indexing.sparse import BM25Index, BM25View
 from ..indexing.store import Snapshot
 
 # %% ../../nbs/retrieval/rerank.ipynb #817e694e
@@ -62,6 +63,14 @@ class LateInteraction:
         self.name = f"late interaction, {encoder.name}"
         self._passages: OrderedDict[str, np.ndarray] = OrderedDict()
         self._lock = threading.Lock()
+
+    def knowing(self, index: BM25Index | BM25View) -> "LateInteraction":
+        "The same, which remembers the same passages, with words as rare as `index` says."
+        if index is self.index:
+            return self
+        other = copy.copy(self)
+        other.index = index
+        return other
 
     def score(
         self,
@@ -159,6 +168,7 @@ def load_reranker(
     snapshot: Snapshot,
     encoder: Encoder | None,
     settings: Settings = Settings(),  # `rerank`, `rerank_memory` and `device` count
+    principals: Collection[str] | None = None,  # who asks: words are as rare as in what they may read
 ) -> Reranker | None:
     "What `settings.rerank` names; None for `none`. Raises: `ModelError`, `InputError`."
     if settings.rerank == "none":
@@ -170,7 +180,7 @@ def load_reranker(
     with _LOADING:
         if snapshot.late is None:
             snapshot.late = LateInteraction(encoder, snapshot.sparse, settings.rerank_memory)
-    return snapshot.late
+    return snapshot.late.knowing(snapshot.sparse_for(principals))
 
 
 _LOADING = threading.Lock()

@@ -92,9 +92,10 @@ def sparse_arm(
     question: str,
     k: int,
     allowed: np.ndarray | None = None,  # (rows,) bool
+    principals: Collection[str] | None = None,  # who asks: words are as rare as in what they may read
 ) -> Arm:  # scores are BM25's
     "The rows that hold the question's rarest words."
-    asked = snapshot.sparse.ask(question)
+    asked = snapshot.sparse_for(principals).ask(question)
     rows, scores = asked.search(k, allowed)
     return Arm("sparse", rows, scores, asked.scores_at, unmatched=_unmatched(snapshot, rows, k, allowed))
 
@@ -112,9 +113,10 @@ def document_arm(
     vector: np.ndarray,  # (d,) float32, the encoded question: chooses among the passages of a long document
     k: int,
     allowed: np.ndarray | None = None,  # (rows,) bool
+    principals: Collection[str] | None = None,  # who asks: words are as rare as in what they may read
 ) -> Arm:  # scores are BM25's, of whole documents
     "Passages of the documents that hold the question's rarest words."
-    places, asked = snapshot.places, snapshot.document_sparse.ask(question)
+    places, asked = snapshot.places, snapshot.document_sparse_for(principals).ask(question)
     own = None if allowed is None else np.add.reduceat(allowed, places[:-1], dtype=np.int64)
     found, scores = asked.search(k, None if own is None else own > 0)
     sizes = places[found + 1] - places[found] if own is None else own[found]
@@ -207,8 +209,8 @@ def search_many(
     if not len(snapshot):
         raise StoreError("the store is empty: ingest documents first")
     allowed = allowed_rows(snapshot, where, principals)
-    arms = ask_arms(snapshot, encoder, asked, wordings, vectors, allowed, settings)
-    reranker = reranker or load_reranker(snapshot, encoder, settings)
+    arms = ask_arms(snapshot, encoder, asked, wordings, vectors, allowed, settings, principals)
+    reranker = reranker or load_reranker(snapshot, encoder, settings, principals)
     found = []
     for question, own in zip(asked, arms, strict=True):
         rows, scores, reranked = rank_arms(snapshot, question, own, settings, reranker)
@@ -246,6 +248,7 @@ def ask_arms(
     vectors: np.ndarray | None,  # (n, d) float32 of the questions; None: to be encoded
     allowed: np.ndarray | None,  # (rows,) bool
     settings: Settings,
+    principals: Collection[str] | None = None,  # who asks; None: somebody who may read everything
 ) -> list[list[Arm]]:  # for each question, with their weights
     "What every arm finds for every wording of every question."
     k, s = max(settings.top_k, settings.candidates), settings
@@ -258,10 +261,10 @@ def ask_arms(
         vectors = np.asarray(vectors, np.float32)
         jobs.append(lambda: dense_arms(snapshot, vectors, k, allowed))
     if s.mode != "dense":
-        jobs.append(lambda: [sparse_arm(snapshot, text, k, allowed) for text in flat])
+        jobs.append(lambda: [sparse_arm(snapshot, text, k, allowed, principals) for text in flat])
     if s.mode == "hybrid" and s.fusion == "scores" and s.document_weight > 0:
         pairs = zip(flat, vectors, strict=True)
-        jobs.append(lambda: [document_arm(snapshot, text, v, k, allowed) for text, v in pairs])
+        jobs.append(lambda: [document_arm(snapshot, t, v, k, allowed, principals) for t, v in pairs])
     every = zip(*_done(jobs, side_by_side=len(snapshot) > _SIDE_BY_SIDE), strict=True)
     found, weights = [], arm_weights(s)
     for group in texts:

@@ -5,17 +5,19 @@
 # %% auto #0
 __all__ = ['handlers', 'settle', 'close', 'layered', 'authenticator_of', 'service_of', 'create_app']
 
-# %% ../../nbs/serving/app.ipynb #91e6bbb1
+# %% ../../nbs/serving/app.ipynb #0fb47eed
 import asyncio
 import gc
 import importlib.resources
 import logging
 import os
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -41,12 +43,13 @@ from .guards import HSTS, SECURITY_HEADERS, Cors, HostCheck, default_hosts, page
 from .kept import KeptResponses
 from .logs import RequestLog
 from .mcp_server import ProtocolApp
-from .middleware import Authenticated, Limited, Logged
+from .middleware import Authenticated, Limited, Logged, client_key
 from .options import ServerSettings, check_options, listed
 from liquid_ai.serving.problems import (
     OPENAI,
     PROBLEM,
     App,
+    Message,
     Receive,
     Scope,
     Send,
@@ -55,8 +58,9 @@ from liquid_ai.serving.problems import (
     problem,
     refuse,
 )
-from .rules import KINDS, allowed, rule_of
+from .rules import KINDS, allowed, answers_head, rule_of
 from .schemas import Problem
+from .registry import follow_registry
 from .service import Service, follow_adapter, watch_drift
 
 # %% ../../nbs/serving/app.ipynb #09932f15
@@ -126,11 +130,17 @@ _PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>liq
 <meta name="viewport" content="width=device-width"><link rel="stylesheet" href="docs/swagger-ui.css"></head>
 <body><div id="ui"></div><script src="docs/swagger-ui-bundle.js"></script>
 <script src="docs-start.js"></script></body></html>"""
+_LINKS = {"docs": "docs", "openapi": "openapi.json", "health": "health/ready"}  # relative to this address
+_INDEX = orjson.dumps({"name": "liquid_ai", "version": __version__, "links": _LINKS})
 _START = 'SwaggerUIBundle({url: "openapi.json", dom_id: "#ui", deepLinking: true, validatorUrl: null});'
 
 
 def _add_docs(api: FastAPI) -> None:
     headers = {k.decode(): v.decode() for k, v in page_headers()}
+
+    @api.get("/", include_in_schema=False)
+    async def about() -> Response:
+        return Response(_INDEX, media_type="application/json")
 
     @api.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
@@ -181,7 +191,8 @@ def _unfold(path: str, operation: dict[str, Any]) -> None:
 async def _lifespan(api: FastAPI) -> AsyncIterator[None]:
     service: Service = api.state.service
     asyncio.get_running_loop().set_default_executor(service.pool())
-    tasks = [asyncio.create_task(_chores(service)), asyncio.create_task(_warmed(service))]
+    work = (_chores(service), _warmed(service), follow_registry(service))
+    tasks = [asyncio.create_task(w) for w in work]
     try:
         yield
     finally:
@@ -258,6 +269,49 @@ class _Entrance:
             self.inside -= 1
 
 
+class _Heads:
+    "HEAD as GET, without the body. Source: RFC 9110, section 9.3.2."
+
+    def __init__(self, app: App):
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD" or not answers_head(scope["path"]):
+            await self.app(scope, receive, send)
+            return
+
+        async def told(message: Message) -> None:
+            await send(message | {"body": b""} if message["type"] == "http.response.body" else message)
+
+        await self.app(scope | {"method": "GET"}, receive, told)
+
+
+class _Sockets:
+    "So many WebSockets at once for each client: an idle one asks for nothing, and yet takes a place."
+
+    def __init__(self, app: App, most: int):
+        self.app, self.most = app, most
+        self.open: Counter[str] = Counter()  # of clients that have one
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "websocket":
+            await self.app(scope, receive, send)
+            return
+        call = scope["state"]["call"]
+        who = client_key(call)
+        if self.open[who] >= self.most:
+            call.error, told = "Full", f"this client has {self.most:,} WebSockets open: close one, or use it"
+            await refuse(scope, receive, send, 503, "", told, _SOON)
+            return
+        self.open[who] += 1
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            self.open[who] -= 1
+            if not self.open[who]:
+                del self.open[who]
+
+
 def layered(
     app: App,
     service: Service,
@@ -266,9 +320,10 @@ def layered(
     "`app` behind all layers."
     o, rag = service.options, service.rag
     estimate = rag.settings.answer_tokens + (rag.settings.context_tokens or 1_500)
-    app = KeptResponses(app, service.responses, service.version)
+    app = _Sockets(KeptResponses(_Heads(app), service.responses, service.version), o.sockets)
     app = Limited(app, rag.limiter, estimate)
     app = Authenticated(app, authenticator, rag.limiter)
+    app = app if service.audit is None else managing.Audited(app, service)
     late = o.request_seconds + o.wait_seconds  # the handler itself says so before
     small = Bounds(app, o.body_bytes, late, body_seconds=o.body_seconds)
     large = Bounds(app, o.upload_bytes, _WORK, body_seconds=6 * o.body_seconds)

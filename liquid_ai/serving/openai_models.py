@@ -18,6 +18,7 @@ from starlette.responses import Response
 
 from ..core import Event
 from ..generation.models import chosen_name
+from ..generation.turns import begin
 from liquid_ai.serving.openai_schemas import (
     ApiError,
     EmbeddingRequest,
@@ -95,7 +96,7 @@ async def _vectors(service: Service, asked: EmbeddingRequest) -> tuple[np.ndarra
     found, tokens, o = [], 0, service.options
     async with asyncio.timeout(o.request_seconds), service.places.place(o.wait_seconds):
         for n in range(0, len(texts), _PART):
-            part = await asyncio.to_thread(_encoded, service, texts[n : n + _PART], asked.input_type)
+            part = await asyncio.shield(begin(_encoded, service, texts[n : n + _PART], asked.input_type))
             found.append(part[0])
             tokens += part[1]
     return np.concatenate(found), tokens

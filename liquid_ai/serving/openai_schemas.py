@@ -83,7 +83,10 @@ class TextFormat(_In):
 # %% ../../nbs/serving/openai_schemas.ipynb #30c793c2
 _Ignored = Field(None, description="no effect")
 _Penalty = Annotated[float | None, Field(ge=-2, le=2, description="no effect: the model is greedy")]
-_Tokens = Annotated[int | None, Field(ge=1, description="no effect: the server's `answer_tokens` decides")]
+_Tokens = Annotated[
+    int | None,
+    Field(ge=1, description="that the model writes at most; the server's `answer_tokens` is the most"),
+]
 _Label = Annotated[str, StringConstraints(max_length=2_000)]
 
 
@@ -292,7 +295,7 @@ class Choice(BaseModel):
     index: Literal[0]
     message: ChatMessageOut
     logprobs: None
-    finish_reason: Literal["stop"]
+    finish_reason: Literal["stop", "length"]
 
 # %% ../../nbs/serving/openai_schemas.ipynb #da65458a
 class TokenUsage(BaseModel):

@@ -20,7 +20,7 @@ class _Access(Configuration):
     "Where the server listens, and to whom."
 
     store: str = "store"  # its folder
-    host: str = "127.0.0.1"  # address to bind
+    host: str = "127.0.0.1"  # address to bind; or `unix:` and the path of a socket
     port: int = 8000
     workers: int = 1  # processes
     model_process: bool = True  # each has its model in another one, so that it holds up no other request
@@ -48,6 +48,7 @@ class _Bounds(_Access):
     request_seconds: float = 120.0  # for its answer
     wait_seconds: float = 10.0  # for a place at the model
     connections: int = 1_000  # requests under way in a process, streams and WebSockets too
+    sockets: int = 8  # WebSockets that one client may have open in a process
     drain_seconds: float = 30.0  # for requests under way, when the server is told to stop
 
 
@@ -59,6 +60,11 @@ class ServerSettings(_Bounds):
 
     folders: str = ""  # that `/sync` may read, comma between; empty: none
     adapters: str = ""  # folder of the adapters that may be chosen; empty: none
+    adapter_model: str = (
+        ""  # name in a registry whose champion is worn, and fetched into `adapters`; empty: none
+    )
+    adapter_registry: str = ""  # address or file of that registry; empty: where runs are kept
+    adapter_seconds: float = 30.0  # between two looks there
     log: str = "-"  # file of the request log; `-`: standard output; empty: none
     log_questions: str = "hash"  # `hash`, `full` or `none`
     log_bytes: int = 50_000_000  # after which a new file is begun
@@ -92,6 +98,8 @@ def check_options(options: ServerSettings) -> None:
         raise InputError(f"workers={o.workers}: give 1 or more")
     if o.connections < 1:
         raise InputError(f"connections={o.connections}: give 1 or more")
+    if o.sockets < 1:
+        raise InputError(f"sockets={o.sockets}: give 1 or more")
     if bool(o.certificate) != bool(o.private_key):
         raise InputError("TLS needs both `certificate` and `private_key`")
     for name in ("certificate", "private_key", "token_key"):
@@ -100,6 +108,10 @@ def check_options(options: ServerSettings) -> None:
             raise InputError(f"{name}={path!r} is no file")
     if o.token_algorithms and not (o.token_key or os.environ.get("LIQUID_AI_TOKEN_KEY")):
         raise InputError("tokens need a key to be checked with: set `token_key`, or LIQUID_AI_TOKEN_KEY")
+    if o.adapter_model and not o.adapters:
+        raise InputError("`adapter_model` needs a folder to be fetched into: set `adapters`")
+    if o.adapter_model and o.adapter_seconds < 0.05:
+        raise InputError(f"adapter_seconds={o.adapter_seconds}: give 0.05 or more")
     Proxies(listed(o.proxies))
     if o.log_questions not in ("hash", "full", "none"):
         raise InputError(f"log_questions={o.log_questions!r} is unknown; use hash, full or none")

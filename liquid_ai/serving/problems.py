@@ -63,6 +63,9 @@ def error_body(
     return orjson.dumps({"error": told}), _JSON
 
 # %% ../../nbs/serving/problems.ipynb #7efdf1fa
+_REASON = 123  # bytes that the reason of a close may have: RFC 6455, section 5.5
+
+
 async def refuse(
     scope: Scope,
     receive: Receive,
@@ -72,13 +75,15 @@ async def refuse(
     detail: str,
     headers: Headers = (),
 ) -> None:
-    "Answer a request that is not admitted. Source: ASGI, the extension `websocket.http.response`."
+    "Answer a request that is not admitted. Source: ASGI, `websocket.http.response`; 1013: try again later."
     kind = "http.response"
     if scope["type"] == "websocket":
         if "websocket.http.response" not in (scope.get("extensions") or {}):
-            await send(
-                {"type": "websocket.close", "code": 1008, "reason": title or HTTPStatus(status).phrase}
+            code, words = (
+                (1013, detail) if status in (429, 503) else (1008, title or HTTPStatus(status).phrase)
             )
+            reason = words.encode()[:_REASON].decode(errors="ignore")
+            await send({"type": "websocket.close", "code": code, "reason": reason})
             return
         kind = "websocket.http.response"
     body, media = error_body(scope["path"], status, detail, title)

@@ -150,6 +150,7 @@ async def answering(
     options, call.question = options_of(call, request), request.question
     kept = await asyncio.to_thread(service.rag.kept, request.question, **options)
     if kept is not None and not (agent and kept.abstained):
+        _cached(call, "HIT", kept.cache.age)
         for event in replay(kept):
             yield event
         return
@@ -160,8 +161,15 @@ async def answering(
         service.places.place(service.options.wait_seconds),
         aclosing(_steps(service, request.question, options, agent)) as events,
     ):
+        _cached(call, "MISS")
         async for event in events:
             yield event
+
+
+def _cached(call: Call, found: str, age: float = 0.0) -> None:
+    "Note where an answer comes from, before the first event: a stream tells it in its headers."
+    if call.rule.kind == "ask":
+        call.cache, call.age = "BYPASS" if call.no_store else found, age
 
 
 def _steps(

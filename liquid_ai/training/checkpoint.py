@@ -39,6 +39,7 @@ def save_checkpoint(
     checkpoint: Checkpoint,
 ) -> Path:
     "Write a checkpoint; the one before is kept, older ones go. Raises: `OSError`; what was there stays."
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     home.mkdir(parents=True, exist_ok=True)
@@ -56,6 +57,9 @@ def save_checkpoint(
             os.fsync(f.fileno())
         shutil.rmtree(folder, ignore_errors=True)
         part.rename(folder)
+    except SafetensorError as e:  # of a disk that is full
+        shutil.rmtree(part, ignore_errors=True)
+        raise OSError(str(e)) from e
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Pair', 'spoken', 'pair_at', 'subject_of', 'template_pairs', 'chunk_heading']
 
-# %% ../../nbs/training/pairs.ipynb #667f1c33
+# %% ../../nbs/training/pairs.ipynb #c6794e02
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from ..core import Chunk
 from ..generation.sentences import fold, is_question, sentences, without_rules
 
-# %% ../../nbs/training/pairs.ipynb #6acc089f
+# %% ../../nbs/training/pairs.ipynb #742351a7
 @dataclass(frozen=True, slots=True)
 class Pair:
     "A question, its answer, and where that stands."
@@ -39,7 +39,7 @@ def pair_at(question: str, chunk: Chunk, span: tuple[int, int], maker: str) -> P
     "A pair whose answer is what stands at `span`."
     return Pair(question, spoken(chunk.text[slice(*span)]), chunk, span, maker)
 
-# %% ../../nbs/training/pairs.ipynb #b90d964d
+# %% ../../nbs/training/pairs.ipynb #b1dc60b6
 _OPENERS = """it its this that these those they he she we you i there here if when while for in on at as by to
 with from since because although however note see also but and or so then such both either
 neither one some any all most many other another what which who whose how where changed added
@@ -48,7 +48,7 @@ using given unlike thus therefore more no not their his her our your my each eve
 should called special calling disabling within"""
 _INSIDE = """that which who whose whom when where if while because is are was were be has have and or but
 then than it its they them this these those such above below following previous preceding latter
-former not will can may might also do does must should would could still return"""
+former not will can may might also do does must should would could still return cannot"""
 _NOT_SUBJECT = re.compile(
     rf"^(?:{'|'.join(_OPENERS.split())})\b|\b(?:{'|'.join(_INSIDE.split())})\b|::=|->|>>>|[=:;,]|^\d", re.I
 )
@@ -59,12 +59,13 @@ def subject_of(text: str) -> str:
     "What a sentence is about, as a question names it; empty where the words do not say that by themselves."
     name = re.sub(r"(?<![*\w])\*([^*\s][^*]*)\*(?!\w)", r"\1", fold(text))
     odd = name.count('"') % 2 or name.count("*") % 2 or name.count("(") != name.count(")")
+    odd = odd or name.lower() in ("a", "an", "the") or re.search(r"\S (?:A|An|The) ", name)
     if odd or len(name.split()) > 7 or len(name) > 70 or _NOT_SUBJECT.search(name) or not _NAME.match(name):
         return ""
     first, _, rest = name.partition(" ")
     return f"{first.lower()} {rest}" if first in ("A", "An", "The") and rest else name
 
-# %% ../../nbs/training/pairs.ipynb #cb0e6f03
+# %% ../../nbs/training/pairs.ipynb #bcffa449
 _ADVERB = r"(?:\s+(?:always|usually|often|typically|mainly|normally|generally|commonly))?"
 _DONE = "called|executed|evaluated|raised|invoked|created|needed|used|required|ignored|deleted|performed"
 _TIMES = r"(?:only\s+)?(?:when|whenever|if|before|after|once|until|unless)"
@@ -91,7 +92,7 @@ _SAYS = {
     ),
     "duty": (rf"(?P<v>must)\s+be\s+(?P<a>{_THINGS}.+)", "What must {s} be?"),
     "deed": (
-        rf"(?P<d>{'|'.join(_DO.split())})\s+(?P<a>(?!when\b|if\b|in\b|by\b|only\b|at\b|on\b|to\b|place\b).+)",
+        rf"(?P<d>{'|'.join(_DO.split())})\s+(?P<a>(?!when\b|if\b|in\b|by\b|only\b|at\b|on\b|to\b|of\b|place\b|priority\b).+)",
         "What {v} {s} {d}?",
     ),
 }
@@ -109,7 +110,9 @@ def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
     "The span of an answer without full stop, and without what is added to it."
     end = start + len(text[start:end].rstrip(" \n.:"))
     added = _ADDED.search(text, start, end)
-    return start, added.start() if added else end
+    end = added.start() if added else end
+    opened = text.rfind(" (", start, end)
+    return start, opened if opened > start and ")" not in text[opened:end] else end
 
 
 def _verb(found: Mapping[str, str | None]) -> tuple[str, str]:
@@ -119,7 +122,7 @@ def _verb(found: Mapping[str, str | None]) -> tuple[str, str]:
         return "do", " ".join([first, *rest])
     return "does", " ".join([{"specifies": "specify"}.get(first, first[:-1]), *rest])
 
-# %% ../../nbs/training/pairs.ipynb #029b7a12
+# %% ../../nbs/training/pairs.ipynb #21818a88
 _POINTS = re.compile(r"(?:This|These|It|They)(?:\s+\w+)?")
 
 
@@ -131,15 +134,16 @@ def _said(chunk: Chunk, start: int, end: int, about: str) -> Iterator[Pair]:
         if m is None:
             continue
         subject = subject_of(m["s"]) or (about if _POINTS.fullmatch(fold(m["s"])) else "")
-        if subject:
-            found = m.groupdict()
+        found = m.groupdict()
+        one = re.match(r"(?:an?|each|every) ", subject)
+        if subject and not (one and "d" in found and not fold(found["d"]).split()[0].endswith("s")):
             auxiliary, verb = _verb(found) if "d" in found else (found["v"], "")
             words = {"s": subject, "v": auxiliary, "d": verb, "p": found.get("p")}
             span = _trimmed(chunk.text, start + m.start("a"), start + m.end("a"))
             yield pair_at(question.format(**words), chunk, span, f"templates: {maker}")
         return  # one sentence, one question
 
-# %% ../../nbs/training/pairs.ipynb #3f4edaf6
+# %% ../../nbs/training/pairs.ipynb #e603efac
 _SIGNATURE = re.compile(r"^(?:class |async |abstract |static )*(?P<n>[A-Za-z_][\w.]*)\([^\n]*\)$", re.M)
 _BELOW = (
     (r"Returns?\s+(?P<a>(?!to\b|if\b).+)", "What does {s} return?", "return"),
@@ -165,6 +169,7 @@ _FAULTS = (
     rf"\b(?i:an?\s+|the\s+)?{_FAULT}\s+is\s+raised\s+{_WHEN}",
     rf"\braises?\s+{_FAULT}\s+{_WHEN}",
 )
+_HAPPENS = re.compile(r"\b(?:is|are|has|have|can|cannot|does|do|not|\w+(?:s|ed))\s+\w|\b(?:fails|missing)\b")
 _FAULTS = tuple(re.compile(pattern, re.S) for pattern in _FAULTS)
 
 
@@ -180,13 +185,14 @@ def _below(chunk: Chunk, start: int, end: int, signature: str) -> Iterator[Pair]
 def _faults(chunk: Chunk, start: int, end: int) -> Iterator[Pair]:
     "Which exception a sentence says is raised, and on which condition."
     for pattern in _FAULTS:
-        if m := pattern.search(chunk.text, start, end):
+        m = pattern.search(chunk.text, start, end)
+        if m and _HAPPENS.search(m["c"]):
             when = m.groupdict().get("w") or "if"
             question = f"Which exception is raised {when} {fold(m['c'])}?"
             yield pair_at(question, chunk, m.span("a"), "templates: exception")
             return
 
-# %% ../../nbs/training/pairs.ipynb #d9998069
+# %% ../../nbs/training/pairs.ipynb #33e3abc0
 _FOLLOWING = re.compile(
     r"The\s+following\s+(?P<n>[^:.,;]{3,60}?)\s+(?P<r>(?:are|have|may|can|must|support|do)\b[^:.;]{0,60}):",
     re.S,
@@ -205,7 +211,7 @@ def _listed(chunk: Chunk, spans: list[tuple[int, int]], at: int) -> Iterator[Pai
         question = f"Which {fold(m['n'])} {fold(m['r'])}?"
         yield pair_at(question, chunk, (items[0][0], items[-1][1]), "templates: list")
 
-# %% ../../nbs/training/pairs.ipynb #0f3ec354
+# %% ../../nbs/training/pairs.ipynb #3d995a51
 _RULED = re.compile(r"\S.*\n[=*\-~^#+\"]{3,}\s*$|#{1,6} .+")
 
 

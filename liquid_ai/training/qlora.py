@@ -100,10 +100,9 @@ def _write(run: Run, wrapped: Any, tokenizer: Any, output: Path, report: Mapping
                 run.learner.model.save_pretrained(part)
                 tokenizer.save_pretrained(part)
             else:
-                for config in wrapped.peft_config.values():
-                    config.base_model_name_or_path = report["base"]
                 wrapped.save_pretrained(part)
                 (part / "README.md").unlink(missing_ok=True)  # PEFT's, an empty form
+                _tidy(part / "adapter_config.json", report["base"])
         (part / "training.json").write_text(json.dumps(report, indent=1, allow_nan=False), "utf-8")
         part.replace(output)
     except Exception as e:  # safetensors has an error of its own for a disk that is full
@@ -115,6 +114,13 @@ def _write(run: Run, wrapped: Any, tokenizer: Any, output: Path, report: Mapping
     finally:
         shutil.rmtree(part, ignore_errors=True)
     shutil.rmtree(run.home, ignore_errors=True)
+
+
+def _tidy(path: Path, base: str) -> None:
+    "The same training writes the same bytes: PEFT's sets have an order of the day."
+    config = json.loads(path.read_text("utf-8"))
+    config |= {"base_model_name_or_path": base, "target_modules": sorted(config["target_modules"])}
+    path.write_text(json.dumps(config, indent=2, sort_keys=True), "utf-8")
 
 # %% ../../nbs/training/qlora.ipynb #33e729f3
 @dataclass(slots=True, eq=False)

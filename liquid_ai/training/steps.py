@@ -127,6 +127,7 @@ def _limited(learner: Learner) -> float:
 
 # %% ../../nbs/training/steps.ipynb #f5490d2d
 _SIGNS = ("out of memory", "can't allocate memory", "not enough memory", "cannot allocate memory")
+_SIGNS += ("could not create a primitive",)  # what oneDNN says when it gets none
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -192,7 +193,7 @@ def learn(
                 raise ModelError(
                     f"step {step}: a sample of {longest:,} tokens does not fit into memory by itself: "
                     "use four_bit='on', a smaller model, or leave out long samples with max_tokens"
-                ) from None
+                ) from e
             told.append(done)
     for group in learner.optimizer.param_groups:
         group["lr"] = rate

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PROMPT_TEXT', 'asking', 'parse_pairs', 'placed', 'model_pairs']
 
-# %% ../../nbs/training/written.ipynb #a7f19db1
+# %% ../../nbs/training/written.ipynb #4d54bd6f
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,7 +18,7 @@ from ..generation.sentences import fold
 from .formats import check_text
 from .pairs import Pair
 
-# %% ../../nbs/training/written.ipynb #8befae0c
+# %% ../../nbs/training/written.ipynb #57f2fd37
 _ASKED = (
     "Read the passage. Write one question that it answers and that can be understood without it. "
     "Then write the answer in a few of the passage's own words."
@@ -38,7 +38,7 @@ def asking(chunk: Chunk) -> tuple[Mapping[str, str], ...]:
         {"role": "user", "content": f"Passage: {fold(as_data(chunk.text[:_LONGEST]))}"},
     )
 
-# %% ../../nbs/training/written.ipynb #d4de1167
+# %% ../../nbs/training/written.ipynb #362a2c88
 _LINE = r"[\s>*_#\d.)\-]*(?:\*\*)?{}[\s\d]*(?:\*\*)?\s*[:：]\s*(?:\*\*)?\s*"
 _BOTH = re.compile(
     rf"^{_LINE.format('(?:question|q)')}(?P<q>[^\n]+)\s*\n{_LINE.format('(?:answer|a)')}(?P<a>[^\n]+)",
@@ -87,7 +87,7 @@ def _within(value: Any, depth: int = 4) -> Iterator[tuple[str, str]]:
 
 _NAMES = (("question", "q"), ("answer", "a"))
 
-# %% ../../nbs/training/written.ipynb #e9ccd39e
+# %% ../../nbs/training/written.ipynb #a187be4e
 def placed(question: str, answer: str, chunk: Chunk, maker: str) -> Pair:
     "A pair with the place of its answer, where it has one."
     words = answer.rstrip(".").split()
