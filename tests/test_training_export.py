@@ -20,8 +20,12 @@ from liquid_ai.generation.transformers_model import TransformersModel, load_caus
 from liquid_ai.indexing.assets import folder_is_whole, quiet_transformers
 from liquid_ai.training import export
 from liquid_ai.training.export import fits, merge, merged_model
+from liquid_ai.training.formats import Sample
 from liquid_ai.training.four_bit import load_base
+from liquid_ai.training.options import TrainOptions
 from liquid_ai.training.parity import parity
+from liquid_ai.training.qlora import finetune
+from liquid_ai.training.sweep import likelihoods
 
 import_bitsandbytes()
 from peft import LoraConfig, PeftModel, get_peft_model  # noqa: E402
@@ -302,3 +306,23 @@ def test_mlflow_loses_an_adapter_that_is_logged_as_a_model_and_keeps_it_as_files
     assert (logits(lost) - wanted).abs().max() > (alone - wanted).abs().max()  # not even the base is left
     assert torch.equal(logits(with_peft(home / "tiny", kept)), wanted)
     assert fits(home / "tiny", kept).weights == weights_hash(home / "tiny")
+
+
+# what `finetune` makes
+
+
+@pytest.mark.parametrize("four_bit, wanted", [("on", "nf4"), ("off", "none")])
+def test_what_finetune_writes_says_what_it_was_trained_on(home, tmp_path, four_bit, wanted):
+    samples = [Sample.of(f"Is {n} a number?", "Yes, it is.") for n in range(8)]
+    options = TrainOptions(device="cpu", rank=4, epochs=4, batch=8, learning_rate=5e-3, four_bit=four_bit)
+    trained = finetune(samples, home / "tiny", tmp_path / "own", options, progress=False)
+    assert fits(home / "tiny", trained.adapter).quantization == wanted
+    merged = merge(home / "tiny", trained.adapter, tmp_path / "merged")
+    apart = likelihoods(home / "tiny", trained.adapter, samples, "cpu")
+    whole, alone = (likelihoods(f, None, samples, "cpu") for f in (merged, home / "tiny"))
+    gained = sum(apart) - sum(alone)
+    assert gained > 0.5 and abs(sum(whole) - sum(apart)) < 0.1 * gained
+    other = random_lfm2(tmp_path / "other", seed=1)
+    with pytest.raises(ModelError, match="was trained on"):
+        merge(other, trained.adapter, tmp_path / "wrong")
+    assert nothing_left(tmp_path / "wrong")

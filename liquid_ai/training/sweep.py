@@ -83,7 +83,7 @@ def variants(
     found = {", ".join(f"{k}={v}" for k, v in changes.items()): changes for changes in grid(space)}
     return {name: replace(options, **changes) for name, changes in found.items()}
 
-
+# %% ../../nbs/training/sweep.ipynb #4d125cad
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainSweep:
     "Configurations, what they are worth on the dev part, and the winner on the test part."
@@ -106,6 +106,11 @@ class TrainSweep:
             against = {c.system: asdict(c) for c in told.contrasts} if told else {}
             found[part] = {name: m | against.get(name, {}) for name, m in means.items()}
         return found
+
+    def __repr__(self) -> str:
+        return (
+            f"TrainSweep({len(self.variants)} configurations, {len(self.failed)} failed; best: {self.winner})"
+        )
 
     def _repr_html_(self) -> str:
         tables = f"<p>dev (the best of many: not a result)</p>{self.dev._repr_html_()}"
@@ -198,7 +203,7 @@ def sweep_training(
             tracker.log(report=done.summary())
     return done
 
-
+# %% ../../nbs/training/sweep.ipynb #93f55d7a
 def _reported(
     base: Path, adapters: Mapping[str, Path], winner: str, test: Sequence[Sample], score: Score, metric: str
 ) -> Comparison | None:
