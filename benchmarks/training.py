@@ -1,4 +1,4 @@
-"""Completion tokens/s and memory of training, against the reference recipe and TRL; same data, model, adapter."""
+"""Training: completion tokens/s and memory, beside the reference recipe and TRL on the same data."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A recipe of training in its own process: `python -m benchmarks.training_recipes NAME DATA MODEL WEIGHTS`."""
+"""One recipe of training: `python -m benchmarks.training_recipes NAME DATA MODEL WEIGHTS`."""
 
 import json
 import resource
