@@ -6,7 +6,7 @@
 __all__ = ['Spool', 'read_events', 'read_state', 'write_state', 'run_of', 'refused', 'send', 'new_spool', 'sender_of',
            'drop_spool']
 
-# %% ../../nbs/training/spool.ipynb #6fd85cf7
+# %% ../../nbs/training/spool.ipynb #bf9002ea
 import importlib
 import json
 import os
@@ -15,7 +15,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 from ..core import LiquidError
 from ..evaluation.track import experiment_of, log_table, metric_name, param_text, without_secrets
 
-# %% ../../nbs/training/spool.ipynb #43e08ebf
+# %% ../../nbs/training/spool.ipynb #2449d650
 _EVENTS, _STATE = "events.jsonl", "state.json"
 _ROOM = 4_096  # bytes past the limit, for the end of the run
 
@@ -100,7 +100,7 @@ def _last_byte(path: Path) -> bytes:
         file.seek(-1, os.SEEK_END)
         return file.read(1)
 
-# %% ../../nbs/training/spool.ipynb #f67d0d3b
+# %% ../../nbs/training/spool.ipynb #befd0552
 def read_events(
     folder: Path,
     offset: int = 0,  # bytes that were sent already
@@ -138,7 +138,7 @@ def write_state(folder: Path, state: Mapping[str, Any]) -> None:
     part.write_text(json.dumps(dict(state)), "utf-8")
     part.replace(folder / _STATE)
 
-# %% ../../nbs/training/spool.ipynb #91a88d21
+# %% ../../nbs/training/spool.ipynb #f258038a
 _TOKEN = "liquid_ai.token"
 
 
@@ -151,7 +151,7 @@ def run_of(client: Any, state: Mapping[str, Any], uri: str) -> str:  # its id
     tags = {**state["tags"], _TOKEN: state["token"], "mlflow.runName": state["name"]}
     return client.create_run(experiment, start_time=state["ms"], tags=tags).info.run_id
 
-# %% ../../nbs/training/spool.ipynb #25a875c7
+# %% ../../nbs/training/spool.ipynb #e58a1d9e
 _FOR_GOOD = {400, 404, 409, 413}  # statuses of HTTP: the same request will not do another time either
 
 
@@ -206,7 +206,7 @@ def _one_by_one(client: Any, run_id: str, metrics: Sequence[Any], params: Sequen
             aside.append(without_secrets(f"{(*one[0], *one[1])[0].key}: {e}")[:300])
     return aside
 
-# %% ../../nbs/training/spool.ipynb #4c68c44d
+# %% ../../nbs/training/spool.ipynb #70a60615
 def _send_one(client: Any, run_id: str, folder: Path, event: Mapping[str, Any]) -> list[str]:
     "A table, a folder, a tag or the end; what was refused, in words."
     try:
@@ -246,7 +246,7 @@ def send(
         state["offset"], sent = end, sent + len(events)
         write_state(folder, state)
 
-# %% ../../nbs/training/spool.ipynb #bfc811ae
+# %% ../../nbs/training/spool.ipynb #1f16b541
 def new_spool(
     home: Path,  # of all spools
     name: str,  # of the run
@@ -265,7 +265,7 @@ def new_spool(
 @contextmanager
 def sender_of(folder: Path) -> Iterator[None]:
     "Context: nobody else sends this spool. Raises: `LiquidError` where somebody does."
-    lock = FileLock(folder.with_name(f"{folder.name}.lock"))
+    lock = FileLock(_lock(folder), thread_local=False)  # whoever sends last lets go of it
     try:
         lock.acquire(timeout=0)
     except Timeout:
@@ -274,10 +274,14 @@ def sender_of(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-        if not folder.exists():
-            Path(lock.lock_file).unlink(missing_ok=True)
+
+
+def _lock(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.lock")
 
 
 def drop_spool(folder: Path) -> None:
     "All of it is sent."
     shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):  # Windows does not delete what is open
+        _lock(folder).unlink(missing_ok=True)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Track', 'memory', 'surroundings', 'MlflowTrack', 'spools', 'track', 'ui_command', 'replay']
 
-# %% ../../nbs/training/track.ipynb #06a684f4
+# %% ../../nbs/training/track.ipynb #6e798cb0
 import html
 import importlib
 import platform
@@ -34,7 +34,7 @@ from .adapter_files import copy_files
 from .formats import Sample, samples_hash
 from .spool import Spool, drop_spool, new_spool, read_state, send, sender_of
 
-# %% ../../nbs/training/track.ipynb #7cf8eeac
+# %% ../../nbs/training/track.ipynb #7b6a78e2
 class Track(Protocol):
     "Where a training run is written down. No call waits for a network, and none raises for one."
 
@@ -53,7 +53,7 @@ class Track(Protocol):
     def finish(self, status: str = "FINISHED") -> None:
         "The end: `FINISHED`, `FAILED` or `KILLED`."
 
-# %% ../../nbs/training/track.ipynb #f4b9c375
+# %% ../../nbs/training/track.ipynb #b12e3d56
 _TRAINING = (*LIBRARIES, "peft", "bitsandbytes", "trl", "accelerate", "mlflow")
 _MB = 1 << 20
 
@@ -85,7 +85,7 @@ def surroundings(
         found |= {f"data.{split}": samples_hash(samples), f"data.{split}.samples": str(len(samples))}
     return found
 
-# %% ../../nbs/training/track.ipynb #51aeb2a0
+# %% ../../nbs/training/track.ipynb #7f0aa18a
 _EVERY, _LATE = 3.0, 30.0  # seconds between sendings; at most, when the server is gone
 
 
@@ -167,7 +167,7 @@ class MlflowTrack:
             f"run <code>{run or 'not yet told to the server'}</code><br>to look at it: <code>{command}</code>"
         )
 
-# %% ../../nbs/training/track.ipynb #915c142a
+# %% ../../nbs/training/track.ipynb #5e8e99e1
 _PLAIN = (str, int, float, bool, type(None))
 
 
@@ -203,6 +203,8 @@ def _sending(track: MlflowTrack) -> None:
                 )
             track.failed, pause = without_secrets(f"{type(e).__name__}: {e}"), min(2 * pause, _LATE)
         if over:
+            track._run_id = read_state(track.folder)["run_id"]
+            track._held.close()  # here: the end of a run does not wait for ever, and then it is the thread's
             return
         track._wake.wait(pause)
 
@@ -211,17 +213,14 @@ def _ended(track: MlflowTrack) -> None:
     "Leave nothing behind of what was sent, and say what was not."
     alive = track._thread.is_alive()
     if not alive and not track.failed:
-        track._run_id = read_state(track.folder)["run_id"]
         drop_spool(track.folder)
     else:
         told = f"MLflow at {track.uri} has not taken the whole run: it is kept in {track.folder}"
         warnings.warn(f"{told}; send it with liquid_ai.training.track.replay()", stacklevel=4)
     if track.spool.lost:
         warnings.warn(f"{track.spool.lost:,} events of the run are lost: {track.spool.why}", stacklevel=4)
-    if not alive:
-        track._held.close()
 
-# %% ../../nbs/training/track.ipynb #af9c2d10
+# %% ../../nbs/training/track.ipynb #f0e52c11
 def spools() -> Path:
     "The folder of what is not sent yet, in the user's cache."
     return cache_dir("mlflow", "spool")
@@ -258,7 +257,7 @@ def track(
         opened.params(params)
     return opened
 
-# %% ../../nbs/training/track.ipynb #592250ba
+# %% ../../nbs/training/track.ipynb #8acf73c1
 def ui_command(
     uri: str,  # of MLflow
 ) -> str:
@@ -267,7 +266,7 @@ def ui_command(
         return f"open {without_secrets(uri)}"
     return f"mlflow ui --backend-store-uri {shlex.quote(without_secrets(uri))}"
 
-# %% ../../nbs/training/track.ipynb #a8506b38
+# %% ../../nbs/training/track.ipynb #c5e680a9
 def replay(
     spool: Path | None = None,  # of one run, or the folder of several; None: `spools()`
     settings: Settings = Settings(),  # `tracking_uri` counts
