@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core import InputError, ModelError, digest, pick_device
+from ..generation.adapter_base import record_base
 from ..generation.transformers_model import answer_ends, load_tokenizer
 from ..indexing.assets import quiet_transformers
 from .adapt import base_folder, base_hash, base_name, examine, make_learner, window
@@ -90,7 +91,9 @@ def _check_free(output: Path) -> None:
     output.parent.mkdir(parents=True, exist_ok=True)
 
 # %% ../../nbs/training/qlora.ipynb #296de7a2
-def _write(run: Run, wrapped: Any, tokenizer: Any, output: Path, report: Mapping[str, Any]) -> None:
+def _write(
+    run: Run, wrapped: Any, tokenizer: Any, folder: Path, output: Path, report: Mapping[str, Any]
+) -> None:
     "Write what was trained. Raises: `ModelError` where that cannot be."
     part = output.with_name(f".{output.name}.part")
     shutil.rmtree(part, ignore_errors=True)
@@ -103,6 +106,8 @@ def _write(run: Run, wrapped: Any, tokenizer: Any, output: Path, report: Mapping
                 wrapped.save_pretrained(part)
                 (part / "README.md").unlink(missing_ok=True)  # PEFT's, an empty form
                 _tidy(part / "adapter_config.json", report["base"])
+                base = "nf4" if report["weights"].startswith("nf4") else "none"
+                record_base(part, folder, base, str(run.learner.model.dtype).removeprefix("torch."))
         (part / "training.json").write_text(json.dumps(report, indent=1, allow_nan=False), "utf-8")
         part.replace(output)
     except Exception as e:  # safetensors has an error of its own for a disk that is full
@@ -204,7 +209,7 @@ def finetune(
     finally:
         run.watch.close()
     report = report | {"seconds": round(time.perf_counter() - began, 1), "history": run.history}
-    _write(run, ready.wrapped, ready.tokenizer, output, report)
+    _write(run, ready.wrapped, ready.tokenizer, ready.base, output, report)
     if track:
         track.artifact(output, "adapter")
     return Trained(output, ready.base, report["base_hash"], options, tuple(run.history), report)
