@@ -11,8 +11,8 @@ from tiny_adapters import gate_of, made_adapter, scored
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from liquid_ai.core import Device, InputError
+from liquid_ai.generation.adapter_base import weights_hash
 from liquid_ai.generation.model_folder import random_lfm2
-from liquid_ai.training.adapt import base_hash
 from liquid_ai.training.adapter_files import adapter_hash
 from liquid_ai.training.formats import Sample, samples_hash
 from liquid_ai.training.gate import answer_scores, check_split, gate_adapter, judge, read_gate, record_text
@@ -184,7 +184,7 @@ def test_an_adapter_that_has_learnt_passes_and_its_control_does_not(taught):
     how = {"control": home / "control", "train": train, "max_tokens": 10, "device": CPU, "progress": False}
     gate = gate_adapter(base, home / "law", task, general, **how)
     assert gate.passed, gate
-    assert gate.facts["adapter"] == adapter_hash(home / "law") and gate.facts["base"] == base_hash(base)
+    assert gate.facts["adapter"] == adapter_hash(home / "law") and gate.facts["base"] == weights_hash(base)
     assert gate.facts["task"] == samples_hash(task) and gate.facts["before"] == ""
     refused = gate_adapter(base, home / "control", task, general, **how)
     assert not refused.passed
@@ -197,7 +197,7 @@ def test_an_adapter_of_another_model_is_an_error(taught, tmp_path):
 
     home, base, task, general, _ = taught
     other = made_adapter(base, tmp_path / "other")
-    assert gate_of(other, base).facts["base"] == base_hash(base)
+    assert gate_of(other, base).facts["base"] == weights_hash(base)
     config = json.loads((other / "adapter_config.json").read_text())
     (other / "adapter_config.json").write_text(json.dumps(config | {"peft_type": "LOHA"}))
     with pytest.raises(ModelError):

@@ -7,7 +7,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
-from liquid_ai.training.adapt import base_hash
+from liquid_ai.generation.adapter_base import weights_hash
 from liquid_ai.training.adapter_files import adapter_hash
 from liquid_ai.training.gate import Gate, judge
 
@@ -35,5 +35,5 @@ def scored(gain: float = 0.2, loss: float = 0.0, n: int = 80, control: float | N
 def gate_of(folder: Path, base: Path | None = None, before: str = "", **how) -> Gate:
     "The gate of an adapter; without more words it has passed."
     facts = {"adapter": adapter_hash(folder), "before": before, "task": "t" * 16, "general": "g" * 16}
-    facts["base"] = base_hash(base) if base else ""
+    facts["base"] = weights_hash(base) if base else ""
     return judge(*scored(**how), facts=facts)

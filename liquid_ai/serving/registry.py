@@ -17,8 +17,8 @@ from ..generation.models import choose_model
 from ..generation.packaged import packaged_torch_folder
 from .audit import AuditError
 from .service import Service, choose_adapter
-from ..training.adapt import base_hash
 from ..training.registry import Version, champion, champion_version
+from ..generation.adapter_base import weights_hash
 
 # %% ../../nbs/serving/registry.ipynb #6b2ecffb
 _log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ def check_base(
     if settings.server:
         raise ModelError(f"{version} cannot be worn by a model behind {without_secrets(settings.server)}")
     here = choose_model(settings)[1] or packaged_torch_folder()
-    if version.base and (found := base_hash(here)) != version.base:
+    if version.base and (found := weights_hash(here)) != version.base:
         raise ModelError(f"{version} is for a model with hash {version.base}, the one here has {found}")
 
 

@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from ..core import Device, InputError, ModelError
-from ..generation.adapter_base import Base, check_base
+from ..generation.adapter_base import Base, check_base, weights_hash
 from ..generation.adapters import check_adapter, import_bitsandbytes
 from ..generation.model_folder import check_model_folder
 from ..generation.transformers_model import load_causal
 from ..indexing.assets import folder_is_whole, quiet_transformers, read_json, replacing_folder
-from .adapt import base_hash
 
 # %% ../../nbs/training/export.ipynb #9ee2bb66
 def fits(
@@ -42,7 +41,7 @@ def fits(
 def _told(base: Path, adapter: Path) -> Base:
     "What `finetune` has written down of the base. Raises: `ModelError`."
     told = read_json(adapter / "training.json", {})
-    if told and told.get("base_hash") != (here := base_hash(base)):
+    if told and told.get("base_hash") != (here := weights_hash(base)):
         raise ModelError(
             f"{adapter} was trained on {told.get('base')} {told.get('base_hash')}, but {base} is {here}: "
             "use the base that it was trained on, or train it again on this one"

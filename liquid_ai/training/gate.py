@@ -19,9 +19,9 @@ from typing import Any
 from ..core import Device, InputError, LanguageModel, digest, pick_device
 from ..evaluation.compare import Comparison, compare
 from ..evaluation.squad import exact_match, token_f1
-from .adapt import base_hash
 from .adapter_files import adapter_hash
 from .formats import Sample, samples_hash
+from ..generation.adapter_base import weights_hash
 
 # %% ../../nbs/training/gate.ipynb #024aec3d
 def answers_of(
@@ -236,7 +236,12 @@ def gate_adapter(
     finally:
         model.close()
     facts = {name: adapter_hash(f) if f else "" for name, f in worn.items()}
-    facts = {"adapter": facts.pop("after"), **facts, "base": base_hash(Path(base)), "max_tokens": max_tokens}
+    facts = {
+        "adapter": facts.pop("after"),
+        **facts,
+        "base": weights_hash(Path(base)),
+        "max_tokens": max_tokens,
+    }
     facts |= {
         "task": samples_hash(task),
         "general": samples_hash(general),

@@ -16,7 +16,6 @@ from typing import Any
 
 from ..core import InputError, Settings
 from ..evaluation.feedback import FeedbackStore
-from .adapt import base_hash
 from .card import write_card
 from .formats import Sample
 from .gate import Gate, gate_adapter, prompt_hash
@@ -26,6 +25,7 @@ from .rated import from_feedback
 from .registry import Version, champion, champion_version, promote, register
 from .splits import Split, split_samples
 from .track import Track, track
+from ..generation.adapter_base import weights_hash
 
 # %% ../../nbs/training/loop.ipynb #9e70987a
 Data = Sequence[Sample] | FeedbackStore | Callable[[], Sequence[Sample]]
@@ -148,7 +148,7 @@ def closed_loop(
         judged = clock("gate", gate_adapter, base, trained.adapter, parts.test, general, **asked)
         told = {"licence": licence, "gate": judged, "history": getattr(trained, "history", ())}
         told["options"] = asdict(options) if options else {}
-        write_card(trained.adapter, base_hash(Path(base)), sets, **told)
+        write_card(trained.adapter, weights_hash(Path(base)), sets, **told)
         run.table("gate", _columns(judged))
         run.artifact(trained.adapter, "adapter")
     except BaseException:

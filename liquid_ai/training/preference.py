@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core import Device, InputError, ModelError, digest, pick_device
-from ..generation.adapter_base import record_base
+from ..generation.adapter_base import record_base, weights_hash
 from ..generation.adapters import import_bitsandbytes
 from ..generation.transformers_model import answer_ends, load_tokenizer
 from ..indexing.assets import quiet_transformers, replacing_folder
-from .adapt import base_folder, base_hash, base_name, make_learner, window
+from .adapt import base_folder, base_name, make_learner, window
 from .batches import epoch_steps, moved, padded, padded_batches, token_losses
 from .export import fits
 from .formats import samples_hash
@@ -197,7 +197,11 @@ def tune_preferences(
     learner, wrapped, form = _learner(folder, adapter, options, device, pad)
     most = window(folder, options)
     told, held = (_encoded(p, folder, learner, most) for p in (pairs, dev))
-    report = {"base": base_name(model), "base_hash": base_hash(folder), "weights": f"{form} on {device.name}"}
+    report = {
+        "base": base_name(model),
+        "base_hash": weights_hash(folder),
+        "weights": f"{form} on {device.name}",
+    }
     report |= {
         "data_hash": samples_hash([s for p in pairs for s in p.samples]),
         "pairs": len(pairs),

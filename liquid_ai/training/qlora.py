@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core import InputError, ModelError, digest, pick_device
-from ..generation.adapter_base import record_base
+from ..generation.adapter_base import record_base, weights_hash
 from ..generation.transformers_model import answer_ends, load_tokenizer
 from ..indexing.assets import quiet_transformers
-from .adapt import base_folder, base_hash, base_name, examine, make_learner, window
+from .adapt import base_folder, base_name, examine, make_learner, window
 from .batches import epoch_steps
 from .formats import Sample, read_samples, samples_hash
 from .options import TrainOptions
@@ -157,7 +157,7 @@ def _prepare(
     facts["layout"] = examine(learner, seen.samples)
     steps = epoch_steps(len(seen.samples), options.batch, options.seed, 0)
     total = min(options.steps or 10**9, options.epochs * len(steps))
-    pinned = base_hash(folder)
+    pinned = weights_hash(folder)
     mark = digest(pinned, repr(options), *(samples_hash([s]) for s in (*samples, *held)), str(len(held)))
     facts["estimate"] = str(estimate(learner, seen.samples, steps, total))
     report = {

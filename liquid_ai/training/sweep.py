@@ -22,7 +22,7 @@ from ..evaluation.tune import grid
 from ..generation.adapters import attach_adapter, using_adapter
 from ..generation.transformers_model import answer_ends, load_tokenizer
 from ..indexing.assets import quiet_transformers
-from .adapt import base_folder, base_hash, window
+from .adapt import base_folder, window
 from .batches import moved, padded, padded_batches, token_losses
 from .export import fits
 from .formats import Sample, samples_hash
@@ -30,6 +30,7 @@ from .four_bit import load_base
 from .options import TrainOptions
 from .qlora import finetune
 from .supervise import preflight
+from ..generation.adapter_base import weights_hash
 
 # %% ../../nbs/training/sweep.ipynb #ab8fc24e
 Score = Callable[
@@ -133,7 +134,7 @@ def _trained(
         if (
             not same
             or told["data_hash"] != samples_hash(data)
-            or told["base_hash"] != base_hash(base_folder(model))
+            or told["base_hash"] != weights_hash(base_folder(model))
         ):
             raise InputError(f"{folder} is of another sweep: give another output, or delete it")
         return folder
