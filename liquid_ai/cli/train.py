@@ -4,10 +4,13 @@
 
 # %% auto #0
 __all__ = ['Data', 'Dev', 'Out', 'Model', 'Epochs', 'Lora', 'Dora', 'Full', 'Rank', 'Rate', 'Batch', 'Targets', 'FourBit',
-           'Patience', 'Longest', 'Drop', 'Device', 'Seed', 'Track', 'Licence', 'method_of', 'dev_beside', 'train']
+           'Patience', 'Longest', 'Drop', 'Device', 'Seed', 'Track', 'Licence', 'Register', 'Test', 'General',
+           'method_of', 'beside', 'train']
 
 # %% ../../nbs/cli/train.ipynb #760dbbeb
 import sys
+import tempfile
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
@@ -41,6 +44,16 @@ Device = Annotated[str | None, typer.Option(help="auto, cuda, mps or cpu.")]
 Seed = Annotated[int | None, typer.Option(min=0, help="Another seed, another run.")]
 Track = Annotated[bool, typer.Option("--track/--no-track", help="Write the run down in MLflow.")]
 Licence = Annotated[str, typer.Option(help="Of the data, for the card.")]
+Register = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Judge it on the test set, and put it into the registry, for promote."),
+]
+Test = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="To judge by; DATA.test.jsonl if it is there.")
+]
+General = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="What must not get worse; hand-written questions if none.")
+]
 
 
 def method_of(lora: bool, dora: bool, full: bool) -> str | None:  # None: nothing was said
@@ -51,9 +64,12 @@ def method_of(lora: bool, dora: bool, full: bool) -> str | None:  # None: nothin
     return said[0] if said else None
 
 
-def dev_beside(data: Path) -> Path | None:
+def beside(
+    data: Path,
+    side: str,  # `dev` or `test`
+) -> Path | None:
     "The file that `synth` wrote beside the one to train on."
-    place = data.with_name(data.name.replace(".train.", ".dev."))
+    place = data.with_name(data.name.replace(".train.", f".{side}."))
     return place if place != data and place.is_file() else None
 
 # %% ../../nbs/cli/train.ipynb #044726ee
@@ -78,6 +94,9 @@ def train(
     seed: Seed = None,
     track: Track = True,
     licence: Licence = "",
+    register: Register = None,
+    test: Test = None,
+    general: General = None,
     as_json: Json = False,
 ) -> Outcome:
     "Train an adapter on conversations; given again after a kill, it goes on."
@@ -99,11 +118,26 @@ def train(
     }
     said |= {"method": method_of(lora, dora, full), "too_long": "drop" if drop_long else None}
     options = TrainOptions.load(**{k: v for k, v in said.items() if v is not None})
-    return _trained(data, dev or dev_beside(data), out, model, options, track, licence)
+    held = test or beside(data, "test")
+    if register and held is None:
+        raise InputError(
+            "--register judges by a test set: give --test FILE, or put DATA.test.jsonl beside the data"
+        )
+    if register and options.method == "full":
+        raise InputError("--register keeps adapters: train one, with --lora or --dora")
+    judged_by = (register, held, general) if register else None
+    return _trained(data, dev or beside(data, "dev"), out, model, options, track, licence, judged_by)
 
-
+# %% ../../nbs/cli/train.ipynb #74ccf7b5
 def _trained(
-    data: Path, dev: Path | None, out: Path, model: str, options: Any, tracked: bool, licence: str
+    data: Path,
+    dev: Path | None,
+    out: Path,
+    model: str,
+    options: Any,
+    tracked: bool,
+    licence: str,
+    judged_by: Any,
 ) -> Outcome:
     from liquid_ai.training.card import write_card
     from liquid_ai.training.formats import read_samples
@@ -111,18 +145,54 @@ def _trained(
     from liquid_ai.training.track import track as opened
 
     sets = {"train": read_samples(data)} | ({"dev": read_samples(dev)} if dev else {})
+    shown, version, gate = on_terminal(sys.stderr), None, None
+    sets |= _judging(judged_by) if judged_by else {}
     with ExitStack() as stack:
         run = stack.enter_context(opened(out.name, Settings.load(), data=sets)) if tracked else None
-        made = finetune(
-            sets["train"], model, out, options, sets.get("dev", ()), run, progress=on_terminal(sys.stderr)
-        )
+        made = finetune(sets["train"], model, out, options, sets.get("dev", ()), run, progress=shown)
+        if judged_by:
+            gate = _gate(made, sets, judged_by[0], shown)
         if options.method != "full":
-            facts = {"options": made.report["options"], "licence": licence, "history": made.history}
+            facts = {
+                "options": made.report["options"],
+                "licence": licence,
+                "history": made.history,
+                "gate": gate,
+            }
             write_card(made.adapter, made.base_hash, sets, **facts)
             if run:
                 run.artifact(made.adapter, "adapter")
+    lines = [str(made), f"{short_path(out)}: " + made.report["trained"]]
+    if gate:
+        from liquid_ai.training.registry import register
+
+        version = register(
+            made.adapter, gate, judged_by[0], Settings.load(), run_id=run.run_id if run else ""
+        )
+        lines += [str(gate), f"{version}; to answer with it:  liquid-ai promote {judged_by[0]}"]
     told = {k: v for k, v in made.report.items() if k != "history"} | {"adapter": str(out)}
     told |= {"steps": sum("loss" in h for h in made.history), "run": run.run_id if run else ""}
-    lines = [str(made), f"{short_path(out)}: " + told["trained"]]
+    told |= {"version": version.version, "passed": gate.passed} if version and gate else {}
     lines += [f"ask with it:  LIQUID_AI_ADAPTER={short_path(out)} liquid-ai ask --generator {model} QUESTION"]
     return Outcome(told, lambda: say("\n".join(lines)))
+
+
+def _judging(judged_by: Any) -> dict[str, Any]:
+    "The sets that an adapter is judged by."
+    from liquid_ai.training.formats import read_samples
+    from liquid_ai.training.gate import general_samples
+
+    _, test, general = judged_by
+    return {"test": read_samples(test), "general": read_samples(general) if general else general_samples()}
+
+
+def _gate(made: Any, sets: Mapping[str, Any], name: str, shown: bool) -> Any:
+    "The adapter beside what answers now."
+    from liquid_ai.training.gate import gate_adapter
+    from liquid_ai.training.registry import champion, champion_version
+
+    settings = Settings.load()
+    with tempfile.TemporaryDirectory() as home:
+        worn = champion(name, settings, Path(home, "champion")) if champion_version(name, settings) else None
+        how = {"before": worn, "train": sets["train"], "progress": shown, "device": made.options.device}
+        return gate_adapter(made.base, made.adapter, sets["test"], sets["general"], **how)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MARGIN', 'Scores', 'answers_of', 'answer_scores', 'Gate', 'judge', 'read_gate', 'record_text', 'gate_hash',
-           'check_split', 'prompt_hash', 'gate_adapter']
+           'general_samples', 'check_split', 'prompt_hash', 'gate_adapter']
 
 # %% ../../nbs/training/gate.ipynb #6ed12a00
 import html
@@ -19,9 +19,11 @@ from typing import Any
 from ..core import Device, InputError, LanguageModel, digest, pick_device
 from ..evaluation.compare import Comparison, compare
 from ..evaluation.squad import exact_match, token_f1
+from ..generation.adapter_base import weights_hash
+from ..generation.sentences import fold
+from ..ingestion.quickstart import corpus, questions
 from .adapter_files import adapter_hash
 from .formats import Sample, samples_hash
-from ..generation.adapter_base import weights_hash
 
 # %% ../../nbs/training/gate.ipynb #024aec3d
 def answers_of(
@@ -173,6 +175,26 @@ def record_text(gate: Gate) -> str:
 def gate_hash(text: str) -> str:
     "The hash of such a file."
     return digest(text)
+
+# %% ../../nbs/training/gate.ipynb #dcbd5891
+_AROUND = 500  # characters of a passage after the start of its quotation; before it, a third of that
+
+
+def general_samples(
+    split: str = "test",  # of the hand-written questions: `dev` or `test`
+    most: int = 60,
+) -> tuple[Sample, ...]:
+    "Questions that people wrote, each with a passage of Python's language reference and a short answer."
+    texts = {topic: fold(d.text) for d in corpus() for topic in d.meta["topics"]}
+    made = []
+    for q in questions(split):
+        found = [(text, text.find(q.quote)) for topic in q.topics if (text := texts.get(topic))]
+        place = next(((text, at) for text, at in found if at >= 0), None)
+        if q.answerable and place:
+            text, at = place
+            shown = text[max(at - _AROUND // 3, 0) : at + _AROUND]
+            made.append(Sample.of(f"{shown}\n\n{q.question}", q.answer, "general", q.id))
+    return tuple(made[:most])
 
 # %% ../../nbs/training/gate.ipynb #868c2111
 def check_split(
