@@ -49,7 +49,7 @@ def faults(path: Path) -> list[str]:
         "an export cell is longer than 60 lines": all(len(text(c).splitlines()) <= 60 for c in exported),
         "more than 80 cells": len(cells) <= 80,
         "a path of one machine": not any(MACHINE.search(shown_text(c)) for c in cells),
-        "a number in the file name": not re.search(r"\d", path.name),
+        "a number before the file's name": not re.match(r"\d", path.name),
         "its kernel is not python3": nb["metadata"].get("kernelspec", {}).get("name") == "python3",
     }
     return [fault for fault, kept in rules.items() if not kept]

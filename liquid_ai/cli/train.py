@@ -100,24 +100,13 @@ def train(
     as_json: Json = False,
 ) -> Outcome:
     "Train an adapter on conversations; given again after a kill, it goes on."
+    given = locals().copy()
     from liquid_ai.training.options import TrainOptions
 
-    said = {
-        "epochs": epochs,
-        "rank": rank,
-        "learning_rate": learning_rate,
-        "batch": batch,
-        "targets": targets,
-    }
-    said |= {
-        "four_bit": four_bit,
-        "patience": patience,
-        "max_tokens": max_tokens,
-        "device": device,
-        "seed": seed,
-    }
-    said |= {"method": method_of(lora, dora, full), "too_long": "drop" if drop_long else None}
-    options = TrainOptions.load(**{k: v for k, v in said.items() if v is not None})
+    known = TrainOptions.__dataclass_fields__
+    said = {k: v for k, v in given.items() if k in known and v is not None}
+    said |= {"method": method} if (method := method_of(lora, dora, full)) else {}
+    options = TrainOptions.load(**said | ({"too_long": "drop"} if drop_long else {}))
     held = test or beside(data, "test")
     if register and held is None:
         raise InputError(
@@ -176,7 +165,7 @@ def _trained(
     lines += [f"ask with it:  LIQUID_AI_ADAPTER={short_path(out)} liquid-ai ask --generator {model} QUESTION"]
     return Outcome(told, lambda: say("\n".join(lines)))
 
-
+# %% ../../nbs/cli/train.ipynb #755686a7
 def _judging(judged_by: Any) -> dict[str, Any]:
     "The sets that an adapter is judged by."
     from liquid_ai.training.formats import read_samples

@@ -236,7 +236,7 @@ def _open(mlflow: Any, uri: str, experiment: str, name: str, tags: Mapping[str, 
         run = client.create_run(experiment_of(client, experiment, uri), tags={**tags, "mlflow.runName": name})
     return Tracker(client, run, tags, uri)
 
-
+# %% ../../nbs/evaluation/track.ipynb #1c4f1c14
 def client_of(
     mlflow: Any,  # the module
     uri: str,

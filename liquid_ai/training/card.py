@@ -100,7 +100,7 @@ def card_text(
     parts += ["## Limits", "\n".join(f"* {_cell(t)}" for t in (*limits, *_LIMITS))]
     return "\n\n".join(parts) + "\n"
 
-
+# %% ../../nbs/training/card.ipynb #69528d22
 def _losses(history: Sequence[Mapping[str, float]]) -> str:
     told = [h for h in history if "loss" in h]
     if not told:

@@ -107,7 +107,7 @@ class _Clock:
         self.seconds[step] = self.seconds.get(step, 0.0) + time.perf_counter() - began
         return done
 
-
+# %% ../../nbs/training/loop.ipynb #0f203fbd
 def closed_loop(
     name: str,  # of the adapter in the registry
     base: Path,  # folder of the model that is served

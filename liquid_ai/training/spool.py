@@ -24,12 +24,42 @@ from filelock import FileLock, Timeout
 from ..core import LiquidError
 from ..evaluation.track import experiment_of, log_table, metric_name, param_text, without_secrets
 
-# %% ../../nbs/training/spool.ipynb #2449d650
+# %% ../../nbs/training/spool.ipynb #ebeb5fc8
 _EVENTS, _STATE = "events.jsonl", "state.json"
 _ROOM = 4_096  # bytes past the limit, for the end of the run
 
 
-class Spool:
+class _Lines:
+    "A file that grows by lines, and what it could not take."
+
+    folder: Path
+    lost: int  # lines
+    why: str
+
+    def _append(self, line: bytes) -> None:
+        if self._size + len(line) > self._most + (_ROOM if b'"finish"' in line[:20] else 0):
+            return self._lose(f"the file has reached {self._most:,} bytes")
+        try:
+            line = b"\n" + line if self._torn else line
+            self._torn = True
+            while line:  # a disk that is nearly full takes a part
+                done = self._file.write(line)
+                self._size, line = self._size + done, line[done:]
+            self._torn = False
+        except OSError as e:
+            self._lose(f"{type(e).__name__}: {e.strerror}")
+
+    def _fsync(self) -> None:
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as e:
+            self.why = self.why or f"{type(e).__name__}: {e.strerror}"
+
+    def _lose(self, why: str) -> None:
+        self.lost, self.why = self.lost + 1, why
+
+# %% ../../nbs/training/spool.ipynb #2449d650
+class Spool(_Lines):
     "Lines on their way to a file, in order."
 
     def __init__(
@@ -72,29 +102,7 @@ class Spool:
         self._fsync()
         self._file.close()
 
-    def _append(self, line: bytes) -> None:
-        if self._size + len(line) > self._most + (_ROOM if b'"finish"' in line[:20] else 0):
-            return self._lose(f"the file has reached {self._most:,} bytes")
-        try:
-            line = b"\n" + line if self._torn else line
-            self._torn = True
-            while line:  # a disk that is nearly full takes a part
-                done = self._file.write(line)
-                self._size, line = self._size + done, line[done:]
-            self._torn = False
-        except OSError as e:
-            self._lose(f"{type(e).__name__}: {e.strerror}")
-
-    def _fsync(self) -> None:
-        try:
-            os.fsync(self._file.fileno())
-        except OSError as e:
-            self.why = self.why or f"{type(e).__name__}: {e.strerror}"
-
-    def _lose(self, why: str) -> None:
-        self.lost, self.why = self.lost + 1, why
-
-
+# %% ../../nbs/training/spool.ipynb #184e5374
 def _last_byte(path: Path) -> bytes:
     with path.open("rb") as file:
         file.seek(-1, os.SEEK_END)

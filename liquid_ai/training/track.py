@@ -85,11 +85,44 @@ def surroundings(
         found |= {f"data.{split}": samples_hash(samples), f"data.{split}.samples": str(len(samples))}
     return found
 
+# %% ../../nbs/training/track.ipynb #fec904ff
+class _Telling:
+    "What a run has to say, on its way to the spool."
+
+    folder: Path
+    spool: Spool
+    _artifacts: int
+    _over: bool
+
+    def params(self, values: Mapping[str, Any]) -> None:
+        self._tell("params", values={k: without_secrets(str(v)) for k, v in values.items()})
+
+    def step(self, step: int, metrics: Mapping[str, float]) -> None:
+        self._tell("step", step=int(step), metrics=memory() | {k: float(v) for k, v in metrics.items()})
+
+    def artifact(self, folder: Path, name: str) -> None:
+        self._artifacts += 1
+        files = f"files/{self._artifacts}"
+        copy_files(Path(folder), self.folder / files)
+        self._tell("artifact", name=_checked(name), files=files)
+
+    def table(self, name: str, columns: Mapping[str, Sequence[Any]]) -> None:
+        if len({len(c) for c in columns.values()}) > 1:
+            raise InputError(f"table {name!r}: columns of { {k: len(c) for k, c in columns.items()} } rows")
+        self._tell(
+            "table", name=_checked(name), columns={k: [_plain(v) for v in c] for k, c in columns.items()}
+        )
+
+    def _tell(self, kind: str, **data: Any) -> None:
+        if self._over:
+            raise LiquidError("this run is finished: open another one")
+        self.spool.tell(kind, **data)
+
 # %% ../../nbs/training/track.ipynb #7f0aa18a
 _EVERY, _LATE = 3.0, 30.0  # seconds between sendings; at most, when the server is gone
 
 
-class MlflowTrack:
+class MlflowTrack(_Telling):
     "A `Track` that ends in MLflow. A context: what leaves it by an exception has failed."
 
     def __init__(
@@ -112,25 +145,6 @@ class MlflowTrack:
         "Its id in MLflow."
         return self._run_id if self._over else read_state(self.folder)["run_id"]
 
-    def params(self, values: Mapping[str, Any]) -> None:
-        self._tell("params", values={k: without_secrets(str(v)) for k, v in values.items()})
-
-    def step(self, step: int, metrics: Mapping[str, float]) -> None:
-        self._tell("step", step=int(step), metrics=memory() | {k: float(v) for k, v in metrics.items()})
-
-    def artifact(self, folder: Path, name: str) -> None:
-        self._artifacts += 1
-        files = f"files/{self._artifacts}"
-        copy_files(Path(folder), self.folder / files)
-        self._tell("artifact", name=_checked(name), files=files)
-
-    def table(self, name: str, columns: Mapping[str, Sequence[Any]]) -> None:
-        if len({len(c) for c in columns.values()}) > 1:
-            raise InputError(f"table {name!r}: columns of { {k: len(c) for k, c in columns.items()} } rows")
-        self._tell(
-            "table", name=_checked(name), columns={k: [_plain(v) for v in c] for k, c in columns.items()}
-        )
-
     def finish(self, status: str = "FINISHED", wait_seconds: float = 30.0) -> None:
         "The end; what a server that is gone has not taken by then stays in the spool, for `replay`."
         if self._over:
@@ -149,11 +163,6 @@ class MlflowTrack:
         if kind is not None:
             self.finish("KILLED" if issubclass(kind, KeyboardInterrupt) else "FAILED")
         self.finish()
-
-    def _tell(self, kind: str, **data: Any) -> None:
-        if self._over:
-            raise LiquidError("this run is finished: open another one")
-        self.spool.tell(kind, **data)
 
     def _send(self) -> None:
         _sending(self)
