@@ -110,7 +110,8 @@ def test_sweep_from_a_file(folder, tmp_path):
     assert code == 0 and "mode=sparse, top_k=3" in out
 
 
-def test_answers(squad):
+def test_answers(squad, monkeypatch):
+    monkeypatch.setenv("LIQUID_AI_ANSWER_TOKENS", "16")
     code, told = run_json("eval", "answers", squad, "--generator", "packaged")
     assert code == 0 and [*told["systems"]] == ["closed book", "gold context", "retrieval"]
     assert told["questions"] == 3 and told["impossible"] == 1 and len(told["per_question"]) == 3

@@ -76,7 +76,7 @@ def cache(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def python():
-    return quickstart_collection()
+    return quickstart_collection(longest=12_000)
 
 
 @pytest.fixture(scope="module")
@@ -417,7 +417,7 @@ def test_the_held_out_part_is_looked_at_once(python, cache, monkeypatch):
     report = tune_module._report_once
     monkeypatch.setattr(tune_module, "_report_once", lambda *a: looked.append(a) or report(*a))
     space = {"dense_weight": [0.2, 0.6], "document_weight": [0.0, 0.2]}
-    dev, held = split_queries(sampled(python, 40))
+    dev, held = split_queries(python)
     found = tune(space, dev, held, cache=cache, track=False, progress=False, times=1_000)
     assert (
         len(looked) == 1 and len(found.tried) == 5 and found.queries == (len(dev.queries), len(held.queries))

@@ -5,6 +5,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 from test_models import lfm2  # noqa: F401  a fixture
@@ -22,7 +23,8 @@ PACKAGED = Settings(generator="packaged", answer_cache="none")
 
 @pytest.fixture(scope="module")
 def rag(tmp_path_factory):
-    with quickstart(tmp_path_factory.mktemp("rag") / "store", PACKAGED, progress=False) as rag:
+    settings = replace(PACKAGED, vector_cache=Settings.load().vector_cache)  # `make test` names one for all
+    with quickstart(tmp_path_factory.mktemp("rag") / "store", settings, progress=False) as rag:
         yield rag
 
 

@@ -18,33 +18,41 @@ from .grounding import known_questions
 from .ranking import Qrels
 from .significance import some_of
 from .squad import Reference, Squad
-from ..ingestion.quickstart import corpus, questions
+from ..ingestion.quickstart import Question, corpus, questions
 
 # %% ../../nbs/evaluation/dataset.ipynb #9fae5f73
+def _shorter(split: str, longest: int) -> tuple[tuple[Document, ...], list[Question], str]:
+    "Documents, the questions that they answer or nobody can, and the name of both."
+    documents = tuple(d for d in corpus() if not longest or len(d.text) <= longest)
+    topics, asked = {name for d in documents for name in d.meta["topics"]}, questions(split)
+    if not longest:
+        return documents, asked, "quickstart"
+    name = f"quickstart (documents up to {longest:,} characters)"
+    return documents, [q for q in asked if topics.issuperset(q.topics)], name
+
+
 def quickstart_collection(
     split: str = "dev",  # `dev` or `test`
+    longest: int = 0,  # longer documents are left out, and what is asked of them; in characters, 0: none
 ) -> Collection:
     "The answerable questions over Python's language reference; their topics are the relevant documents."
-    documents = tuple(corpus())
-    sources = {name: d.source for d in documents for name in d.meta["topics"]}
-    asked = [q for q in questions(split) if q.answerable]
+    documents, asked, name = _shorter(split, longest)
+    sources = {topic: d.source for d in documents for topic in d.meta["topics"]}
+    asked = [q for q in asked if q.answerable]
     if not asked:
         raise InputError(f"there is no split {split!r}: use dev or test")
     grades = {q.id: {sources[t]: 1 for t in q.topics if t in sources} for q in asked}
     judged_by = "the writers of the questions, who looked at no system's results"
-    return Collection(
-        "quickstart", split, documents, {q.id: q.question for q in asked}, Qrels(grades, judged_by)
-    )
+    return Collection(name, split, documents, {q.id: q.question for q in asked}, Qrels(grades, judged_by))
 
 # %% ../../nbs/evaluation/dataset.ipynb #0935b36d
 def quickstart_squad(
     split: str = "dev",  # `dev` or `test`
+    longest: int = 0,  # as above
 ) -> Squad:
     "The questions over Python's language reference, unanswerable ones included, in the shape of SQuAD."
-    documents = tuple(corpus())
-    return Squad(
-        documents, tuple(known_questions(questions(split), documents)), "quickstart", f"quickstart, {split}"
-    )
+    documents, asked, name = _shorter(split, longest)
+    return Squad(documents, tuple(known_questions(asked, documents)), name, f"quickstart, {split}")
 
 
 def squad_collection(
