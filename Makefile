@@ -14,6 +14,9 @@ setup: .venv/.dev ## the environment alone
 
 # the same texts are embedded once for all notebooks and tests
 test: export LIQUID_AI_VECTOR_CACHE = $(CURDIR)/.venv/vectors.db
+# two workers with a thread for every core each would wait for one another, and waiting keeps a core busy
+test: export OMP_NUM_THREADS = 1
+test: export OMP_WAIT_POLICY = passive
 test: .venv/.dev models ## everything that CI checks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
