@@ -15,7 +15,7 @@ import torch
 from conftest import ROOT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
 
 from liquid_ai.core import Device, InputError, ModelError, pick_device
 from liquid_ai.generation.model_folder import random_lfm2
@@ -32,10 +32,10 @@ from liquid_ai.training.batches import (
     token_losses,
 )
 from liquid_ai.training.formats import Sample
-from liquid_ai.training.options import TrainOptions
+from liquid_ai.training.options import TrainOptions, learning_rate
 from liquid_ai.training.qlora import finetune
 from liquid_ai.training.run import Run, take_up, train
-from liquid_ai.training.steps import batches, computed_tokens, is_out_of_memory, learn
+from liquid_ai.training.steps import batches, computed_tokens, is_out_of_memory, learn, mean_loss
 from liquid_ai.training.supervise import encode_sample, preflight
 from liquid_ai.training.targets import find_targets
 from liquid_ai.training.watch import Watch
@@ -201,7 +201,7 @@ def test_gradients_do_not_depend_on_the_layout(folder, encoded):
             for name, p in learner.parameters.items():
                 if "lora_B" in name:
                     p.copy_(torch.sin(torch.arange(p.numel())).view_as(p) / 20)
-        step = learn(learner, encoded, range(12), 1, 1e-3)[0]
+        step = learn(learner, encoded, range(12), 1, 1e-3)
         made.append((step.loss, torch.cat([p.grad.flatten() for p in learner.parameters.values()])))
     for loss, gradient in made[1:]:
         assert loss == pytest.approx(made[0][0], abs=1e-5)
@@ -310,8 +310,8 @@ def test_memory_that_runs_out_is_halved_and_what_is_learnt_stays_the_same(llama)
     learn(learner, found, range(2), 1, 1e-3)  # all that is loaded once is loaded
     held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (held + {room}, -1))
-    step, told = learn(learner, found, range(200), 2, 1e-3)
-    print(json.dumps([step.loss, learner.budget, told]))
+    step = learn(learner, found, range(200), 2, 1e-3)
+    print(json.dumps([step.loss, learner.budget, learner.notes]))
     """
     made = {}
     for room in (8 << 30, 250 << 20):
@@ -366,7 +366,112 @@ def test_a_loss_that_is_no_number_ends_the_run_with_the_names(folder, encoded):
     assert all(map(torch.equal, before, learner.parameters.values())), name
     with torch.no_grad():
         weight[0, 0] = kept
-    assert np.isfinite(learn(learner, encoded, range(3), 3, 1e-3)[0].loss)
+    assert np.isfinite(learn(learner, encoded, range(3), 3, 1e-3).loss)
+
+
+def test_memory_that_runs_out_anywhere_is_made_do_with(folder, tmp_path, monkeypatch, caplog):
+    "Not only in a step: in the trial before, in a look at the dev set."
+    import liquid_ai.training.steps as steps
+    import liquid_ai.training.watch as watch
+
+    whole, refused = steps.token_losses, []
+
+    def scarce(model, batch):
+        if batch.computed > 400:
+            refused.append(batch.computed)
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return whole(model, batch)
+
+    options = TrainOptions(device="cpu", rank=4, batch=4, epochs=1)
+    plain = finetune(samples_of(8), folder, tmp_path / "a", options, dev=samples_of(6, 1), progress=False)
+    monkeypatch.setattr(steps, "token_losses", scarce)
+    monkeypatch.setattr(watch, "token_losses", scarce)
+    made = finetune(samples_of(8), folder, tmp_path / "b", options, dev=samples_of(6, 1), progress=False)
+    assert refused and "memory ran out" in caplog.text
+    for a, b in zip(plain.history, made.history, strict=True):
+        assert a.get("loss", a.get("dev_loss")) == pytest.approx(b.get("loss", b.get("dev_loss")), abs=0.02)
+
+
+INTERRUPTED = """
+import os, signal
+import liquid_ai.training.run as r
+learn_, look_ = r.learn, r._look
+def learn_and_stop(*a):
+    made = learn_(*a)
+    if a[3] == {step}:
+        os.kill(os.getpid(), signal.SIGINT)
+    return made
+def look_and_stop(run):
+    look_(run)
+    if run.done == {look}:
+        os.kill(os.getpid(), signal.SIGINT)
+r.learn, r._look = learn_and_stop, look_and_stop
+"""
+
+
+@pytest.mark.parametrize(("step", "look"), [(7, -1), (-1, 0), (-1, 4)])
+def test_ctrl_c_ends_between_two_steps_and_nothing_is_learnt_twice(folder, tmp_path, step, look):
+    output, whole = tmp_path / "a", tmp_path / "whole"
+    process = python(run_code(folder, output, INTERRUPTED.format(step=step, look=look)))
+    _, err = process.communicate(timeout=120)
+    assert process.returncode and "KeyboardInterrupt" in err, err[-2_000:]
+    assert not output.exists()
+    for place in (output, whole):
+        finished(python(run_code(folder, place)))
+    assert losses_of(output) == losses_of(whole)
+
+
+def test_layers_with_a_window_are_not_packed(tokenizer, tmp_path):
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    sizes |= {"num_key_value_heads": 2, "sliding_window": 16, "eos_token_id": 4}
+    config = MistralConfig(vocab_size=len(tokenizer), max_position_embeddings=4_096, **sizes)
+    MistralForCausalLM(config).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    learner = make_learner(tmp_path, TrainOptions(device="cpu"), CPU, 0)[0]
+    found = preflight(samples_of(12), tokenizer, [4], 4_096).samples
+    assert "window" in examine(learner, found) and not learner.packed
+
+
+def test_a_dev_loss_that_is_no_number_ends_the_run_and_says_so(folder, encoded):
+    learner = make_learner(folder, TrainOptions(device="cpu", rank=4), CPU, 0)[0]
+    with torch.no_grad():
+        next(iter(learner.parameters.values()))[0, 0] = float("nan")
+    with pytest.raises(ModelError, match="is nan"):
+        mean_loss(learner, encoded)
+
+
+def test_what_cannot_teach_anything_is_refused(folder, tmp_path):
+    output, options = tmp_path / "a", TrainOptions(device="cpu")
+    one = samples_of(1)
+    for data in (one, one * 50):
+        with pytest.raises(InputError, match="all alike"):
+            finetune(data, folder, output, options, progress=False)
+    with pytest.raises(InputError, match="give one, or leave them at 0"):
+        finetune(samples_of(4), folder, output, TrainOptions(patience=2), progress=False)
+    spaced = [Sample.of(s.prompt[-1]["content"] + "  ", s.completion) for s in samples_of(2)]
+    with pytest.raises(InputError, match="dev loss means nothing"):
+        finetune(samples_of(4), folder, output, options, dev=spaced, progress=False)
+
+
+def test_a_template_that_leaves_out_a_part_of_the_answer_is_an_error(tokenizer, monkeypatch):
+    short = tokenizer.chat_template.replace("m.content", "m.content.split('</think>')[-1]")
+    monkeypatch.setattr(tokenizer, "chat_template", short)
+    with pytest.raises(InputError, match="leaves out a part of the answer"):
+        encode_sample(Sample.of("Why?", "<think>so</think>Because."), tokenizer, [4])
+
+
+def test_every_step_learns_and_the_configuration_of_the_base_is_kept(folder, tmp_path):
+    for schedule in ("cosine", "linear", "constant"):
+        for steps in (1, 2, 7):
+            rates = [
+                learning_rate(TrainOptions(schedule=schedule, warmup=0), n, steps)
+                for n in range(1, steps + 1)
+            ]
+            assert rates[0] == 2e-4 and min(rates) > 0
+    options = TrainOptions(device="cpu", method="full", epochs=1)
+    made = finetune(samples_of(4), folder, tmp_path / "a", options, progress=False)
+    kept, now = (json.loads((p / "config.json").read_text()) for p in (folder, made.adapter))
+    assert kept.get("use_cache", True) == now.get("use_cache", True)
 
 
 def test_dropout_is_the_same_in_every_run_and_leaves_the_generator_alone(folder, encoded):
@@ -374,7 +479,7 @@ def test_dropout_is_the_same_in_every_run_and_leaves_the_generator_alone(folder,
     for _ in range(2):
         learner = make_learner(folder, TrainOptions(device="cpu", rank=4, dropout=0.5), CPU, 0)[0]
         before = torch.random.get_rng_state()
-        made.append([learn(learner, encoded, range(4), n, 1e-2)[0].loss for n in (1, 2, 3)])
+        made.append([learn(learner, encoded, range(4), n, 1e-2).loss for n in (1, 2, 3)])
         assert torch.equal(before, torch.random.get_rng_state())
         torch.rand(7)
     assert made[0] == made[1]
@@ -397,7 +502,7 @@ def test_gradient_checkpointing_changes_nothing_but_memory(folder, encoded):
         options = TrainOptions(device="cpu", rank=4, checkpointing=checkpointing)
         learner = make_learner(folder, options, CPU, 0)[0]
         learner.packed = True
-        made.append([learn(learner, encoded, range(6), n, 1e-2)[0].loss for n in (1, 2, 3)])
+        made.append([learn(learner, encoded, range(6), n, 1e-2).loss for n in (1, 2, 3)])
     assert made[0] == pytest.approx(made[1], abs=1e-5)
 
 

@@ -94,6 +94,9 @@ def make_learner(
     wrapped, told, counts = (None, "all weights", {}) if full else _adapted(model, options)
     named = {n: p for n, p in (wrapped or model).named_parameters() if p.requires_grad}
     optimizer = torch.optim.AdamW(named.values(), lr=options.learning_rate, weight_decay=options.weight_decay)
+    for p in named.values():  # now, so that memory for them is there or is not before anything is learnt
+        moments = {name: torch.zeros_like(p) for name in ("exp_avg", "exp_avg_sq")}
+        optimizer.state[p] = {"step": torch.tensor(0.0), **moments}
     budget = options.micro_tokens or (_GPU_GRAIN if device.name == "cuda" else _GRAIN)
     learner = Learner(model, named, optimizer, options, pad, device.name, False, budget)
     if options.checkpointing == "on":
@@ -111,7 +114,8 @@ def examine(
     samples: Sequence[Encoded],
 ) -> str:  # what was found, for people
     "Choose how samples are laid out. Raises: `ModelError` where their loss cannot be computed."
-    few = sorted(samples, key=len)[:_FEW]
+    ordered = [e for e in sorted(samples, key=len) if len(e) <= learner.budget] or [min(samples, key=len)]
+    few = ordered if len(ordered) <= _FEW else [*ordered[: _FEW - 2], *ordered[-2:]]
     learner.model.eval()
     with quiet_transformers():  # it tells of missing kernels once, in the first step
         same = same_losses(learner.model, moved(padded(few, learner.pad), learner.device))

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['epoch_steps', 'padded_batches', 'packed_batches', 'Batch', 'padded', 'packing_gap', 'packed', 'moved', 'token_losses',
-           'same_losses', 'PackingCheck', 'check_packing']
+           'same_losses', 'PackingCheck', 'is_out_of_memory', 'check_packing']
 
 # %% ../../nbs/training/batches.ipynb #9b136621
 from collections.abc import Mapping, Sequence
@@ -195,6 +195,22 @@ class PackingCheck:
 
 
 _LEAK, _FAR = 1e-5, 10.0  # nats; times the floor
+_KNOWN = {"full_attention", "conv"}  # layers whose masks we write
+_SIGNS = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "cannot allocate memory",
+    "alloc_failed",
+)
+_SIGNS += ("could not create a primitive",)  # what oneDNN says when it gets none
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    "Whether it tells of memory that is not there."
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in _SIGNS)
+    )
 
 
 def check_packing(
@@ -206,6 +222,9 @@ def check_packing(
     "Whether packed samples are computed as each by itself."
     import torch
 
+    kinds = set(getattr(model.config, "layer_types", None) or ())
+    if kinds - _KNOWN or (getattr(model.config, "sliding_window", None) and not kinds):
+        return PackingCheck(*[float("nan")] * 3, False, "some of its layers see through a window")
     training = model.training
     model.eval()
 
@@ -218,6 +237,8 @@ def check_packing(
             beside, behind = losses(padded(found, pad)), losses(packed([found], pad, model.config))
             leak = max(_moved(losses, found, behind, pad, model.config, odd) for odd in (0, 1))
     except Exception as e:  # of a model that takes no such mask
+        if is_out_of_memory(e):
+            raise
         return PackingCheck(*[float("nan")] * 3, False, f"{type(e).__name__}: {str(e)[:200]}")
     finally:
         model.train(training)

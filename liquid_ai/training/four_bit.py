@@ -37,7 +37,6 @@ def load_base(
     model = load_causal(Path(folder), device, quantization)
     check_four_bit(model)
     model.requires_grad_(not frozen)
-    model.config.use_cache = False
     if checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
     return model.train()

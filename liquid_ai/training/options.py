@@ -97,7 +97,7 @@ def learning_rate(
     rise = max(math.ceil(options.warmup * steps), 1) if options.warmup else 0
     if step <= rise:
         return options.learning_rate * step / rise
-    done = (step - rise) / max(steps - rise, 1)
+    done = (step - rise - 1) / max(steps - rise, 1)  # the last step learns, too
     falls = {"constant": 1.0, "linear": 1 - done}
     falls["cosine"] = _FLOOR + (1 - _FLOOR) * (1 + math.cos(math.pi * done)) / 2
     return options.learning_rate * falls[options.schedule]

@@ -71,7 +71,8 @@ def _samples(data: Sequence[Sample] | str | Path) -> tuple[Sample, ...]:
 
 
 def _asked(sample: Sample) -> str:
-    return json.dumps(sample.prompt, sort_keys=True)
+    "What is asked, whatever its spaces."
+    return "\n".join(f"{m['role']}: {' '.join(m['content'].split())}" for m in sample.prompt)
 
 
 def _check_apart(samples: Sequence[Sample], dev: Sequence[Sample]) -> None:
@@ -82,6 +83,16 @@ def _check_apart(samples: Sequence[Sample], dev: Sequence[Sample]) -> None:
             f"{len(both):,} of {len(dev):,} dev samples ask what is trained, too "
             f"({both[0].prompt[-1]['content'][:80]!r}): take them out, or the dev loss means nothing"
         )
+
+
+def _check_enough(samples: Sequence[Sample], dev: Sequence[Sample], options: TrainOptions) -> None:
+    "Raises: `InputError` where nothing can be learnt, or what is asked for needs a dev set."
+    if samples and len({samples_hash([s]) for s in samples}) < 2:
+        raise InputError(
+            f"{len(samples):,} samples, all alike: there is nothing to learn but one answer by heart"
+        )
+    if (options.patience or options.eval_every) and not dev:
+        raise InputError("patience and eval_every look at a dev set: give one, or leave them at 0")
 
 
 def _check_free(output: Path) -> None:
@@ -188,6 +199,7 @@ def finetune(
     options, output = TrainOptions.load() if options is None else options, Path(output)
     samples, held = _samples(data), _samples(dev)
     _check_free(output)
+    _check_enough(samples, held, options)
     _check_apart(samples, held)
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -203,8 +215,7 @@ def finetune(
         take_up(run)
         train(run)
     except KeyboardInterrupt:
-        save_run(run)
-        run.watch.say(f"stopped after step {run.done}: called again as before, finetune goes on from there")
+        run.watch.say("stopped: called again as before, finetune goes on from the last checkpoint")
         raise
     finally:
         run.watch.close()

@@ -6,8 +6,12 @@
 __all__ = ['Run', 'save_run', 'take_up', 'train']
 
 # %% ../../nbs/training/run.ipynb #4de2c056
+import logging
+import signal
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,7 +90,7 @@ def take_up(run: Run) -> None:
         checkpoint_activations(learner)
     run.best = {n.removeprefix("best/"): t for n, t in found.tensors.items() if n.startswith("best/")}
     run.history, run.done = list(found.state["history"]), found.step
-    run.watch.resumed(run.done)
+    run.watch.resumed(run.done, run.history)
 
 # %% ../../nbs/training/run.ipynb #a46c73bc
 def _look(run: Run) -> None:
@@ -94,15 +98,20 @@ def _look(run: Run) -> None:
     if not run.looks or loss < min(h["dev_loss"] for h in run.looks):
         run.best = {n: p.detach().to("cpu", copy=True) for n, p in run.learner.parameters.items()}
     run.history.append({"step": run.done, "dev_loss": loss})
+    _tell_notes(run)
     run.watch.looked(run.done, loss)
     if run.track:
         run.track.step(run.done, {"dev_loss": loss})
 
 
-def _note(run: Run, step: Step, told: Sequence[str]) -> None:
+def _tell_notes(run: Run) -> None:
+    while run.learner.notes:
+        run.watch.say(f"step {run.done}: {run.learner.notes.pop(0)}", logging.WARNING)
+
+
+def _note(run: Run, step: Step) -> None:
     run.history.append(asdict(step))
-    for line in told:
-        run.watch.say(f"step {step.step}: {line}")
+    _tell_notes(run)
     run.watch.step(step)
     if run.track:
         paces = {
@@ -116,28 +125,58 @@ def _note(run: Run, step: Step, told: Sequence[str]) -> None:
 _MINUTES = 5 * 60  # seconds between checkpoints, where nobody says otherwise
 
 
+@contextmanager
+def _asked_to_stop() -> Iterator[Callable[[], bool]]:
+    "Context: whether Ctrl-C was pressed; a second one interrupts at once."
+    asked = []
+
+    def note(*_: Any) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(True)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: bool(asked)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def train(run: Run) -> None:
     "All steps that are left, then the best weights. Raises: `ModelError`; the last checkpoint stays."
     options, saved, order = run.learner.options, time.monotonic(), (-1, [[0]])
     each = len(epoch_steps(len(run.samples), options.batch, options.seed, 0))
-    if run.dev and not run.looks:
-        _look(run)
-    while run.done < run.steps and not run.tired:
-        epoch, place = divmod(run.done, each)
-        if order[0] != epoch:
-            order = epoch, epoch_steps(len(run.samples), options.batch, options.seed, epoch)
-        rate = learning_rate(options, run.done + 1, run.steps)
-        step, told = learn(run.learner, run.samples, order[1][place], run.done + 1, rate)
-        run.done += 1
-        _note(run, step, told)
-        if run.dev and (run.done % (options.eval_every or each) == 0 or run.done == run.steps):
-            _look(run)
-        every = options.save_every
-        if not run.done % every if every else time.monotonic() - saved > _MINUTES:
-            save_run(run)
-            saved = time.monotonic()
+    with _asked_to_stop() as asked:
+        while True:
+            if _due(run, options.eval_every or each):
+                _look(run)
+            if asked():  # between two steps, where a checkpoint is one
+                save_run(run)
+                raise KeyboardInterrupt
+            if run.done >= run.steps or run.tired:
+                break
+            epoch, place = divmod(run.done, each)
+            if order[0] != epoch:
+                order = epoch, epoch_steps(len(run.samples), options.batch, options.seed, epoch)
+            rate = learning_rate(options, run.done + 1, run.steps)
+            step = learn(run.learner, run.samples, order[1][place], run.done + 1, rate)
+            run.done += 1
+            _note(run, step)
+            every = options.save_every
+            if not run.done % every if every else time.monotonic() - saved > _MINUTES:
+                save_run(run)
+                saved = time.monotonic()
     if run.best:
         _put_best(run)
+
+
+def _due(run: Run, every: int) -> bool:
+    "Whether the dev set is to be looked at, and was not yet."
+    looked = bool(run.looks) and run.looks[-1]["step"] == run.done
+    return bool(run.dev) and not looked and (run.done % every == 0 or run.done == run.steps)
 
 
 def _put_best(run: Run) -> None:

@@ -65,12 +65,16 @@ def encode_sample(
         prompt, completion = _texts(tokenizer, sample)
     except InputError as e:
         raise InputError(f"{sample.origin or 'a sample'}: {e}") from e
+    if sample.completion.strip() not in completion:
+        where, said = sample.origin or "a sample", completion[:80]
+        raise InputError(f"{where}: the chat template leaves out a part of the answer, and says {said!r}")
     if marks := [t for t in tokenizer.all_special_tokens if t in sample.completion]:
         where = sample.origin or "a sample"
         raise InputError(f"{where}: the answer holds {marks[0]!r}, which steers the model: take it out")
     before, after = (tokenizer(t, add_special_tokens=False)["input_ids"] for t in (prompt, completion))
     last = max((n for n, token in enumerate(after) if token in ends), default=None)
-    after = after[: last + 1] if last is not None else [*after, ends[0]]
+    end = tokenizer.eos_token_id if tokenizer.eos_token_id in ends else ends[0]
+    after = after[: last + 1] if last is not None else [*after, end]
     return Encoded(np.array([*before, *after], np.int32), len(before), sample)
 
 # %% ../../nbs/training/supervise.ipynb #6ed2a6d4

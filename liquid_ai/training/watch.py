@@ -6,6 +6,7 @@
 __all__ = ['Estimate', 'duration', 'estimate', 'in_jupyter', 'plot_history', 'Watch']
 
 # %% ../../nbs/training/watch.ipynb #e1815c1d
+import logging
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .batches import token_losses
-from .steps import Learner, Step, batches, computed_tokens
+from .steps import Learner, Step, batches, computed_tokens, within_memory
 from .supervise import Encoded
 
 if TYPE_CHECKING:
@@ -82,21 +83,27 @@ def estimate(
     total: int,  # steps of the whole run
 ) -> Estimate:
     "Try the first micro-batch, and count up."
-    one = next(batches(learner, samples, steps[0]))
     held, free = _held(learner.device, reset=True), _free(learner.device)
+    taken, size = within_memory(learner, max(map(len, samples)), lambda: _tried(learner, samples, steps[0]))
+    moments = sum(8 * p.numel() for p in learner.parameters.values())  # AdamW keeps two numbers each
+    most, share = _held(learner.device) + moments, total / len(steps)
+    every = sum(computed_tokens(learner, samples, numbers) for numbers in steps)
+    counts = (sum(e.learnt for e in samples), sum(map(len, samples)), every)
+    learnt, tokens, computed = (round(n * share) for n in counts)
+    seconds = taken * computed / size
+    return Estimate(total, learnt, tokens, computed, seconds, most, free + held)
+
+
+def _tried(learner: Learner, samples: Sequence[Encoded], numbers: Sequence[int]) -> tuple[float, int]:
+    "Seconds and tokens of one micro-batch, forward and backward."
+    one = next(batches(learner, samples, numbers))
     learner.model.train()
     for _ in range(2):  # the first time is slower
         began = time.perf_counter()
         token_losses(learner.model, one).sum().backward()
         taken = time.perf_counter() - began
     learner.optimizer.zero_grad(set_to_none=True)
-    moments = sum(8 * p.numel() for p in learner.parameters.values())  # AdamW keeps two numbers each
-    most, share = _held(learner.device) + moments, total / len(steps)
-    every = sum(computed_tokens(learner, samples, numbers) for numbers in steps)
-    counts = (sum(e.learnt for e in samples), sum(map(len, samples)), every)
-    learnt, tokens, computed = (round(n * share) for n in counts)
-    seconds = taken * computed / one.computed
-    return Estimate(total, learnt, tokens, computed, seconds, most, free + held)
+    return taken, one.computed
 
 # %% ../../nbs/training/watch.ipynb #9a7414b9
 def in_jupyter() -> bool:
@@ -125,6 +132,7 @@ def plot_history(
 
 # %% ../../nbs/training/watch.ipynb #37347159
 _REDRAW = 2.0  # seconds
+_log = logging.getLogger(__name__)
 
 
 class Watch:
@@ -140,14 +148,17 @@ class Watch:
         self.shown, self._history, self._handle, self._drawn = shown, [], None, 0.0
         self.bar = tqdm(total=steps, unit="step", disable=not shown)
 
-    def say(self, text: str) -> None:
-        "A line for the person."
+    def say(self, text: str, level: int = logging.INFO) -> None:
+        "A line for the person; for the log where nobody looks."
         if self.shown:
             self.bar.write(text)
+        else:
+            _log.log(level, text)
 
-    def resumed(self, step: int) -> None:
+    def resumed(self, step: int, history: Sequence[Mapping[str, Any]]) -> None:
         "A run goes on after this step."
         self.say(f"going on after step {step}")
+        self._history = [dict(row) for row in history]
         self.bar.update(step)
 
     def step(self, step: Step) -> None:
