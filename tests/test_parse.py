@@ -99,7 +99,7 @@ def test_bad_files_become_rows(tmp_path, name):
     (item,) = load(tmp_path)
     assert (item.row.status, item.document) == (status, None), item.row
     assert reason in item.row.reason, item.row
-    assert time.perf_counter() - started < 10
+    assert time.perf_counter() - started < 60  # it ends; how fast is for the benchmarks
 
 
 READ = {  # name: bytes, what its text holds, a word of the reason
