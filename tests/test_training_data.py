@@ -17,6 +17,7 @@ from liquid_ai.core import (
     Stopwatch,
     Usage,
     chunk_document,
+    digest,
 )
 from liquid_ai.generation.answer import REFUSAL, write_answer
 from liquid_ai.generation.sentences import fold, without_rules
@@ -26,7 +27,7 @@ from liquid_ai.ingestion.quickstart import corpus
 from liquid_ai.pipeline import RAG
 from liquid_ai.training.cleaning import CleaningReport
 from liquid_ai.training.dataset import SynthOptions, synth
-from liquid_ai.training.formats import read_samples
+from liquid_ai.training.formats import Sample, read_samples
 from liquid_ai.training.grounded import Reader, arranged_hits, rag_samples, serving_prompt, shown
 from liquid_ai.training.negatives import hard_negatives, unanswerable, unknown_nouns
 from liquid_ai.training.pairs import Pair, spoken, template_pairs
@@ -372,6 +373,29 @@ def test_lines_of_a_file_are_divided_by_what_they_say(tmp_path):
         split_up = split_samples(read_samples(tmp_path / name))
         parts.append([{s.completion for s in part} for part in split_up])
     assert parts[0] == parts[1] and all(parts[0])
+
+
+@given(
+    st.lists(
+        st.text("ab:/.#0123456789", max_size=6)
+        | st.from_regex(r"(acme/report|ticket|http://h|x\.jsonl|y\.json|):[0-9]{1,4}", fullmatch=True),
+        min_size=6,
+        max_size=12,
+        unique=True,
+    ).filter(lambda names: len([n for n in names if n]) >= 3),
+    st.text("ab", max_size=2),
+)
+@settings(max_examples=60, deadline=None)
+def test_no_document_is_on_two_sides_whatever_it_is_called(names, seed):
+    samples = [
+        Sample.of(f"What about {n} of {digest(name, str(n))}?", digest(str(n), name), origin=name)
+        for name in names
+        for n in range(5)
+    ]
+    parts = split_samples(samples, (0.6, 0.2, 0.2), seed)
+    assert sum(map(len, parts)) == len(samples)
+    held = [{s.origin for s in part if s.origin} for part in parts]
+    assert not (held[0] & held[1] or held[0] & held[2] or held[1] & held[2])
 
 
 # samples

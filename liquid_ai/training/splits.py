@@ -136,7 +136,7 @@ def split_samples(
 ) -> Split:  # each in the order given
     "Divide samples by origin and by likeness. Raises: `InputError` where there are too few."
     texts: dict[str, list[str]] = {}
-    named = [_name(s) for s in samples]
+    named = _names(samples)
     for name, sample in zip(named, samples, strict=True):
         asked = next(m["content"] for m in reversed(sample.prompt) if m["role"] == "user")
         texts.setdefault(name, []).append(f"{asked}\n{sample.completion}")
@@ -147,6 +147,11 @@ def split_samples(
     return Split(*parts)
 
 
-def _name(sample: Sample) -> str:
-    "The document that a sample is from; a line of a file is none, and would change with the order."
-    return samples_hash([sample]) if re.search(r"^$|:\d+$", sample.origin) else sample.origin
+_LINE = re.compile(r"\.jsonl:\d+$")  # as `stream_samples` calls what has no origin of its own
+
+
+def _names(samples: Sequence[Sample]) -> list[str]:
+    "The document that each sample is from; a line of a file is none, and would change with the order."
+    held = Counter(s.origin for s in samples)  # a line holds one sample: what holds more is a document
+    lines = {o for o, n in held.items() if not o or (n == 1 and _LINE.search(o))}
+    return [samples_hash([s]) if s.origin in lines else s.origin for s in samples]
