@@ -536,17 +536,45 @@ def test_what_is_for_some_is_learnt_by_none(tmp_path):
     assert len(own.pairs["train"]) > len(public.pairs["train"])
 
 
-def test_only_what_is_new_is_asked_about(tmp_path):
+def test_the_sources_alone_are_asked_about_new_or_known(tmp_path):
     documents = [
         Document.of(p + f".\n\nA heron{n} is a wading bird of kind {n}.", f"d{n}")
         for n, p in enumerate(PASSAGES)
     ]
     with RAG.open(tmp_path / "store", generator="packaged") as rag:
         rag.ingest(documents[:3], progress=False)
-        found = synth(rag, documents, shares=(1, 0, 0), progress=False)
-        assert {p.chunk.source for p in found.pairs["train"]} <= {"d3", "d4", "d5"}
-        with pytest.raises(InputError, match="nothing in the sources is new"):
-            synth(rag, documents, progress=False)
+        some = synth(rag, documents[1:5], shares=(1, 0, 0), progress=False)
+        assert {p.chunk.source for p in some.pairs["train"]} == {"d1", "d2", "d3", "d4"}
+        again = synth(rag, documents[1:5], shares=(1, 0, 0), progress=False)
+        assert list(again) == list(some)
+
+
+HALDEN = "The Halden lighthouse is used to guide fishing boats into the northern harbour at dusk."
+ANCHOR = "A sea anchor is a device that slows a drifting boat, and it keeps the bow toward the waves."
+
+
+def test_a_command_that_could_not_divide_works_when_it_is_told_to(tmp_path, monkeypatch, capsys):
+    from liquid_ai.cli.app import main
+    from liquid_ai.training import dataset
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pages").mkdir()
+    for name, text in (("a", HALDEN), ("b", ANCHOR)):
+        (tmp_path / "pages" / f"{name}.txt").write_text(text)
+    (tmp_path / "other.txt").write_text(
+        "A capstan is a winch that turns on an upright axle on the deck of a ship."
+    )
+    command = ["synth", "--store", "store", "--generator", "packaged", "--plain", "--form", "instruction"]
+    with monkeypatch.context() as patch:
+        patch.setattr(dataset, "verify", None)  # it is said before
+        assert main([*command, "pages", "other.txt", "--shares", "0.4,0.3,0.3", "--limit", "1"]) == 2
+        assert main([*command, "pages"]) == 2
+    assert "too few for train, dev, test" in capsys.readouterr().err
+    assert main([*command, "pages", "--shares", "0.5,0,0.5"]) == 0
+    parts = [read_samples(tmp_path / f"data.{side}.jsonl", "instruction") for side in ("train", "test")]
+    assert {s.kind for part in parts for s in part} == {"short"}
+    text = " ".join(m["content"] for part in parts for s in part for m in s.messages)
+    assert "lighthouse" in text and "anchor" in text and "capstan" not in text
 
 
 @pytest.mark.parametrize(
@@ -572,7 +600,7 @@ def test_a_store_without_a_question_is_said(tmp_path):
             synth(rag, progress=False)
         rag.ingest(Document.of("Hello there.", "a"), progress=False)
         with pytest.raises(InputError, match="worth learning"):
-            synth(rag, progress=False)
+            synth(rag, shares=(1, 0, 0), progress=False)
 
 
 def test_files_are_written_and_those_of_an_earlier_run_go(tmp_path, data):
