@@ -17,6 +17,7 @@ from liquid_ai.core import (
     Stopwatch,
     Usage,
     chunk_document,
+    digest,
 )
 from liquid_ai.generation.answer import REFUSAL, write_answer
 from liquid_ai.generation.sentences import fold, without_rules
@@ -26,7 +27,7 @@ from liquid_ai.ingestion.quickstart import corpus
 from liquid_ai.pipeline import RAG
 from liquid_ai.training.cleaning import CleaningReport
 from liquid_ai.training.dataset import SynthOptions, synth
-from liquid_ai.training.formats import read_samples
+from liquid_ai.training.formats import Sample, read_samples
 from liquid_ai.training.grounded import Reader, arranged_hits, rag_samples, serving_prompt, shown
 from liquid_ai.training.negatives import hard_negatives, unanswerable, unknown_nouns
 from liquid_ai.training.pairs import Pair, spoken, template_pairs
@@ -374,6 +375,29 @@ def test_lines_of_a_file_are_divided_by_what_they_say(tmp_path):
     assert parts[0] == parts[1] and all(parts[0])
 
 
+@given(
+    st.lists(
+        st.text("ab:/.#0123456789", max_size=6)
+        | st.from_regex(r"(acme/report|ticket|http://h|x\.jsonl|y\.json|):[0-9]{1,4}", fullmatch=True),
+        min_size=6,
+        max_size=12,
+        unique=True,
+    ).filter(lambda names: len([n for n in names if n]) >= 3),
+    st.text("ab", max_size=2),
+)
+@settings(max_examples=60, deadline=None)
+def test_no_document_is_on_two_sides_whatever_it_is_called(names, seed):
+    samples = [
+        Sample.of(f"What about {n} of {digest(name, str(n))}?", digest(str(n), name), origin=name)
+        for name in names
+        for n in range(5)
+    ]
+    parts = split_samples(samples, (0.6, 0.2, 0.2), seed)
+    assert sum(map(len, parts)) == len(samples)
+    held = [{s.origin for s in part if s.origin} for part in parts]
+    assert not (held[0] & held[1] or held[0] & held[2] or held[1] & held[2])
+
+
 # samples
 
 
@@ -512,17 +536,45 @@ def test_what_is_for_some_is_learnt_by_none(tmp_path):
     assert len(own.pairs["train"]) > len(public.pairs["train"])
 
 
-def test_only_what_is_new_is_asked_about(tmp_path):
+def test_the_sources_alone_are_asked_about_new_or_known(tmp_path):
     documents = [
         Document.of(p + f".\n\nA heron{n} is a wading bird of kind {n}.", f"d{n}")
         for n, p in enumerate(PASSAGES)
     ]
     with RAG.open(tmp_path / "store", generator="packaged") as rag:
         rag.ingest(documents[:3], progress=False)
-        found = synth(rag, documents, shares=(1, 0, 0), progress=False)
-        assert {p.chunk.source for p in found.pairs["train"]} <= {"d3", "d4", "d5"}
-        with pytest.raises(InputError, match="nothing in the sources is new"):
-            synth(rag, documents, progress=False)
+        some = synth(rag, documents[1:5], shares=(1, 0, 0), progress=False)
+        assert {p.chunk.source for p in some.pairs["train"]} == {"d1", "d2", "d3", "d4"}
+        again = synth(rag, documents[1:5], shares=(1, 0, 0), progress=False)
+        assert list(again) == list(some)
+
+
+HALDEN = "The Halden lighthouse is used to guide fishing boats into the northern harbour at dusk."
+ANCHOR = "A sea anchor is a device that slows a drifting boat, and it keeps the bow toward the waves."
+
+
+def test_a_command_that_could_not_divide_works_when_it_is_told_to(tmp_path, monkeypatch, capsys):
+    from liquid_ai.cli.app import main
+    from liquid_ai.training import dataset
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pages").mkdir()
+    for name, text in (("a", HALDEN), ("b", ANCHOR)):
+        (tmp_path / "pages" / f"{name}.txt").write_text(text)
+    (tmp_path / "other.txt").write_text(
+        "A capstan is a winch that turns on an upright axle on the deck of a ship."
+    )
+    command = ["synth", "--store", "store", "--generator", "packaged", "--plain", "--form", "instruction"]
+    with monkeypatch.context() as patch:
+        patch.setattr(dataset, "verify", None)  # it is said before
+        assert main([*command, "pages", "other.txt", "--shares", "0.4,0.3,0.3", "--limit", "1"]) == 2
+        assert main([*command, "pages"]) == 2
+    assert "too few for train, dev, test" in capsys.readouterr().err
+    assert main([*command, "pages", "--shares", "0.5,0,0.5"]) == 0
+    parts = [read_samples(tmp_path / f"data.{side}.jsonl", "instruction") for side in ("train", "test")]
+    assert {s.kind for part in parts for s in part} == {"short"}
+    text = " ".join(m["content"] for part in parts for s in part for m in s.messages)
+    assert "lighthouse" in text and "anchor" in text and "capstan" not in text
 
 
 @pytest.mark.parametrize(
@@ -548,7 +600,7 @@ def test_a_store_without_a_question_is_said(tmp_path):
             synth(rag, progress=False)
         rag.ingest(Document.of("Hello there.", "a"), progress=False)
         with pytest.raises(InputError, match="worth learning"):
-            synth(rag, progress=False)
+            synth(rag, shares=(1, 0, 0), progress=False)
 
 
 def test_files_are_written_and_those_of_an_earlier_run_go(tmp_path, data):

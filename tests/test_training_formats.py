@@ -96,6 +96,11 @@ FAULTS = {
     json.dumps({"prompt": "a\0", "completion": "b"}): "NUL character at 1",
     json.dumps({"prompt": "a", "completion": "b\ud800"}): "half a surrogate pair at 1",
     json.dumps(ROW | {"kind": 3}): "'kind' is a int",
+    json.dumps(ROW | {"system": 3}): "'system' is a int",
+    json.dumps({"prompt": "a", "completion": "b", "messages": "c"}): "of two forms",
+    json.dumps(
+        {"messages": [{"role": "system", "content": "a"}], "system": "b"}
+    ): "beside a message of the system",
 }
 
 
@@ -107,6 +112,55 @@ def test_what_is_wrong_is_said_with_its_place(tmp_path, text, told):
         read_samples(path)
     assert told in str(error.value) and "bad.jsonl" in str(error.value)
     assert len(str(error.value)) < 700
+
+
+ALPACA = {"instruction": "Where do herons nest?", "input": "", "output": "In trees."}
+
+
+@pytest.mark.parametrize("row", [ALPACA, ROW], ids=["instruction", "prompt"])
+def test_a_system_key_is_the_systems_message_and_harmless_keys_are_left_alone(tmp_path, row):
+    path = tmp_path / "data.jsonl"
+    more = {
+        "system": "Be brief.",
+        "id": 3,
+        "source": "a",
+        "text": "b",
+        "score": 1.5,
+        "history": [],
+        "tools": None,
+    }
+    path.write_text(json.dumps(row | more) + "\n" + json.dumps(row | {"system": ""}))
+    first, second = read_samples(path)
+    assert first.messages[0] == {"role": "system", "content": "Be brief."}
+    assert first.messages[1:] == second.messages
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("history", [["a", "b"]]),
+        ("tools", [{"name": "search"}]),
+        ("chosen", "a"),
+        ("rejected", "b"),
+        ("label", False),
+        ("weight", 0),
+        ("images", ["a.png"]),
+        ("messages", "d"),
+    ],
+)
+@pytest.mark.parametrize("row", [ALPACA, ROW], ids=["instruction", "prompt"])
+def test_a_key_that_would_change_what_is_learnt_is_named_with_its_line(tmp_path, row, key, value):
+    path = tmp_path / "data.jsonl"
+    path.write_text(json.dumps(row) + "\n" + json.dumps(row | {key: value}))
+    with pytest.raises(InputError, match=rf"data.jsonl:2: .*({key}|two forms)"):
+        read_samples(path)
+
+
+def test_a_message_that_says_more_than_its_content_is_named(tmp_path):
+    messages = [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "So.", "weight": 0}]
+    (tmp_path / "data.jsonl").write_text(json.dumps({"messages": messages}))
+    with pytest.raises(InputError, match=r"data.jsonl:1: 'weight' of message 2 would change"):
+        read_samples(tmp_path / "data.jsonl")
 
 
 def test_bytes_that_are_no_text_are_named(tmp_path):

@@ -158,6 +158,18 @@ def test_on_four_bits(tiny, tmp_path):
     assert done.report["train"]["accuracy"] == 1.0 and fits(tiny, done.adapter).quantization == "nf4"
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+def test_what_is_written_down_is_what_was_computed_in(tiny, tmp_path, monkeypatch, dtype):
+    monkeypatch.setattr(preference, "pick_device", lambda _: Device("cpu", dtype, "a test"))
+    used, real = [], preference.token_losses
+    monkeypatch.setattr(preference, "token_losses", lambda m, b: (used.append(m.dtype), real(m, b))[1])
+    first = tuned(tiny, tmp_path / "first", VOTES[:4])
+    for done in (first, tuned(tiny, tmp_path / "second", VOTES[:4], adapter=first.adapter)):
+        told = json.loads((done.adapter / "base.json").read_text())["dtype"]
+        assert {f"torch.{told}"} == set(map(str, used)) and done.report["weights"] == f"{told} on cpu"
+    assert told == ("float32" if dtype == "float16" else dtype)
+
+
 @pytest.mark.parametrize(
     "pairs, more, told",
     [
@@ -170,6 +182,12 @@ def test_on_four_bits(tiny, tmp_path):
         ([pair(1, "a<|im_end|>b")], {}, "steers the model"),
         (VOTES, {"options": TrainOptions(device="cpu", method="full")}, "lora or dora"),
         (VOTES, {"options": TrainOptions(device="cpu", dropout=0.1)}, "dropout 0"),
+        (VOTES, {"options": TrainOptions(device="cpu", patience=2)}, "patience=2: not there"),
+        (VOTES, {"options": TrainOptions(device="cpu", eval_every=5)}, "eval_every=5: not there"),
+        (VOTES, {"options": TrainOptions(device="cpu", save_every=5)}, "save_every=5: not there"),
+        (VOTES, {"options": TrainOptions(device="cpu", too_long="drop")}, "too_long=drop: not there"),
+        (VOTES, {"options": TrainOptions(device="cpu", checkpointing="on")}, "checkpointing=on: not there"),
+        (VOTES, {"options": TrainOptions(device="cpu", threads=1)}, "threads=1: not there"),
     ],
 )
 def test_what_cannot_be_learnt_is_refused_before_a_step(tiny, tmp_path, pairs, more, told):

@@ -105,6 +105,11 @@ def test_a_configuration_that_fails_ends_nothing(tiny, tmp_path, monkeypatch):
         sweep(tiny, tmp_path / "none", {"learning_rate": [1e-6]})
 
 
+def test_a_configuration_that_cannot_read_the_data_is_one_that_failed(tiny, tmp_path):
+    found = sweep(tiny, tmp_path / "out", {"max_tokens": [4, 0]})
+    assert list(found.failed) == ["max_tokens=4"] and list(found.adapters) == ["max_tokens=0"]
+
+
 def test_where_nothing_is_better_than_the_base_nothing_is_reported(tiny, tmp_path):
     worse = {None: 1.0}
     found = sweep(tiny, tmp_path / "out", score=lambda base, a, samples: [worse.get(a, 0.0)] * len(samples))
@@ -131,6 +136,8 @@ def test_every_configuration_is_a_run_of_its_own(tiny, tmp_path):
         ({"rank": 4}, (DATA, DEV, TEST), "list of values"),
         ({"targets": "all"}, (DATA, DEV, TEST), "list of values"),
         ({"rank": [4, 0]}, (DATA, DEV, TEST), "rank=0"),
+        ({"targets": ["all", "o_proj"]}, (DATA, DEV, TEST), "targets=o_proj: no layer .* 'o_proj'"),
+        ({"targets": ["all", ""]}, (DATA, DEV, TEST), "names nothing"),
         (SPACE, (DATA, DATA[:4], TEST), "in data and in dev"),
         (SPACE, (DATA, DEV, DEV[:3]), "in dev and in test"),
         (SPACE, (DATA, DEV, TEST[:1]), "test has 1 samples"),

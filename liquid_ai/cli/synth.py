@@ -25,7 +25,10 @@ Sources = Annotated[
 Out = Annotated[
     Path, typer.Option("--out", metavar="FILE", help="data.jsonl becomes data.train.jsonl, .dev., .test.")
 ]
-Form = Annotated[str, typer.Option(help="messages, prompt_completion or instruction.")]
+Form = Annotated[
+    str,
+    typer.Option(help="messages, prompt_completion, or instruction: with --plain, the short answers alone."),
+]
 Maker = Annotated[str, typer.Option(help="Of questions: templates, model or both.")]
 Refusals = Annotated[float, typer.Option(help="Share of the pairs that also make a refusal.")]
 Plain = Annotated[bool, typer.Option("--plain", help="Also short answers, each from one passage.")]
@@ -81,9 +84,13 @@ def synth(
     if form not in FORMS:  # now, not after minutes of work
         raise InputError(f"--form {form!r} is unknown; use {', '.join(FORMS)}")
     if form == "instruction" and not plain:
-        raise InputError("--form instruction has no room for the prompt of production: use messages")
+        raise InputError(
+            "--form instruction has no room for the prompt of production: use messages, or add --plain"
+        )
     with RAG.open(store, settings_for(generator), create=bool(sources)) as rag:
         data = make(rag, *(sources or ()), options=options, progress=on_terminal(sys.stderr))
+    if form == "instruction":  # a question and its answer, without the prompt of production
+        data = data.only("short")
     written = data.write(out, form)
     lines = [f"{short_path(path)}: {len(getattr(data, side)):,} samples" for side, path in written.items()]
     told = data.summary() | {"files": {side: str(path) for side, path in written.items()}}

@@ -19,15 +19,17 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from ..core import Chunk, Document, Hits, InputError, Settings, check_names
+from ..core import Chunk, Document, Hits, InputError, Settings, check_names, digest
 from ..generation.entail import load_entailment
+from ..ingestion.ingest import flattened
+from ..ingestion.load import source_of
 from ..pipeline import RAG
 from .cleaning import CleaningReport
 from .formats import Sample, samples_hash, write_samples
 from .grounded import Reader, plain_samples, rag_samples
 from .negatives import hard_negatives, unanswerable
 from .pairs import Pair, template_pairs
-from .splits import SIDES, assign, check_shares, near_groups, split_samples
+from .splits import SIDES, assign, check_groups, check_shares, near_groups, split_samples
 from .verify import remembered, verify
 from .written import model_pairs
 
@@ -48,6 +50,10 @@ class Dataset:
 
     def __iter__(self) -> Iterator[tuple[Sample, ...]]:
         return iter((self.train, self.dev, self.test))
+
+    def only(self, *kinds: str) -> "Dataset":
+        "The same without the samples of other kinds."
+        return replace(self, **{s: tuple(x for x in getattr(self, s) if x.kind in kinds) for s in SIDES})
 
     def summary(self) -> dict[str, Any]:
         "Plain data for JSON."
@@ -128,19 +134,28 @@ def _readable(rag: RAG, principals: Collection[str]) -> dict[str, tuple[Chunk, .
 def _gathered(
     rag: RAG, sources: Sequence[Any], principals: Collection[str], progress: bool
 ) -> tuple[dict[str, tuple[Chunk, ...]], dict[str, tuple[Chunk, ...]]]:
-    "The chunks to ask about, by document: those of `sources` as they are indexed, or all; and all."
+    "The chunks to ask about, by document: those of `sources`, new or known, or all; and all."
     seen: dict[str, tuple[Chunk, ...]] = {}
 
     def take(document: Document, chunks: Sequence[Chunk]) -> None:
         seen[document.id] = tuple(chunks)
 
-    if sources:
-        rag.ingest(*sources, progress=progress, seen=take)
+    known: set[str] = set()
+
+    def noted() -> Iterator[Any]:
+        for source in flattened(sources):
+            known.update([source.id] if isinstance(source, Document) else ())
+            yield source
+
+    report = rag.ingest(noted(), progress=progress, seen=take) if sources else None
     readable = _readable(rag, principals)
-    asked = {i: chunks for i, chunks in seen.items() if i in readable} if sources else readable
+    asked = readable
+    if report is not None:
+        known |= {digest(rag.settings.tenant, source_of(Path(r.path))) for r in report.rows if r.chunks}
+        asked = {i: seen.get(i, readable[i]) for i in sorted(readable) if i in seen or i in known}
     if not any(asked.values()):
-        new = "nothing in the sources is new: leave them out to ask about all that the store holds"
-        raise InputError(new if sources else "the store holds nothing to learn from: ingest documents first")
+        none = "nothing in the sources can be learnt from: their files hold no text, or are not for everyone"
+        raise InputError(none if sources else "the store holds nothing to learn from: ingest documents first")
     return asked, readable
 
 
@@ -195,11 +210,14 @@ def _made(
         return rag.search_many(questions, top_k=10, principals=o.principals)
 
     how = {"entailment": judge, "avoid": o.avoid, "progress": progress}
+    groups = near_groups({i: [c.text for c in cut] for i, cut in readable.items()})
+    check_groups(len({groups[c.document_id] for c in chunks}), o.shares)  # now, not after the work
     proposed = _proposed(rag, chunks, o.maker, progress)
+    if proposed:
+        check_groups(len({groups[p.chunk.document_id] for p in proposed}), o.shares)
     pairs, report = verify(proposed, reader.encoder, reader.index, find, **how)
     if not pairs:
         raise InputError(f"no question that was made of {len(chunks):,} chunks is worth learning: {report}")
-    groups = near_groups({i: [c.text for c in cut] for i, cut in readable.items()})
     sides = assign(groups, Counter(p.chunk.document_id for p in pairs), o.shares, o.seed)
     parts, by_side, samples = [], {}, CleaningReport()
     for side in SIDES:
@@ -216,7 +234,10 @@ def _made(
 # %% ../../nbs/training/dataset.ipynb #3b482f2c
 def synth(
     source: RAG | str | Path | Document | Iterable[Document],  # a store, or what to read into a passing one
-    *sources: str | Path | Document | Iterable[Document],  # with a store: asked about is what is new there
+    *sources: str
+    | Path
+    | Document
+    | Iterable[Document],  # with a store: these alone are asked about, new or known
     settings: Settings | None = None,  # of a passing store
     options: SynthOptions = SynthOptions(),
     progress: bool = True,  # show bars

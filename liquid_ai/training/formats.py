@@ -103,6 +103,23 @@ class Sample:
 FORMS = ("messages", "prompt_completion", "instruction")
 _KEYS = {"messages": {"messages"}, "prompt_completion": {"prompt", "completion"}}
 _KEYS["instruction"] = {"instruction", "output"}
+_FIELDS = _KEYS | {"instruction": {"instruction", "input", "output"}}
+# what would change what is learnt, and has no place in a sample; other keys, such as id, may stand
+_OF_MESSAGES = {"tool_calls", "function_call", "tool_call_id", "reasoning", "reasoning_content", "thinking"}
+_OF_MESSAGES |= {"weight"}
+_OF_ROWS = {"tools", "functions", "history", "chosen", "rejected", "label", "weight", "conversations"}
+_OF_ROWS |= {"documents", "context", "chat_template_kwargs", "images", "image", "videos", "audio"}
+_OF_ROWS = _OF_ROWS.union(*_FIELDS.values())
+
+
+def _check_keys(told: Mapping[str, Any], keys: set[str], where: str = "") -> None:
+    "Raises: `InputError` where one of the keys says something."
+    for key in sorted(keys & told.keys()):
+        if told[key] is not None and told[key] not in ("", [], {}):
+            raise InputError(
+                f"{key!r}{where} would change what is learnt, and is not read: put it into the messages, "
+                "or take it out"
+            )
 
 
 def form_of(row: Mapping[str, Any]) -> str:
@@ -117,8 +134,8 @@ def form_of(row: Mapping[str, Any]) -> str:
     raise InputError(f"the keys {keys[:200]} are of no known form: give {wanted}")
 
 
-def messages_of(row: Mapping[str, Any], form: str) -> Sequence[Message]:
-    "The conversation in a row. Raises: `InputError`."
+def _said(row: Mapping[str, Any], form: str) -> Sequence[Message]:
+    "The conversation in a row, without what stands beside it. Raises: `InputError`."
     if form == "messages":
         return row["messages"]
     if form == "instruction":
@@ -141,6 +158,25 @@ def _side(value: Any, key: str, role: str) -> list[Message]:
     if key == "completion" and len(value) != 1:
         raise InputError(f"'completion' is a list of {len(value)} messages: one is learnt")
     return value
+
+
+def messages_of(row: Mapping[str, Any], form: str) -> Sequence[Message]:
+    "The conversation in a row. Raises: `InputError` also where a key that is not read would change it."
+    _check_keys(row, _OF_ROWS - _FIELDS[form])
+    messages, system = _said(row, form), row.get("system")
+    if isinstance(messages, list):
+        for n, message in enumerate(messages, 1):
+            if isinstance(message, Mapping):
+                _check_keys(message, _OF_MESSAGES, f" of message {n}")
+    if system is None or system == "":
+        return messages
+    if wrong := check_text(system):
+        raise InputError(f"'system' {wrong}")
+    if not isinstance(messages, list) or any(
+        m.get("role") == "system" for m in messages if isinstance(m, Mapping)
+    ):
+        raise InputError("'system' stands beside a message of the system: keep one of them")
+    return [{"role": "system", "content": system}, *messages]
 
 # %% ../../nbs/training/formats.ipynb #067bc339
 LONGEST_LINE = 4 << 20  # bytes; about a million tokens, more than any context here

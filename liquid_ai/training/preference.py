@@ -66,19 +66,36 @@ def pair_logprobs(
     return sums.view(-1, 2)
 
 # %% ../../nbs/training/preference.ipynb #8a1e29d7
+_IDLE = {"patience": 0, "eval_every": 0, "save_every": 0, "too_long": "error", "threads": 0}
+
+
+def _check_options(options: TrainOptions) -> None:
+    "Raises: `InputError` where something is asked for that is not done here."
+    if options.method == "full" or options.dropout:
+        raise InputError(
+            "preferences are learnt by an adapter without dropout: method lora or dora, dropout 0"
+        )
+    asked = [f"{name}={getattr(options, name)}" for name in _IDLE if getattr(options, name) != _IDLE[name]]
+    asked += ["checkpointing=on"] if options.checkpointing == "on" else []
+    if asked:
+        raise InputError(f"{', '.join(asked)}: not there for preferences; leave it out")
+
+
+def _dtype(model: Any) -> str:
+    "What the frozen weights are computed in; 4-bit ones are no floats."
+    frozen = (p for p in model.parameters() if not p.requires_grad and p.is_floating_point())
+    return str(next(frozen).dtype).removeprefix("torch.")
+
+
 def _learner(
     folder: Path, adapter: str | Path, options: TrainOptions, device: Device, pad: int
 ) -> tuple[Learner, Any, str]:  # and PEFT's model; the format of the base
     "Raises: `InputError`, `ModelError`."
     import torch
 
-    if options.method == "full" or options.dropout:
-        raise InputError(
-            "preferences are learnt by an adapter without dropout: method lora or dora, dropout 0"
-        )
     if not adapter:
         learner, wrapped, facts = make_learner(folder, options, device, pad)
-        return learner, wrapped, facts["weights"].split()[0]
+        return learner, wrapped, "nf4" if facts["weights"].startswith("nf4") else _dtype(wrapped)
     trained = fits(folder, adapter)
     import_bitsandbytes()
     from peft import PeftModel
@@ -90,7 +107,7 @@ def _learner(
     optimizer = torch.optim.AdamW(named.values(), lr=options.learning_rate, weight_decay=options.weight_decay)
     budget = options.micro_tokens or 2_048
     learner = Learner(model, named, optimizer, options, pad, device.name, False, budget)
-    return learner, wrapped, "nf4" if trained.quantization == "nf4" else device.dtype
+    return learner, wrapped, "nf4" if trained.quantization == "nf4" else _dtype(wrapped)
 
 
 def _encoded(pairs: Sequence[PreferencePair], folder: Path, learner: Learner, most: int) -> Encodings:
@@ -174,7 +191,7 @@ def tune_preferences(
     model: str | Path = "packaged",  # `packaged`, a folder, or a Hub id
     adapter: str | Path = "",  # to begin with; empty: a new one
     output: str | Path = "preferred",  # a new folder
-    options: TrainOptions | None = None,  # None: one epoch in steps of 8, learning rate 2e-5
+    options: TrainOptions | None = None,  # None: one epoch in steps of 8, rate 2e-5; packing counts nothing
     beta: float = 0.1,  # how near the model stays to what it was; small: not very
     dev: Sequence[PreferencePair] = (),  # that are looked at in the end
     track: "Track | None" = None,
@@ -184,6 +201,7 @@ def tune_preferences(
 
     Raises: `InputError`, `ModelError`. Source: Rafailov et al. 2023."""
     options = TrainOptions.load(epochs=1, batch=8, learning_rate=2e-5) if options is None else options
+    _check_options(options)
     output, folder = Path(output), base_folder(model)
     if not pairs or not 0 < beta < math.inf:
         raise InputError(f"{len(pairs)} pairs with beta={beta!r}: give pairs, and a beta above 0")
@@ -211,7 +229,7 @@ def tune_preferences(
         track.params(report | asdict(options))
     history, looks = _train(learner, told, held, beta, track, progress)
     report |= {"options": asdict(options)} | looks
-    _write(wrapped, output, folder, form, device, report, history)
+    _write(wrapped, output, folder, form, report, history)
     if track:
         track.artifact(output, "adapter")
     return Trained(output, folder, report["base_hash"], options, tuple(history), report)
@@ -245,17 +263,15 @@ def _train(
     return history, looks | ({"dev": asdict(_preferred(learner, held, before))} if held else {})
 
 
-def _write(
-    wrapped: Any, output: Path, base: Path, form: str, device: Device, report: Mapping, history: Sequence
-) -> None:
-
+def _write(wrapped: Any, output: Path, base: Path, form: str, report: Mapping, history: Sequence) -> None:
+    "Raises: `ModelError`."
     try:
         with quiet_transformers(), replacing_folder(output) as new:
             for config in wrapped.peft_config.values():
                 config.base_model_name_or_path = report["base"]
             wrapped.save_pretrained(new)
             (new / "README.md").unlink(missing_ok=True)  # PEFT's, an empty form
-            record_base(new, base, "nf4" if form == "nf4" else "none", device.dtype)
+            record_base(new, base, "nf4" if form == "nf4" else "none", _dtype(wrapped))
             told = json.dumps({**report, "history": list(history)}, indent=1, allow_nan=False)
             (new / "training.json").write_text(told, "utf-8")
     except Exception as e:

@@ -30,6 +30,7 @@ from .four_bit import load_base
 from .options import TrainOptions
 from .qlora import finetune
 from .supervise import preflight
+from .targets import find_targets
 from ..generation.adapter_base import weights_hash
 
 # %% ../../nbs/training/sweep.ipynb #ab8fc24e
@@ -123,20 +124,43 @@ class TrainSweep:
         return f"<strong>{html.escape(self.winner)}</strong><ul>{told}</ul>{tables}"
 
 # %% ../../nbs/training/sweep.ipynb #21ffefca
+def _place(output: Path, name: str) -> Path:
+    return output / digest(name)[:12]
+
+
+def _check_earlier(plan: Mapping[str, TrainOptions], data: str, base: Path, output: Path) -> None:
+    "Raises: `InputError` where an adapter that is there was trained otherwise; `data` is a hash."
+    for name, options in plan.items():
+        folder = _place(output, name)
+        if (folder / "training.json").exists():
+            told = json.loads((folder / "training.json").read_text("utf-8"))
+            same = told["options"] == json.loads(json.dumps(asdict(options))) and told["data_hash"] == data
+            if not same or told["base_hash"] != weights_hash(base):
+                raise InputError(f"{folder} is of another sweep: give another output, or delete it")
+
+
+def _check_targets(plan: Mapping[str, TrainOptions], base: Path) -> None:
+    "Raises: `InputError` where a configuration asks for layers that the model does not have."
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    with quiet_transformers(), torch.device("meta"):  # the layers alone, no weights
+        config = AutoConfig.from_pretrained(base, local_files_only=True)
+        model = AutoModelForCausalLM.from_config(config)
+    for name, options in plan.items():
+        if options.method != "full":
+            try:
+                find_targets(model, options.targets)
+            except InputError as e:
+                raise InputError(f"{name}: {e}") from e
+
+
 def _trained(
     name: str, options: TrainOptions, data: Sequence[Sample], model: str | Path, output: Path
 ) -> Path:  # the adapter
     "Train a configuration, or take what is there of it. Raises: `InputError`, `ModelError`."
-    folder = output / digest(name)[:12]
+    folder = _place(output, name)
     if (folder / "training.json").exists():
-        told = json.loads((folder / "training.json").read_text("utf-8"))
-        same = told["options"] == json.loads(json.dumps(asdict(options)))
-        if (
-            not same
-            or told["data_hash"] != samples_hash(data)
-            or told["base_hash"] != weights_hash(base_folder(model))
-        ):
-            raise InputError(f"{folder} is of another sweep: give another output, or delete it")
         return folder
     return finetune(data, model, folder, options, progress=False).adapter
 
@@ -179,13 +203,15 @@ def sweep_training(
     settings = Settings.load() if settings is None else settings
     hashes = {f"data.{n}": samples_hash(s) for n, s in (("train", data), ("dev", dev), ("test", test))}
     about = {"model": base.name, "variants": len(plan), "metric": metric}
+    _check_earlier(plan, hashes["data.train"], base, output)
+    _check_targets(plan, base)
     adapters, failed, scores = {}, {}, {"base": list(score(base, None, dev))}
     with tracked(f"training sweep of {base.name}", settings, about, hashes, on=track) as tracker:
         for name, chosen in tqdm(plan.items(), desc="Configurations", disable=not progress):
             try:
-                adapters[name] = _trained(name, chosen, data, model, output)
-                scores[name] = list(score(base, adapters[name], dev))
-            except ModelError as e:
+                adapter = _trained(name, chosen, data, model, output)
+                scores[name], adapters[name] = list(score(base, adapter, dev)), adapter
+            except (InputError, ModelError) as e:
                 failed[name] = str(e)
                 continue
             if tracker:
