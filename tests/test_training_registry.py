@@ -16,6 +16,7 @@ from liquid_ai.generation.model_folder import random_lfm2
 from liquid_ai.training.adapter_files import CONFIG, WEIGHTS, adapter_hash, check_manifest, manifest_of
 from liquid_ai.training.card import write_card
 from liquid_ai.training.formats import Sample
+from liquid_ai.training.gate import judge
 from liquid_ai.training.registry import (
     GateError,
     champion,
@@ -81,6 +82,19 @@ def test_a_gate_that_refuses_moves_nothing(here, made, how):
     with pytest.raises(GateError, match="is refused"):
         promote("law", settings=here)
     assert alias(here) == {}
+
+
+@pytest.mark.parametrize("weak", [{"margin": 0.9}, {"level": 0.5}])
+def test_the_margin_that_counts_is_that_of_who_promotes(here, made, weak):
+    gate, how = gate_of(made / "one"), {"margin": 0.05, "level": 0.95} | weak
+    even = {"f1": {name: [1.0] * 20 for name in ("before", "after")}}
+    gate = judge(gate.scores["task"], even, facts=gate.facts, **how)
+    assert gate.passed
+    register(made / "one", gate, "law", here)
+    with pytest.raises(GateError, match="could have stayed unseen"):
+        promote("law", settings=here)
+    assert alias(here) == {}
+    assert promote("law", settings=here, margin=0.2).champion  # who promotes may put up with more
 
 
 def test_a_gate_of_another_adapter_or_of_other_data_is_refused(here, made):

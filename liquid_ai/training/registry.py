@@ -30,7 +30,7 @@ from liquid_ai.training.adapter_files import (
     manifest_of,
     public_name,
 )
-from .gate import Gate, gate_hash, read_gate, record_text
+from .gate import MARGIN, Gate, gate_hash, judge, read_gate, record_text
 
 # %% ../../nbs/training/registry.ipynb #45d15b4b
 CHAMPION = "champion"  # the alias
@@ -219,12 +219,15 @@ def promote(
     settings: Settings = Settings(),  # `tracking_uri` counts
     *,
     data: Mapping[str, str] | None = None,  # hashes of the sets that count: `task`, `general`
+    margin: float = MARGIN,  # F1 that may be lost in general; what the record says of it does not count
+    level: float = 0.95,
 ) -> Version:
     "Make it the champion, if its gate allows. Raises: `GateError` where it does not, `InputError`."
     check_name(name)
     with _registry(settings) as client:
         found = _version(client, name, _latest(client, name) if version is None else version)
         kept = gate_of_version(client, found)
+        kept = judge(kept.scores["task"], kept.scores["general"], margin, level, kept.facts)
         if gate is not None and gate_hash(record_text(gate)) != found.gate:
             raise GateError(f"{found}: this is not the gate that it was registered with; register it again")
         for part, wanted in (data or {}).items():
