@@ -131,6 +131,14 @@ def test_an_adapter_for_another_base_is_not_worn(made, tmp_path, nothing_loaded,
         assert worn(s) == "" and not list((tmp_path / "adapters").glob("*"))
 
 
+def test_an_adapter_that_names_no_base_is_not_worn(made, registry, tmp_path, nothing_loaded, caplog):
+    client = client_of(load_mlflow(), registry.tracking_uri)
+    client.set_model_version_tag("law", "1", "liquid_ai.base", "")
+    with server(made, tmp_path, registry.tracking_uri) as s:
+        assert until(lambda: "does not say which model it is for" in caplog.text, 60)
+        assert worn(s) == "" and not list((tmp_path / "adapters").glob("*"))
+
+
 def test_a_registry_that_is_down_holds_up_nothing_and_is_said_once(made, tmp_path, nothing_loaded, caplog):
     with server(made, tmp_path, "http://ann:s3cret@127.0.0.1:9") as s:
         assert s.http.post("/ask/simple", json={"question": QUESTION}).status_code == 200 and worn(s) == ""

@@ -67,6 +67,24 @@ def test_few_samples_exclude_no_loss():
     assert judge(task, few, margin=0.5).passed
 
 
+@pytest.mark.parametrize(("margin", "level", "enough"), [(0.05, 0.95, 59), (0.1, 0.95, 29), (0.05, 0.99, 90)])
+def test_samples_that_all_tie_exclude_what_so_many_can(margin, level, enough):
+    task, _ = scored()
+    for n in (2, 5, enough - 1, enough, 2 * enough):
+        gate = judge(task, {"f1": {"before": [1.0] * n, "after": [1.0] * n}}, margin, level)
+        assert gate.passed == (n >= enough) == (1 - (1 - level) ** (1 / n) < margin)
+        assert gate.passed or f"give {enough} or more" in gate.refusals[0]
+    gate = judge(task, {"f1": {"before": [1.0] * 900, "after": [1.0] * 900}}, 0.0)
+    assert "no number of samples" in gate.refusals[0]
+
+
+def test_one_gain_among_ties_shows_no_more_than_ties():
+    task, _ = scored()
+    for n, passed in ((2, False), (20, False), (60, True)):
+        gate = judge(task, {"f1": {"before": [0.5] * n, "after": [0.51] + [0.5] * (n - 1)}})
+        assert gate.passed is passed and (passed or "could have stayed unseen" in gate.refusals[0])
+
+
 def test_a_general_set_at_the_floor_shows_nothing():
     task, general = scored()
     gate = judge(task, {"f1": {name: values * 0.05 for name, values in general["f1"].items()}})
@@ -136,7 +154,7 @@ def taught(tmp_path_factory):
     "A tiny LFM2 that repeats words, an adapter that names capitals, and one that learnt wrong capitals."
     home = tmp_path_factory.mktemp("taught")
     base = random_lfm2(home / "tiny-lfm2")
-    repeat = [Sample.of(f"say {w} {v}", w) for w in LANDS for v in "abcdefgh"]
+    repeat = [Sample.of(f"say {w} {v}", w) for w in LANDS for v in "abcdefghijklmnopqrstuvwxyz012345"]
     capital = [Sample.of(f"{v} town of {w}", LANDS[w]) for w in LANDS for v in "abcdefghijklmnopqrst"]
     wrong = [Sample.of(f"{v} town of {w}", "lima rome") for w in LANDS for v in "abcdefghijklmnopqrst"]
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)

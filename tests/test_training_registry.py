@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,12 @@ from tiny_adapters import gate_of, made_adapter
 from liquid_ai.cli.app import main
 from liquid_ai.core import InputError, LiquidError, ModelError, Settings
 from liquid_ai.evaluation.track import client_of, load_mlflow
+from liquid_ai.generation.adapter_base import check_base, read_base, record_base
 from liquid_ai.generation.model_folder import random_lfm2
 from liquid_ai.training.adapter_files import CONFIG, WEIGHTS, adapter_hash, check_manifest, manifest_of
 from liquid_ai.training.card import write_card
 from liquid_ai.training.formats import Sample
+from liquid_ai.training.gate import judge
 from liquid_ai.training.registry import (
     GateError,
     champion,
@@ -81,6 +84,19 @@ def test_a_gate_that_refuses_moves_nothing(here, made, how):
     assert alias(here) == {}
 
 
+@pytest.mark.parametrize("weak", [{"margin": 0.9}, {"level": 0.5}])
+def test_the_margin_that_counts_is_that_of_who_promotes(here, made, weak):
+    gate, how = gate_of(made / "one"), {"margin": 0.05, "level": 0.95} | weak
+    even = {"f1": {name: [1.0] * 20 for name in ("before", "after")}}
+    gate = judge(gate.scores["task"], even, facts=gate.facts, **how)
+    assert gate.passed
+    register(made / "one", gate, "law", here)
+    with pytest.raises(GateError, match="could have stayed unseen"):
+        promote("law", settings=here)
+    assert alias(here) == {}
+    assert promote("law", settings=here, margin=0.2).champion  # who promotes may put up with more
+
+
 def test_a_gate_of_another_adapter_or_of_other_data_is_refused(here, made):
     with pytest.raises(GateError, match="not of"):
         register(made / "two", gate_of(made / "one"), "law", here)
@@ -93,6 +109,24 @@ def test_a_gate_of_another_adapter_or_of_other_data_is_refused(here, made):
         promote("law", 1, settings=here, data={"task": "0" * 16})
     assert alias(here) == {}
     assert promote("law", 1, gate_of(made / "one"), here, data={"task": "t" * 16}).champion
+
+
+def test_the_base_travels_and_a_gate_on_none_or_on_another_is_refused(here, made, tmp_path):
+    shutil.copytree(made / "one", pinned := tmp_path / "pinned")
+    shutil.copytree(made / "tiny-lfm2", tmp_path / "tiny-lfm2")
+    told = record_base(pinned, made / "tiny-lfm2", "nf4", "float32")
+    gate, other = gate_of(pinned), random_lfm2(tmp_path / "other", seed=1)
+    for base in ("", None):
+        with pytest.raises(GateError, match="names no base"):
+            register(pinned, replace(gate, facts={**gate.facts, "base": base}), "law", here)
+    with pytest.raises(GateError, match="was trained on base"):
+        register(pinned, gate_of(pinned, other), "law", here)
+    register(pinned, gate, "law", here)
+    promote("law", settings=here)
+    folder = champion("law", here, tmp_path / "adapters")
+    assert read_base(folder) == told
+    with pytest.raises(ModelError, match="was trained on weights"):
+        check_base(folder, other)
 
 
 def test_a_gate_against_an_older_champion_is_refused(here, made):
@@ -242,7 +276,7 @@ def test_names_that_are_no_folder(name):
 
 def test_pickled_weights_are_not_registered(here, made, tmp_path):
     shutil.copytree(made / "one", tmp_path / "bin")
-    gate = gate_of(tmp_path / "bin")
+    gate = gate_of(tmp_path / "bin", made / "tiny-lfm2")
     (tmp_path / "bin" / WEIGHTS).rename(tmp_path / "bin" / "adapter_model.bin")
     with pytest.raises(ModelError, match="pickled"):
         register(tmp_path / "bin", gate, "law", here)
@@ -253,7 +287,8 @@ def test_a_manifest_is_bounded():
     assert check_manifest(good)
     sizes = (0, -1, 5 << 30, True, 1.5, "9", None)
     wrong = [good | {WEIGHTS: [size, "0" * 64]} for size in sizes]
-    wrong += [good | {CONFIG: [2 << 20, "0" * 64]}, good | {WEIGHTS: [10, "0" * 63]}, good | {WEIGHTS: [10]}]
+    wrong += [good | {name: [2 << 20, "0" * 64]} for name in (CONFIG, "base.json")]
+    wrong += [good | {WEIGHTS: [10, "0" * 63]}, good | {WEIGHTS: [10]}]
     wrong += [good | {name: [1, "0" * 64]} for name in ("a/b", "..", "", "adapter_model.bin", "x.py")]
     for told in [*wrong, {}, [], None, {CONFIG: good[CONFIG]}]:
         with pytest.raises(ModelError):
@@ -261,7 +296,7 @@ def test_a_manifest_is_bounded():
 
 
 def test_manifests_are_of_the_adapter_alone(made):
-    assert set(manifest_of(made / "two")) <= {CONFIG, WEIGHTS, "README.md"}
+    assert set(manifest_of(made / "two")) <= {CONFIG, WEIGHTS, "README.md", "base.json"}
 
 
 def test_a_registry_that_is_not_there_is_one_sentence_without_secrets(made, tmp_path):

@@ -35,5 +35,5 @@ def scored(gain: float = 0.2, loss: float = 0.0, n: int = 80, control: float | N
 def gate_of(folder: Path, base: Path | None = None, before: str = "", **how) -> Gate:
     "The gate of an adapter; without more words it has passed."
     facts = {"adapter": adapter_hash(folder), "before": before, "task": "t" * 16, "general": "g" * 16}
-    facts["base"] = weights_hash(base) if base else ""
+    facts["base"] = weights_hash(base or folder.parent / "tiny-lfm2")
     return judge(*scored(**how), facts=facts)

@@ -37,8 +37,10 @@ def check_base(
     "Raises: `ModelError` where the adapter is for another model than that which answers here."
     if settings.server:
         raise ModelError(f"{version} cannot be worn by a model behind {without_secrets(settings.server)}")
+    if not version.base:
+        raise ModelError(f"{version} does not say which model it is for: register it again")
     here = choose_model(settings)[1] or packaged_torch_folder()
-    if version.base and (found := weights_hash(here)) != version.base:
+    if (found := weights_hash(here)) != version.base:
         raise ModelError(f"{version} is for a model with hash {version.base}, the one here has {found}")
 
 

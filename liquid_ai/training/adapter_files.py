@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from ..core import InputError, ModelError, digest, file_sha256
+from ..generation.adapter_base import BASE
 from ..generation.adapters import adapter_print
 from ..indexing.assets import read_json
 
 # %% ../../nbs/training/adapter_files.ipynb #1ef1c718
 CONFIG, WEIGHTS, CARD = "adapter_config.json", "adapter_model.safetensors", "README.md"
-ADAPTER_FILES = (CONFIG, WEIGHTS, CARD)
+ADAPTER_FILES = (CONFIG, WEIGHTS, CARD, BASE)
 _PLACE = ("base_model_name_or_path", "revision", "inference_mode")  # of a config: nothing that computes
 
 
@@ -82,7 +83,7 @@ def _without_place(folder: Path) -> None:
         (folder / CARD).write_text(card.replace(place, called), "utf-8")
 
 # %% ../../nbs/training/adapter_files.ipynb #88fa8efa
-_MOST = {CONFIG: 1 << 20, CARD: 1 << 20, WEIGHTS: 4 << 30}  # bytes
+_MOST = {CONFIG: 1 << 20, CARD: 1 << 20, BASE: 1 << 16, WEIGHTS: 4 << 30}  # bytes
 Manifest = Mapping[str, tuple[int, str]]  # by file name: bytes and SHA-256
 
 

@@ -9,6 +9,7 @@ __all__ = ['MARGIN', 'Scores', 'answers_of', 'answer_scores', 'Gate', 'judge', '
 # %% ../../nbs/training/gate.ipynb #6ed12a00
 import html
 import json
+import math
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -57,7 +58,19 @@ def answer_scores(
 MARGIN = 0.05  # of F1: a loss on the general set that would be put up with, if need be
 
 
-def _refusals(task: Comparison, general: Comparison, margin: float) -> tuple[str, ...]:
+def _unseen(samples: int, level: float) -> float:
+    "The share of samples, each lost whole, that so many could all have missed."
+    return 1 - (1 - level) ** (1 / samples)
+
+
+def _enough(margin: float, level: float) -> str:
+    "How many samples without a loss would exclude `margin`, in words."
+    if not margin:
+        return "no number of samples excludes every loss, give a margin above 0"
+    return f"give {math.floor(math.log(1 - level) / math.log(1 - margin)) + 1} or more"
+
+
+def _refusals(task: Comparison, general: Comparison, margin: float, level: float) -> tuple[str, ...]:
     "Why the adapter may not take over."
     found = []
     for other in [s.name for s in task.systems if s.name != "after"]:
@@ -72,6 +85,11 @@ def _refusals(task: Comparison, general: Comparison, margin: float) -> tuple[str
         found.append(
             f"the general set: a loss of {margin:g} could not show where the score before is {before:.3f}: "
             "take samples that the model before can answer"
+        )
+    elif not c.losses and (most := _unseen(general.queries, level) - c.difference) >= margin:
+        found.append(
+            f"the general set: no loss was seen, but on {general.queries} samples one of {most:.3f} "
+            f"could have stayed unseen, and {margin:g} is the most that may be lost: {_enough(margin, level)}"
         )
     elif c.interval[0] <= -margin:
         found.append(
@@ -153,7 +171,9 @@ def judge(
     one = compare(kept["task"]["f1"], metric="F1", all_pairs=True, level=level)
     exact = compare(kept["task"]["exact"], metric="exact match", all_pairs=True, level=level)
     other = compare(kept["general"]["f1"], metric="F1", level=level)
-    return Gate(one, other, exact, _refusals(one, other, margin), margin, level, kept, dict(facts or {}))
+    return Gate(
+        one, other, exact, _refusals(one, other, margin, level), margin, level, kept, dict(facts or {})
+    )
 
 # %% ../../nbs/training/gate.ipynb #d90e17c7
 def read_gate(

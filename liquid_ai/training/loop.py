@@ -157,7 +157,8 @@ def closed_loop(
     run.finish()
     version = clock("register", register, trained.adapter, judged, name, settings, run_id=_run_id(run))
     if judged.passed:
-        version = clock("promote", promote, name, version.version, judged, settings)
+        by = {"margin": judged.margin, "level": judged.level}
+        version = clock("promote", promote, name, version.version, judged, settings, **by)
     return Loop(version, judged, parts, trained, now, clock.seconds)
 
 # %% ../../nbs/training/loop.ipynb #0243950a

@@ -20,6 +20,7 @@ from typing import Any
 
 from ..core import InputError, LiquidError, ModelError, Settings, cache_dir
 from ..evaluation.track import client_of, experiment_of, load_mlflow, reaching, tracking_uri
+from ..generation.adapter_base import read_base
 from liquid_ai.training.adapter_files import (
     adapter_config,
     adapter_hash,
@@ -29,7 +30,7 @@ from liquid_ai.training.adapter_files import (
     manifest_of,
     public_name,
 )
-from .gate import Gate, gate_hash, read_gate, record_text
+from .gate import MARGIN, Gate, gate_hash, judge, read_gate, record_text
 
 # %% ../../nbs/training/registry.ipynb #45d15b4b
 CHAMPION = "champion"  # the alias
@@ -131,6 +132,7 @@ def register(
     made = adapter_hash(adapter)
     if gate.facts.get("adapter") != made:
         raise GateError(f"this gate is of adapter {gate.facts.get('adapter')}, not of {made} in {adapter}")
+    _check_base(adapter, str(gate.facts.get("base") or ""))
     with tempfile.TemporaryDirectory(prefix="liquid_ai-") as folder, _registry(settings) as client:
         at, text = f"registered/{made}", record_text(gate)
         files = Path(folder) / "adapter"
@@ -143,12 +145,7 @@ def register(
         client.log_artifacts(run_id, str(files), f"{at}/adapter")
         client.log_text(run_id, text, f"{at}/gate/{gate_hash(text)}.json")
         base = public_name(str(adapter_config(adapter).get("base_model_name_or_path") or "")) or "unknown"
-        tags = {
-            "adapter": made,
-            "base": gate.facts.get("base", ""),
-            "base_name": base,
-            "gate": gate_hash(text),
-        }
+        tags = {"adapter": made, "base": gate.facts["base"], "base_name": base, "gate": gate_hash(text)}
         tags |= {"at": at, "files": json.dumps(manifest), "passed": str(gate.passed)}
         tags |= {k: str(gate.facts.get(k, "")) for k in ("task", "general", "train", "before")}
         if _or_none(client.get_registered_model, name) is None:
@@ -157,6 +154,14 @@ def register(
         tags = {_PREFIX + k: v for k, v in tags.items()}
         found = client.create_model_version(name, source, run_id, tags=tags)
         return _version(client, name, int(found.version))
+
+
+def _check_base(adapter: Path, judged_on: str) -> None:
+    "Raises: `GateError` where the gate was on no known base, or on another one than the adapter is for."
+    if not judged_on:
+        raise GateError(f"the gate of {adapter} names no base: judge it with gate_adapter")
+    if (told := read_base(adapter)) is not None and told.weights != judged_on:
+        raise GateError(f"{adapter} was trained on base {told.weights}, but its gate was on {judged_on}")
 
 # %% ../../nbs/training/registry.ipynb #5dc163c8
 _RECORD = 64 << 20  # bytes of a gate's record, at most
@@ -214,12 +219,15 @@ def promote(
     settings: Settings = Settings(),  # `tracking_uri` counts
     *,
     data: Mapping[str, str] | None = None,  # hashes of the sets that count: `task`, `general`
+    margin: float = MARGIN,  # F1 that may be lost in general; what the record says of it does not count
+    level: float = 0.95,
 ) -> Version:
     "Make it the champion, if its gate allows. Raises: `GateError` where it does not, `InputError`."
     check_name(name)
     with _registry(settings) as client:
         found = _version(client, name, _latest(client, name) if version is None else version)
         kept = gate_of_version(client, found)
+        kept = judge(kept.scores["task"], kept.scores["general"], margin, level, kept.facts)
         if gate is not None and gate_hash(record_text(gate)) != found.gate:
             raise GateError(f"{found}: this is not the gate that it was registered with; register it again")
         for part, wanted in (data or {}).items():
