@@ -17,7 +17,7 @@ from liquid_ai.generation.transformers_model import load_tokenizer
 from liquid_ai.ingestion.quickstart import corpus
 from liquid_ai.training.dataset import SynthOptions, synth
 from liquid_ai.training.formats import Sample, write_samples
-from liquid_ai.training.supervise import Preflight, preflight
+from liquid_ai.training.supervise import PreflightReport, preflight
 
 from .report import ROOT, Figure, bootstrap, median_of
 from .training_recipes import BATCH, LONG, RECIPES
@@ -63,7 +63,7 @@ def run(recipe: str, data: Path, folder: Path, weights: str) -> tuple[np.ndarray
 
 
 def compared(
-    data: list[Sample], seen: Preflight, folder: Path, weights: str, on: str, recipes: dict
+    data: list[Sample], seen: PreflightReport, folder: Path, weights: str, on: str, recipes: dict
 ) -> dict[str, Figure]:
     "All recipes on the same samples, in turns."
     speeds: dict[str, list[float]] = {name: [] for name in recipes}
@@ -90,7 +90,7 @@ def compared(
     return figures
 
 
-def histogram(seen: Preflight) -> dict[str, Figure]:
+def histogram(seen: PreflightReport) -> dict[str, Figure]:
     "How long the samples are, since that is what padding costs."
     lengths, note = (
         seen.lengths,
