@@ -75,7 +75,7 @@ def _adapted(model: Any, options: TrainOptions) -> tuple[Any, str, Mapping[str, 
         return get_peft_model(model, config), str(targets), targets.counts
 
 
-_GRAIN, _GPU_GRAIN = 2_048, 16_384  # tokens that are computed at once, to begin with
+_GRAIN, _GPU_GRAIN = 1_024, 16_384  # tokens that are computed at once, to begin with
 
 
 def make_learner(
