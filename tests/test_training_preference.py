@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -158,6 +159,15 @@ def test_on_four_bits(tiny, tmp_path):
     assert done.report["train"]["accuracy"] == 1.0 and fits(tiny, done.adapter).quantization == "nf4"
 
 
+def test_the_threads_that_are_asked_for_compute_and_no_others_afterwards(tiny, tmp_path, monkeypatch):
+    before, used, real = torch.get_num_threads(), set(), preference.token_losses
+    monkeypatch.setattr(
+        preference, "token_losses", lambda m, b: (used.add(torch.get_num_threads()), real(m, b))[1]
+    )
+    tuned(tiny, tmp_path / "out", VOTES[:4], replace(OPTIONS, threads=before + 1, epochs=1))
+    assert used == {before + 1} and torch.get_num_threads() == before
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
 def test_what_is_written_down_is_what_was_computed_in(tiny, tmp_path, monkeypatch, dtype):
     monkeypatch.setattr(preference, "pick_device", lambda _: Device("cpu", dtype, "a test"))
@@ -187,7 +197,6 @@ def test_what_is_written_down_is_what_was_computed_in(tiny, tmp_path, monkeypatc
         (VOTES, {"options": TrainOptions(device="cpu", save_every=5)}, "save_every=5: not there"),
         (VOTES, {"options": TrainOptions(device="cpu", too_long="drop")}, "too_long=drop: not there"),
         (VOTES, {"options": TrainOptions(device="cpu", checkpointing="on")}, "checkpointing=on: not there"),
-        (VOTES, {"options": TrainOptions(device="cpu", threads=1)}, "threads=1: not there"),
     ],
 )
 def test_what_cannot_be_learnt_is_refused_before_a_step(tiny, tmp_path, pairs, more, told):

@@ -9,6 +9,7 @@ __all__ = ['Encodings', 'dpo_loss', 'pair_logprobs', 'Preferred', 'tune_preferen
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,7 +67,7 @@ def pair_logprobs(
     return sums.view(-1, 2)
 
 # %% ../../nbs/training/preference.ipynb #8a1e29d7
-_IDLE = {"patience": 0, "eval_every": 0, "save_every": 0, "too_long": "error", "threads": 0}
+_IDLE = {"patience": 0, "eval_every": 0, "save_every": 0, "too_long": "error"}
 
 
 def _check_options(options: TrainOptions) -> None:
@@ -227,7 +228,8 @@ def tune_preferences(
     }
     if track:
         track.params(report | asdict(options))
-    history, looks = _train(learner, told, held, beta, track, progress)
+    with _threads(options.threads):
+        history, looks = _train(learner, told, held, beta, track, progress)
     report |= {"options": asdict(options)} | looks
     _write(wrapped, output, folder, form, report, history)
     if track:
@@ -235,6 +237,19 @@ def tune_preferences(
     return Trained(output, folder, report["base_hash"], options, tuple(history), report)
 
 # %% ../../nbs/training/preference.ipynb #1306705a
+@contextmanager
+def _threads(n: int) -> Iterator[None]:
+    "Compute with `n` threads, afterwards with as many as before; 0 changes nothing."
+    import torch
+
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(n or before)
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def _train(
     learner: Learner, told: Encodings, held: Encodings, beta: float, track: Any, progress: bool
 ) -> tuple[list[dict[str, float]], dict[str, Any]]:
