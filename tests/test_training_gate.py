@@ -1,6 +1,7 @@
 """Better at the task, not worse in general, better than what learnt nothing: judged from scores alone."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from tiny_adapters import gate_of, made_adapter, scored
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from liquid_ai.core import Device, InputError
+from liquid_ai.core import Device, InputError, LiquidError, Settings
 from liquid_ai.generation.adapter_base import record_base, weights_hash
 from liquid_ai.generation.model_folder import random_lfm2
 from liquid_ai.training.adapter_files import adapter_hash
@@ -24,6 +25,7 @@ from liquid_ai.training.gate import (
     read_gate,
     record_text,
 )
+from liquid_ai.training.loop import closed_loop, shuffled
 
 CPU = Device("cpu", "float32", "a test")
 
@@ -186,6 +188,37 @@ def test_the_gate_judges_in_the_format_that_was_trained(tmp_path):
     assert (
         gate_adapter(base, adapter, task, general, quantization="none", **how).facts["quantization"] == "none"
     )
+
+
+def test_a_round_is_checked_before_its_training_and_its_control_has_a_dev_set(tmp_path):
+    base = random_lfm2(tmp_path / "tiny-lfm2")
+    samples = [Sample.of(f"{n} thing {n * 13}?", f"it is {n * 7}", origin=f"s{n}") for n in range(120)]
+    general = [Sample.of(f"say {n}", str(n)) for n in range(60)]
+    here, told = Settings(tracking_uri=f"sqlite:///{tmp_path}/runs.db"), []
+
+    def train(learnt, base, output, dev=(), track=None, **how):
+        told.append((tuple(learnt), tuple(dev)))
+        if len(told) == 2:
+            raise KeyboardInterrupt
+        return SimpleNamespace(adapter=output)
+
+    how = {"settings": here, "train": train, "progress": False}
+    for name, other, more, why in (
+        ("a b", general, {}, "no name"),
+        ("law", general[:1] * 25, {}, "more than once"),
+        ("law", samples[:25], {}, "of the general set are in"),
+        ("law", general, {"max_tokens": 10**6}, "cannot be asked"),
+    ):
+        with pytest.raises(InputError, match=why):
+            closed_loop(name, base, tmp_path / "round", samples, other, **how, **more)
+    with pytest.raises(LiquidError, match="cannot be used"):
+        nowhere = Settings(tracking_uri="http://127.0.0.1:9")
+        closed_loop("law", base, tmp_path / "round", samples, general, **how | {"settings": nowhere})
+    assert not told
+    with pytest.raises(KeyboardInterrupt):
+        closed_loop("law", base, tmp_path / "round", samples, general, **how)
+    (learnt, dev), (wrong, wrong_dev) = told
+    assert dev and wrong_dev == shuffled(dev) and wrong == shuffled(learnt)
 
 
 def test_scores_are_those_of_squad():
