@@ -1,6 +1,7 @@
 """Better at the task, not worse in general, better than what learnt nothing: judged from scores alone."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,12 +11,21 @@ from hypothesis import strategies as st
 from tiny_adapters import gate_of, made_adapter, scored
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from liquid_ai.core import Device, InputError
-from liquid_ai.generation.adapter_base import weights_hash
+from liquid_ai.core import Device, InputError, LiquidError, Settings
+from liquid_ai.generation.adapter_base import record_base, weights_hash
 from liquid_ai.generation.model_folder import random_lfm2
 from liquid_ai.training.adapter_files import adapter_hash
 from liquid_ai.training.formats import Sample, samples_hash
-from liquid_ai.training.gate import answer_scores, check_split, gate_adapter, judge, read_gate, record_text
+from liquid_ai.training.gate import (
+    answer_scores,
+    check_room,
+    check_split,
+    gate_adapter,
+    judge,
+    read_gate,
+    record_text,
+)
+from liquid_ai.training.loop import closed_loop, shuffled
 
 CPU = Device("cpu", "float32", "a test")
 
@@ -139,6 +149,76 @@ def test_sets_that_measure_nothing_are_errors():
     ]:
         with pytest.raises(InputError, match=told):
             check_split(task, general, train)
+
+
+def test_the_dev_set_and_the_other_set_are_not_asked_either():
+    known = [Sample.of(f"What is {n}?", str(n)) for n in range(6)]
+    check_split(known[:2], known[2:4], dev=known[4:])
+    for task, general, told in [
+        (known[:2], known[2:5], "1 of 3 prompts of the general set are in the dev"),
+        (known[3:5], known[:2], "1 of 2 prompts of the task set are in the dev"),
+        (
+            known[:2],
+            [Sample.of("What  is 1?", "x"), known[2]],
+            "1 of 2 prompts of the general set are in the task",
+        ),
+    ]:
+        with pytest.raises(InputError, match=told):
+            check_split(task, general, dev=known[4:])
+
+
+def test_what_does_not_fit_the_context_is_told_before_anything_is_asked(tmp_path):
+    base = random_lfm2(tmp_path / "tiny-lfm2")
+    fits, long = Sample.of("a?", "b", origin="s1"), Sample.of("x" * 40_000, "y", origin="s2")
+    check_room(base, [fits], 8)
+    with pytest.raises(InputError, match="a sample of s2 cannot be asked"):
+        check_room(base, [fits, long], 8)
+    with pytest.raises(InputError, match="s1"):
+        check_room(base, [fits], 10**6)
+
+
+def test_the_gate_judges_in_the_format_that_was_trained(tmp_path):
+    base = random_lfm2(tmp_path / "tiny-lfm2")
+    adapter = made_adapter(base, tmp_path / "one")
+    task, general = ([Sample.of(f"{n}{kind}?", "x") for n in range(2)] for kind in ("a", "b"))
+    how = {"max_tokens": 2, "device": CPU, "progress": False}
+    assert gate_adapter(base, adapter, task, general, **how).facts["quantization"] == "none"
+    record_base(adapter, base, "nf4", "float32")
+    assert gate_adapter(base, adapter, task, general, **how).facts["quantization"] == "nf4"
+    assert (
+        gate_adapter(base, adapter, task, general, quantization="none", **how).facts["quantization"] == "none"
+    )
+
+
+def test_a_round_is_checked_before_its_training_and_its_control_has_a_dev_set(tmp_path):
+    base = random_lfm2(tmp_path / "tiny-lfm2")
+    samples = [Sample.of(f"{n} thing {n * 13}?", f"it is {n * 7}", origin=f"s{n}") for n in range(120)]
+    general = [Sample.of(f"say {n}", str(n)) for n in range(60)]
+    here, told = Settings(tracking_uri=f"sqlite:///{tmp_path}/runs.db"), []
+
+    def train(learnt, base, output, dev=(), track=None, **how):
+        told.append((tuple(learnt), tuple(dev)))
+        if len(told) == 2:
+            raise KeyboardInterrupt
+        return SimpleNamespace(adapter=output)
+
+    how = {"settings": here, "train": train, "progress": False}
+    for name, other, more, why in (
+        ("a b", general, {}, "no name"),
+        ("law", general[:1] * 25, {}, "more than once"),
+        ("law", samples[:25], {}, "of the general set are in"),
+        ("law", general, {"max_tokens": 10**6}, "cannot be asked"),
+    ):
+        with pytest.raises(InputError, match=why):
+            closed_loop(name, base, tmp_path / "round", samples, other, **how, **more)
+    with pytest.raises(LiquidError, match="cannot be used"):
+        nowhere = Settings(tracking_uri="http://127.0.0.1:9")
+        closed_loop("law", base, tmp_path / "round", samples, general, **how | {"settings": nowhere})
+    assert not told
+    with pytest.raises(KeyboardInterrupt):
+        closed_loop("law", base, tmp_path / "round", samples, general, **how)
+    (learnt, dev), (wrong, wrong_dev) = told
+    assert dev and wrong_dev == shuffled(dev) and wrong == shuffled(learnt)
 
 
 def test_scores_are_those_of_squad():

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from liquid_ai.core import InputError, LiquidError, ModelError, Settings
 from liquid_ai.evaluation.track import client_of, load_mlflow
 from liquid_ai.generation.adapter_base import check_base, read_base, record_base
 from liquid_ai.generation.model_folder import random_lfm2
+from liquid_ai.training import registry
 from liquid_ai.training.adapter_files import CONFIG, WEIGHTS, adapter_hash, check_manifest, manifest_of
 from liquid_ai.training.card import write_card
 from liquid_ai.training.formats import Sample
@@ -141,6 +143,38 @@ def test_a_gate_against_an_older_champion_is_refused(here, made):
     with pytest.raises(GateError, match="version 3"):
         promote("law", settings=here)
     assert champion_version("law", here).version == 3
+
+
+def test_a_promotion_in_between_is_not_undone(here, made, monkeypatch):
+    for name in ("one", "two"):
+        register(made / name, gate_of(made / name), "law", here)
+    whole, planted = registry.fetch, []
+
+    def fetch(*args):
+        if not planted:
+            planted.append(1)
+            promote("law", 2, settings=here)
+        return whole(*args)
+
+    monkeypatch.setattr(registry, "fetch", fetch)
+    with pytest.raises(GateError, match="is version 2 since a moment ago"):
+        promote("law", 1, settings=here)
+    assert champion_version("law", here).version == 2
+    assert client(here).get_registered_model("law").tags["liquid_ai.champions"] == "2"
+    with pytest.raises(InputError, match="before version 2"):
+        rollback("law", here)
+
+
+def test_of_promotions_at_once_one_wins(here, made):
+    for name in ("one", "two", "three"):
+        register(made / name, gate_of(made / name), "law", here)
+    with ThreadPoolExecutor(3) as pool:
+        tried = [pool.submit(promote, "law", n, settings=here) for n in (1, 2, 3)]
+    failed = [t.exception() for t in tried if t.exception()]
+    assert len(failed) == 2 and all(isinstance(e, GateError) for e in failed)
+    (won,) = (t.result() for t in tried if not t.exception())
+    assert champion_version("law", here).version == won.version
+    assert client(here).get_registered_model("law").tags["liquid_ai.champions"] == str(won.version)
 
 
 def test_back_and_forth(here, made):

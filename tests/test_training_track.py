@@ -1,5 +1,6 @@
 """A training run in MLflow: nothing lost or doubled by a server that dies, no secrets, the adapter alone."""
 
+import errno
 import os
 import shutil
 import signal
@@ -466,3 +467,21 @@ def test_memory_is_that_of_this_process():
     held = torch.ones(50_000_000)  # 200 MB
     assert memory()["host_memory_mb"] > before + 150
     del held
+
+
+def test_a_disk_without_room_for_the_adapter_ends_no_training(here, tmp_path, adapter, monkeypatch):
+    def full(source, target):
+        Path(target).write_bytes(b"part")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as m, pytest.warns(UserWarning, match="No space left") as said:
+        m.setattr("liquid_ai.training.adapter_files.shutil.copyfile", full)
+        run = track("a run", here, spool=tmp_path / "spool", every=60)
+        run.artifact(adapter[1], "adapter")
+        assert not list(run.folder.glob("files/*"))
+        run.step(1, {"loss": 1.0})
+        run.finish()
+    assert run.spool.lost == 1 and any("1 events of the run are lost" in str(w.message) for w in said)
+    found = client(here).get_run(run.run_id)
+    assert found.info.status == "FINISHED" and found.data.metrics["loss"] == 1.0
+    assert not client(here).list_artifacts(run.run_id)

@@ -8,10 +8,12 @@ __all__ = ['Data', 'Dev', 'Out', 'Model', 'Epochs', 'Lora', 'Dora', 'Full', 'Ran
            'method_of', 'beside', 'train']
 
 # %% ../../nbs/cli/train.ipynb #760dbbeb
+import json
 import sys
 import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -136,9 +138,12 @@ def _trained(
     sets = {"train": read_samples(data)} | ({"dev": read_samples(dev)} if dev else {})
     shown, version, gate = on_terminal(sys.stderr), None, None
     sets |= _judging(judged_by) if judged_by else {}
+    if judged_by:
+        _check(judged_by[0], sets, model)
+    made = _finished(out, sets["train"], model, options) if judged_by else None
     with ExitStack() as stack:
         run = stack.enter_context(opened(out.name, Settings.load(), data=sets)) if tracked else None
-        made = finetune(sets["train"], model, out, options, sets.get("dev", ()), run, progress=shown)
+        made = made or finetune(sets["train"], model, out, options, sets.get("dev", ()), run, progress=shown)
         if judged_by:
             gate = _gate(made, sets, judged_by[0], shown)
         if options.method != "full":
@@ -175,6 +180,41 @@ def _judging(judged_by: Any) -> dict[str, Any]:
     return {"test": read_samples(test), "general": read_samples(general) if general else general_samples()}
 
 
+def _check(name: str, sets: Mapping[str, Any], model: str) -> None:
+    "Raises: `InputError`, `LiquidError` for what would be found out after the training."
+    from liquid_ai.training.adapt import base_folder
+    from liquid_ai.training.gate import check_room, check_split
+    from liquid_ai.training.registry import champion_version
+
+    champion_version(name, Settings.load())
+    check_split(sets["test"], sets["general"], sets["train"], sets.get("dev", ()))
+    check_room(base_folder(model), [*sets["test"], *sets["general"]])
+
+
+def _finished(out: Path, samples: Any, model: str, options: Any) -> Any:
+    "What an earlier call trained from the same data with the same options; None: nothing."
+    from liquid_ai.generation.adapter_base import weights_hash
+    from liquid_ai.indexing.assets import read_json
+    from liquid_ai.training.adapt import base_folder
+    from liquid_ai.training.formats import samples_hash
+    from liquid_ai.training.qlora import Trained
+
+    told, folder = read_json(out / "training.json", {}), base_folder(model)
+    found = [told.get("data_hash"), told.get("base_hash"), _learnt(told.get("options") or {})]
+    if found != [
+        samples_hash(samples),
+        weights_hash(folder),
+        _learnt(json.loads(json.dumps(asdict(options)))),
+    ]:
+        return None
+    return Trained(out, folder, told["base_hash"], options, tuple(told["history"]), told)
+
+
+def _learnt(options: Mapping[str, Any]) -> dict[str, Any]:
+    "The options without where it is computed."
+    return {k: v for k, v in options.items() if k not in ("device", "threads")}
+
+
 def _gate(made: Any, sets: Mapping[str, Any], name: str, shown: bool) -> Any:
     "The adapter beside what answers now."
     from liquid_ai.training.gate import gate_adapter
@@ -183,5 +223,6 @@ def _gate(made: Any, sets: Mapping[str, Any], name: str, shown: bool) -> Any:
     settings = Settings.load()
     with tempfile.TemporaryDirectory() as home:
         worn = champion(name, settings, Path(home, "champion")) if champion_version(name, settings) else None
-        how = {"before": worn, "train": sets["train"], "progress": shown, "device": made.options.device}
+        how = {"before": worn, "train": sets["train"], "dev": sets.get("dev", ())}
+        how |= {"progress": shown, "device": made.options.device}
         return gate_adapter(made.base, made.adapter, sets["test"], sets["general"], **how)

@@ -8,6 +8,8 @@ __all__ = ['registry_settings', 'check_base', 'look', 'Unfit', 'follow_registry'
 # %% ../../nbs/serving/registry.ipynb #7a152020
 import asyncio
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -53,15 +55,14 @@ async def look(
     version = await asyncio.to_thread(champion_version, name, settings)
     if version is None or version.adapter == worn:
         return worn
-    try:
+    with _unfit(version):
         await asyncio.to_thread(check_base, service.rag.settings, version)
-        folder = await asyncio.to_thread(champion, name, settings, Path(service.options.adapters))
-        if folder.name != f"{name}-v{version.version}":
-            return worn  # it has moved on meanwhile: the next look is soon enough
+    folder = await asyncio.to_thread(champion, name, settings, Path(service.options.adapters))
+    if folder.name != f"{name}-v{version.version}":
+        return worn  # it has moved on meanwhile: the next look is soon enough
+    with _unfit(version):
         async with service.writing:
             await choose_adapter(service, folder.name)
-    except ModelError as e:
-        raise Unfit(version.adapter, str(e)) from e
     if service.audit is not None:
         try:
             await asyncio.to_thread(service.audit.append, "adapter", folder.name, "ok", actor="registry")
@@ -78,6 +79,15 @@ class Unfit(LiquidError):
         super().__init__(why)
         self.adapter = adapter
 
+
+@contextmanager
+def _unfit(version: Version) -> Iterator[None]:
+    "Context: a `ModelError` is about this version, and will be the same at the next look."
+    try:
+        yield
+    except ModelError as e:
+        raise Unfit(version.adapter, str(e)) from e
+
 # %% ../../nbs/serving/registry.ipynb #fcde1400
 async def follow_registry(service: Service) -> None:
     "Look for ever, where the options name a registry's adapter."
@@ -89,7 +99,7 @@ async def follow_registry(service: Service) -> None:
         try:
             worn = await look(service, worn)
             if told:
-                _log.info("the registry of adapters answers again")
+                _log.info("the champion can be looked at again")
             told = ""
         except Unfit as e:
             worn, told = e.adapter, ""

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MARGIN', 'Scores', 'answers_of', 'answer_scores', 'Gate', 'judge', 'read_gate', 'record_text', 'gate_hash',
-           'general_samples', 'check_split', 'prompt_hash', 'gate_adapter']
+           'general_samples', 'check_split', 'prompt_hash', 'check_room', 'gate_adapter']
 
 # %% ../../nbs/training/gate.ipynb #6ed12a00
 import html
@@ -20,8 +20,10 @@ from typing import Any
 from ..core import Device, InputError, LanguageModel, digest, pick_device
 from ..evaluation.compare import Comparison, compare
 from ..evaluation.squad import exact_match, token_f1
-from ..generation.adapter_base import weights_hash
+from ..generation.adapter_base import read_base, weights_hash
+from ..generation.model_folder import check_model_folder
 from ..generation.sentences import fold
+from ..generation.streams import check_context
 from ..ingestion.quickstart import corpus, questions
 from .adapter_files import adapter_hash
 from .formats import Sample, samples_hash
@@ -221,9 +223,10 @@ def check_split(
     task: Sequence[Sample],
     general: Sequence[Sample],
     train: Sequence[Sample] = (),
+    dev: Sequence[Sample] = (),  # what training was stopped by
 ) -> None:
     "Raises: `InputError` on sets that measure nothing."
-    known = {prompt_hash(s) for s in train}
+    known = {"training data": set(map(prompt_hash, train)), "dev set": set(map(prompt_hash, dev))}
     for name, samples in {"task": task, "general": general}.items():
         if len(samples) < 2:
             raise InputError(
@@ -232,13 +235,32 @@ def check_split(
         asked = Counter(map(prompt_hash, samples))
         if twice := [q for q, n in asked.items() if n > 1]:
             raise InputError(f"{len(twice)} prompts stand in the {name} set more than once: keep one of each")
-        if seen := sum(q in known for q in asked):
-            raise InputError(f"{seen} of {len(samples)} prompts of the {name} set are in the training data")
+        for other, prompts in known.items():
+            if seen := sum(q in prompts for q in asked):
+                raise InputError(f"{seen} of {len(samples)} prompts of the {name} set are in the {other}")
+        known = known | {f"{name} set": set(asked)}
 
 
 def prompt_hash(sample: Sample) -> str:
     "The hash of what is asked, whatever its spaces."
     return digest(*(f"{m['role']}: {' '.join(m['content'].split())}" for m in sample.prompt))
+
+
+def check_room(
+    base: Path,  # folder of the model that will answer
+    samples: Sequence[Sample],
+    max_tokens: int = 64,  # of an answer
+) -> None:
+    "Raises: `InputError` where a prompt and its answer do not fit into the model's context."
+    from liquid_ai.generation.transformers_model import load_tokenizer
+
+    context, tokenizer = check_model_folder(Path(base)), load_tokenizer(Path(base))
+    for s in samples:
+        ids = tokenizer.apply_chat_template(list(s.prompt), add_generation_prompt=True)["input_ids"]
+        try:
+            check_context(Path(base).name, context, len(ids), max_tokens)
+        except InputError as e:
+            raise InputError(f"a sample of {s.origin or 'no origin'} cannot be asked: {e}") from None
 
 # %% ../../nbs/training/gate.ipynb #58285823
 def gate_adapter(
@@ -250,17 +272,21 @@ def gate_adapter(
     before: Path | None = None,  # the adapter that is served now; None: the base alone
     control: Path | None = None,  # an adapter trained on shuffled answers
     train: Sequence[Sample] = (),  # what was trained on, to see that none of it is asked
+    dev: Sequence[Sample] = (),  # what training was stopped by, for the same
     margin: float = MARGIN,  # F1 that may be lost in general, if need be
     level: float = 0.95,
     max_tokens: int = 64,  # of an answer
     device: str | Device = "auto",
-    quantization: str = "none",  # of the base, as it will be served
+    quantization: str | None = None,  # of the base; None: as the adapter was trained
     progress: bool = True,
 ) -> Gate:
     "Ask everything before and after, and judge. Raises: `InputError`, `ModelError`."
     from liquid_ai.generation.transformers_model import TransformersModel
 
-    check_split(task, general, train)
+    check_split(task, general, train, dev)
+    if quantization is None:
+        told = read_base(adapter)
+        quantization = told.quantization if told else "none"
     device = device if isinstance(device, Device) else pick_device(device)
     model = TransformersModel(Path(base), Path(base).name, device, quantization=quantization)
     worn = {"before": before, "after": adapter} | ({"control": control} if control else {})
@@ -283,6 +309,7 @@ def gate_adapter(
         **facts,
         "base": weights_hash(Path(base)),
         "max_tokens": max_tokens,
+        "quantization": quantization,
     }
     facts |= {
         "task": samples_hash(task),

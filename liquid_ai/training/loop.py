@@ -18,11 +18,11 @@ from ..core import InputError, Settings
 from ..evaluation.feedback import FeedbackStore
 from .card import write_card
 from .formats import Sample
-from .gate import Gate, gate_adapter, prompt_hash
+from .gate import Gate, check_room, check_split, gate_adapter, prompt_hash
 from .grounded import Reader
 from .options import TrainOptions
 from .rated import from_feedback
-from .registry import Version, champion, champion_version, promote, register
+from .registry import Version, champion, champion_version, check_name, promote, register
 from .splits import Split, split_samples
 from .track import Track, track
 from ..generation.adapter_base import weights_hash
@@ -130,9 +130,13 @@ def closed_loop(
     "One round. Raises: `InputError` where there is too little data, and whatever a step raises."
     if work.exists() and any(work.iterdir()):
         raise InputError(f"{work} is not empty: give each round a folder of its own")
+    check_name(name)
+    champion_version(name, settings)  # an address that is wrong is told now, not after the training
     clock = _Clock()
     parts = clock("data", lambda: split(_gathered(data, reader, tenant)))
     _enough(parts, general)
+    check_split(parts.test, general, parts.train, parts.dev)
+    check_room(base, [*parts.test, *general], gate.get("max_tokens", 64))
     sets = {"train": parts.train, "dev": parts.dev, "test": parts.test, "general": general}
     run = tracker or track(f"{name} from {Path(base).name}", settings, data=sets)
     try:
@@ -140,11 +144,12 @@ def closed_loop(
         rest = {"dev": parts.dev, "track": run}
         trained = clock("train", train, parts.train, base, work / "adapter", **how, **rest)
         if control:
-            wrong = clock("control", train, shuffled(parts.train), base, work / "control", **how)
+            mixed = {"dev": shuffled(parts.dev)} if parts.dev else {}
+            wrong = clock("control", train, shuffled(parts.train), base, work / "control", **how, **mixed)
             gate |= {"control": wrong.adapter}
-        now = champion_version(name, settings)
+        now = champion_version(name, settings)  # again: training takes a while
         worn = champion(name, settings, work / "champion") if now else None
-        asked = {"before": worn, "train": parts.train, "progress": progress, **gate}
+        asked = {"before": worn, "train": parts.train, "dev": parts.dev, "progress": progress, **gate}
         judged = clock("gate", gate_adapter, base, trained.adapter, parts.test, general, **asked)
         told = {"licence": licence, "gate": judged, "history": getattr(trained, "history", ())}
         told["options"] = asdict(options) if options else {}

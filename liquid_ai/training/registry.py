@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from ..core import InputError, LiquidError, ModelError, Settings, cache_dir
 from ..evaluation.track import client_of, experiment_of, load_mlflow, reaching, tracking_uri
 from ..generation.adapter_base import read_base
@@ -77,6 +79,28 @@ def _registry(settings: Settings) -> Iterator[Any]:
     uri = tracking_uri(settings)
     with reaching(uri):
         yield client_of(load_mlflow(), uri)
+
+
+_PATIENCE = 30.0  # seconds that another promotion may take
+
+
+@contextmanager
+def _moving(settings: Settings) -> Iterator[None]:
+    "Context: no other process of this machine moves a champion. Raises: `LiquidError`."
+    uri = tracking_uri(settings)
+    path = uri.removeprefix("sqlite:///").partition("?")[0]
+    if path == uri or not path:  # a server: there is no file to lock
+        yield
+        return
+    lock = FileLock(f"{path}.champion.lock", timeout=_PATIENCE, thread_local=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise LiquidError(f"{path} is held by another promotion: try again") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _or_none(get: Any, *args: Any) -> Any:
@@ -245,7 +269,8 @@ def promote(
             raise GateError(f"{told}, but the champion is {served} now: gate it again")
         with tempfile.TemporaryDirectory(prefix="liquid_ai-") as part:
             fetch(client, found, Path(part) / "adapter")
-        _crown(client, name, [*_line(client, name, now), found.version], "promoted")
+        with _moving(settings):
+            _crown(client, name, [*_line(client, name, now), found.version], "promoted", now)
         return _version(client, name, found.version)
 
 
@@ -270,8 +295,11 @@ def _line(client: Any, name: str, now: int) -> list[int]:
     return line or [now]
 
 
-def _crown(client: Any, name: str, line: list[int], why: str) -> None:
-    "Make the last of `line` the champion."
+def _crown(client: Any, name: str, line: list[int], why: str, now: int) -> None:
+    "Make the last of `line` the champion, where `now` still is. Raises: `GateError` where it is not."
+    if (there := _champion(client, name)) != now:
+        told = f"version {there}" if there else "none"
+        raise GateError(f"the champion of {name!r} is {told} since a moment ago: look at it, and try again")
     client.set_registered_model_tag(name, f"{_PREFIX}champions", " ".join(map(str, line[-_KEPT:])))
     client.set_registered_model_alias(name, CHAMPION, str(line[-1]))
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -284,14 +312,14 @@ def rollback(
 ) -> Version:
     "Make the champion before this one the champion again. Raises: `InputError` where there was none."
     check_name(name)
-    with _registry(settings) as client:
+    with _registry(settings) as client, _moving(settings):
         now = _champion(client, name)
         if not now:
             raise InputError(f"{name!r} has no champion to roll back from")
         line = _line(client, name, now)
         if len(line) < 2:
             raise InputError(f"{name!r} had no champion before version {now}")
-        _crown(client, name, line[:-1], "rolled_back_to")
+        _crown(client, name, line[:-1], "rolled_back_to", now)
         return _version(client, name, line[-2])
 
 # %% ../../nbs/training/registry.ipynb #3324fd87

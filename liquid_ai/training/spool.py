@@ -38,7 +38,7 @@ class _Lines:
 
     def _append(self, line: bytes) -> None:
         if self._size + len(line) > self._most + (_ROOM if b'"finish"' in line[:20] else 0):
-            return self._lose(f"the file has reached {self._most:,} bytes")
+            return self.lose(f"the file has reached {self._most:,} bytes")
         try:
             line = b"\n" + line if self._torn else line
             self._torn = True
@@ -47,7 +47,7 @@ class _Lines:
                 self._size, line = self._size + done, line[done:]
             self._torn = False
         except OSError as e:
-            self._lose(f"{type(e).__name__}: {e.strerror}")
+            self.lose(f"{type(e).__name__}: {e.strerror}")
 
     def _fsync(self) -> None:
         try:
@@ -55,7 +55,8 @@ class _Lines:
         except OSError as e:
             self.why = self.why or f"{type(e).__name__}: {e.strerror}"
 
-    def _lose(self, why: str) -> None:
+    def lose(self, why: str) -> None:
+        "Count an event that could not be kept."
         self.lost, self.why = self.lost + 1, why
 
 # %% ../../nbs/training/spool.ipynb #2449d650
@@ -85,7 +86,7 @@ class Spool(_Lines):
         try:
             self._queue.put(line.encode() + b"\n", timeout=1.0)
         except queue.Full:
-            self._lose("the disk does not keep up")
+            self.lose("the disk does not keep up")
 
     def close(self) -> None:
         "Write what is left."

@@ -10,6 +10,7 @@ import html
 import importlib
 import platform
 import shlex
+import shutil
 import sys
 import threading
 import time
@@ -103,8 +104,15 @@ class _Telling:
     def artifact(self, folder: Path, name: str) -> None:
         self._artifacts += 1
         files = f"files/{self._artifacts}"
-        copy_files(Path(folder), self.folder / files)
-        self._tell("artifact", name=_checked(name), files=files)
+        _checked(name)
+        try:
+            copy_files(Path(folder), self.folder / files)
+        except OSError as e:  # a disk that is full ends no training
+            shutil.rmtree(self.folder / files, ignore_errors=True)
+            self.spool.lose(why := f"{type(e).__name__}: {e.strerror}")
+            warnings.warn(f"{folder} is not kept for MLflow: {why}", stacklevel=2)
+            return
+        self._tell("artifact", name=name, files=files)
 
     def table(self, name: str, columns: Mapping[str, Sequence[Any]]) -> None:
         if len({len(c) for c in columns.values()}) > 1:
