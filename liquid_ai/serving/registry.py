@@ -45,7 +45,7 @@ def check_base(
     if (found := weights_hash(here)) != version.base:
         raise ModelError(f"{version} is for a model with hash {version.base}, the one here has {found}")
 
-
+# %% ../../nbs/serving/registry.ipynb #d54fb8ce
 async def look(
     service: Service,
     worn: str,  # hash of the champion that was put on last; empty: none

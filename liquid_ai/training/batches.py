@@ -212,7 +212,7 @@ def is_out_of_memory(error: BaseException) -> bool:
         isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in _SIGNS)
     )
 
-
+# %% ../../nbs/training/batches.ipynb #cf2d405b
 def check_packing(
     model: Any,  # of transformers
     found: Sequence[Encoded],  # a few of the samples

@@ -133,7 +133,7 @@ def form_of(row: Mapping[str, Any]) -> str:
         raise InputError(f"the keys {keys} are of two forms, {' and '.join(found)}: keep one of them")
     raise InputError(f"the keys {keys[:200]} are of no known form: give {wanted}")
 
-
+# %% ../../nbs/training/formats.ipynb #3c5d325c
 def _said(row: Mapping[str, Any], form: str) -> Sequence[Message]:
     "The conversation in a row, without what stands beside it. Raises: `InputError`."
     if form == "messages":

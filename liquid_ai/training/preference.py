@@ -34,7 +34,7 @@ from .watch import Watch
 if TYPE_CHECKING:
     import torch
 
-    from liquid_ai.training.track import Track
+    from liquid_ai.training.track import Tracking
 
 # %% ../../nbs/training/preference.ipynb #38e7669f
 def dpo_loss(
@@ -195,7 +195,7 @@ def tune_preferences(
     options: TrainOptions | None = None,  # None: one epoch in steps of 8, rate 2e-5; packing counts nothing
     beta: float = 0.1,  # how near the model stays to what it was; small: not very
     dev: Sequence[PreferencePair] = (),  # that are looked at in the end
-    track: "Track | None" = None,
+    track: "Tracking | None" = None,
     progress: bool = True,  # show a bar
 ) -> Trained:
     """Train an adapter on which of two answers was preferred.

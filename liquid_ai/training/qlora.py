@@ -30,7 +30,7 @@ from .watch import Watch, estimate, plot_history
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from liquid_ai.training.track import Track
+    from liquid_ai.training.track import Tracking
 
 # %% ../../nbs/training/qlora.ipynb #3a2b3390
 @dataclass(frozen=True, slots=True, eq=False)
@@ -188,7 +188,7 @@ def finetune(
     output: str | Path = "adapter",  # a new folder
     options: TrainOptions | None = None,  # None: the defaults, and `LIQUID_AI_TRAIN_*`
     dev: Sequence[Sample] | str | Path = (),  # to look at on the way; the weights that do best on it are kept
-    track: "Track | None" = None,  # where the run is written down
+    track: "Tracking | None" = None,  # where the run is written down
     progress: bool = True,  # show what is learnt, an estimate, a bar
 ) -> Trained:
     """Train an adapter on conversations; a run that was killed goes on when called again as before.

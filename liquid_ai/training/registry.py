@@ -102,7 +102,7 @@ def _moving(settings: Settings) -> Iterator[None]:
     finally:
         lock.release()
 
-
+# %% ../../nbs/training/registry.ipynb #34593e16
 def _or_none(get: Any, *args: Any) -> Any:
     "What `get` gives; None where there is no such thing."
     try:

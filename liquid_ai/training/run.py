@@ -24,7 +24,7 @@ from .supervise import Encoded
 from .watch import Watch
 
 if TYPE_CHECKING:
-    from liquid_ai.training.track import Track
+    from liquid_ai.training.track import Tracking
 
 # %% ../../nbs/training/run.ipynb #e023f00a
 @dataclass(slots=True, eq=False)
@@ -38,7 +38,7 @@ class Run:
     mark: str  # of its data, model and options
     home: Path  # of the checkpoints
     watch: Watch
-    track: "Track | None" = None
+    track: "Tracking | None" = None
     history: list[dict[str, Any]] = field(default_factory=list)  # a row a step, a row a look at the dev set
     best: dict[str, Any] = field(default_factory=dict)  # weights by name
     done: int = 0  # steps
@@ -144,7 +144,7 @@ def _asked_to_stop() -> Iterator[Callable[[], bool]]:
     finally:
         signal.signal(signal.SIGINT, before)
 
-
+# %% ../../nbs/training/run.ipynb #29551c70
 def train(run: Run) -> None:
     "All steps that are left, then the best weights. Raises: `ModelError`; the last checkpoint stays."
     options, saved, order = run.learner.options, time.monotonic(), (-1, [[0]])

@@ -134,7 +134,7 @@ def plot_history(
 _REDRAW = 2.0  # seconds
 _log = logging.getLogger(__name__)
 
-
+# %% ../../nbs/training/watch.ipynb #ce48a5fa
 class Watch:
     "A bar, and a curve where one can be seen."
 
