@@ -409,7 +409,10 @@ r.learn, r._look = learn_and_stop, look_and_stop
 """
 
 
-@pytest.mark.parametrize(("step", "look"), [(7, -1), (-1, 0), (-1, 4)])
+LATER = [pytest.param(*case, marks=pytest.mark.slow) for case in ((-1, 0), (-1, 4))]
+
+
+@pytest.mark.parametrize(("step", "look"), [(7, -1), *LATER])
 def test_ctrl_c_ends_between_two_steps_and_nothing_is_learnt_twice(folder, tmp_path, step, look):
     output, whole = tmp_path / "a", tmp_path / "whole"
     process = python(run_code(folder, output, INTERRUPTED.format(step=step, look=look)))

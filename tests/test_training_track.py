@@ -165,7 +165,8 @@ def test_the_adapter_is_logged_alone_and_says_the_same_when_it_is_back(here, tmp
     with track("run", here, spool=tmp_path / "spool") as run:
         run.artifact(made, "adapter")
     back = Path(client(here).download_artifacts(run.run_id, "adapter", str(tmp_path)))
-    assert sorted(p.name for p in back.iterdir()) == sorted(ADAPTER_FILES)
+    there = {p.name for p in made.iterdir()} & set(ADAPTER_FILES)
+    assert {p.name for p in back.iterdir()} == there and len(there) > 2
     weights = (made / "adapter_model.safetensors").stat().st_size
     assert sum(p.stat().st_size for p in back.iterdir()) < weights + 20_000
     assert adapter_hash(back) == adapter_hash(made)
@@ -319,7 +320,7 @@ def test_a_server_that_comes_and_goes_gets_everything_once(server, tmp_path, ada
     assert found.info.status == "FINISHED" and found.data.params == {"rank": "8"}
     assert between.swallowed > 0
     names = [f.path for f in client(direct).list_artifacts(run.run_id, "adapter")]
-    assert len(names) == len(ADAPTER_FILES)
+    assert {Path(n).name for n in names} == {p.name for p in adapter[1].iterdir()} & set(ADAPTER_FILES)
 
 
 def test_a_reply_that_is_lost_makes_no_second_run(server, tmp_path):
