@@ -1,6 +1,7 @@
 """Training data from documents: faults are caught, nothing leaks, the prompt is that of production."""
 
 import re
+import time
 from dataclasses import replace
 
 import pytest
@@ -95,8 +96,20 @@ def test_every_answer_stands_in_its_chunk(text):
 
 
 def test_patterns_take_time_in_proportion_to_the_text():
-    for text in ("a " * 20_000, '"' * 20_000, "The following " * 5_000, "is is " * 10_000, "x(" * 20_000):
+    def seconds(text: str) -> float:
+        began = time.process_time()
         list(template_pairs([chunk_of(text)]))
+        return time.process_time() - began
+
+    for unit, times in (
+        ("a ", 5_000),
+        ('"', 5_000),
+        ("The following ", 1_250),
+        ("is is ", 2_500),
+        ("x(", 5_000),
+    ):
+        short = min(seconds(unit * times) for _ in range(2))
+        assert seconds(unit * times * 4) < 10 * max(short, 0.05), unit  # with the square it would be 16 times
 
 
 @pytest.mark.parametrize(

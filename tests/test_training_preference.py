@@ -209,7 +209,7 @@ def test_a_disk_that_is_full_leaves_nothing(tiny, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(preference, "record_base", full)
+    monkeypatch.setattr(preference, "save_adapter", full)
     with pytest.raises(ModelError, match="No space left"):
         tuned(tiny, tmp_path / "out", VOTES[:4])
     assert not list(tmp_path.iterdir())

@@ -167,7 +167,10 @@ def _trained(
     told = {k: v for k, v in made.report.items() if k != "history"} | {"adapter": str(out)}
     told |= {"steps": sum("loss" in h for h in made.history), "run": run.run_id if run else ""}
     told |= {"version": version.version, "passed": gate.passed} if version and gate else {}
-    lines += [f"ask with it:  LIQUID_AI_ADAPTER={short_path(out)} liquid-ai ask --generator {model} QUESTION"]
+    whole = options.method == "full"
+    how = f"--generator {short_path(out)}" if whole else f"--generator {model}"
+    worn = "" if whole else f"LIQUID_AI_ADAPTER={short_path(out)} "
+    lines += [f"ask with it:  {worn}liquid-ai ask {how} QUESTION"]
     return Outcome(told, lambda: say("\n".join(lines)))
 
 # %% ../../nbs/cli/train.ipynb #755686a7

@@ -14,12 +14,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..core import Device, InputError, ModelError, digest, pick_device
-from ..generation.adapter_base import record_base, weights_hash
+from ..core import Device, InputError, ModelError, pick_device
+from ..generation.adapter_base import weights_hash
 from ..generation.adapters import import_bitsandbytes
 from ..generation.transformers_model import answer_ends, load_tokenizer
 from ..indexing.assets import quiet_transformers, replacing_folder
-from .adapt import base_folder, base_name, make_learner, window
+from .adapt import base_folder, base_name, make_learner, pad_of, save_adapter, window
 from .batches import epoch_steps, moved, padded, padded_batches, token_losses
 from .export import fits
 from .formats import samples_hash
@@ -212,7 +212,7 @@ def tune_preferences(
     if both := [p for p in dev if p.prompt[-1]["content"] in asked]:
         raise InputError(f"{len(both)} of {len(dev)} dev pairs ask what is trained, too: take them out")
     device, tokenizer = pick_device(options.device), load_tokenizer(folder)
-    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id or 0
+    pad = pad_of(tokenizer)
     learner, wrapped, form = _learner(folder, adapter, options, device, pad)
     most = window(folder, options)
     told, held = (_encoded(p, folder, learner, most) for p in (pairs, dev))
@@ -253,15 +253,12 @@ def _threads(n: int) -> Iterator[None]:
 def _train(
     learner: Learner, told: Encodings, held: Encodings, beta: float, track: Any, progress: bool
 ) -> tuple[list[dict[str, float]], dict[str, Any]]:
-    import torch
-
     options, history = learner.options, []
     learner.model.eval()  # no dropout: what is compared differs by what was learnt alone
     reference, before = _logprobs(learner, told), _logprobs(learner, held) if held else None
     each = len(epoch_steps(len(told), options.batch, options.seed, 0))
     steps = min(options.steps or 10**9, options.epochs * each)
     watch = Watch(steps, progress)
-    torch.manual_seed(int(digest(str(options.seed)), 16) % 2**63)
     for step in range(1, steps + 1):
         epoch, place = divmod(step - 1, each)
         numbers = epoch_steps(len(told), options.batch, options.seed, epoch)[place]
@@ -282,11 +279,7 @@ def _write(wrapped: Any, output: Path, base: Path, form: str, report: Mapping, h
     "Raises: `ModelError`."
     try:
         with quiet_transformers(), replacing_folder(output) as new:
-            for config in wrapped.peft_config.values():
-                config.base_model_name_or_path = report["base"]
-            wrapped.save_pretrained(new)
-            (new / "README.md").unlink(missing_ok=True)  # PEFT's, an empty form
-            record_base(new, base, "nf4" if form == "nf4" else "none", _dtype(wrapped))
+            save_adapter(wrapped, new, base, report["base"], form == "nf4", _dtype(wrapped))
             told = json.dumps({**report, "history": list(history)}, indent=1, allow_nan=False)
             (new / "training.json").write_text(told, "utf-8")
     except Exception as e:

@@ -16,10 +16,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core import InputError, ModelError, digest, pick_device
-from ..generation.adapter_base import record_base, weights_hash
+from ..generation.adapter_base import weights_hash
 from ..generation.transformers_model import answer_ends, load_tokenizer
 from ..indexing.assets import quiet_transformers
-from .adapt import base_folder, base_name, examine, make_learner, window
+from liquid_ai.training.adapt import (
+    base_folder,
+    base_name,
+    examine,
+    make_learner,
+    pad_of,
+    save_adapter,
+    window,
+)
 from .batches import epoch_steps
 from .formats import Sample, read_samples, samples_hash
 from .options import TrainOptions
@@ -114,11 +122,9 @@ def _write(
                 run.learner.model.save_pretrained(part)
                 tokenizer.save_pretrained(part)
             else:
-                wrapped.save_pretrained(part)
-                (part / "README.md").unlink(missing_ok=True)  # PEFT's, an empty form
-                _tidy(part / "adapter_config.json", report["base"])
-                base = "nf4" if report["weights"].startswith("nf4") else "none"
-                record_base(part, folder, base, str(run.learner.model.dtype).removeprefix("torch."))
+                dtype = str(run.learner.model.dtype).removeprefix("torch.")
+                four_bit = report["weights"].startswith("nf4")
+                save_adapter(wrapped, part, folder, report["base"], four_bit, dtype)
         (part / "training.json").write_text(json.dumps(report, indent=1, allow_nan=False), "utf-8")
         part.replace(output)
     except Exception as e:  # safetensors has an error of its own for a disk that is full
@@ -130,13 +136,6 @@ def _write(
     finally:
         shutil.rmtree(part, ignore_errors=True)
     shutil.rmtree(run.home, ignore_errors=True)
-
-
-def _tidy(path: Path, base: str) -> None:
-    "The same training writes the same bytes: PEFT's sets have an order of the day."
-    config = json.loads(path.read_text("utf-8"))
-    config |= {"base_model_name_or_path": base, "target_modules": sorted(config["target_modules"])}
-    path.write_text(json.dumps(config, indent=2, sort_keys=True), "utf-8")
 
 # %% ../../nbs/training/qlora.ipynb #33e729f3
 @dataclass(slots=True, eq=False)
@@ -160,8 +159,7 @@ def _prepare(
 ) -> _Prepared:
     folder, device = base_folder(model), pick_device(options.device)
     most, tokenizer = window(folder, options), load_tokenizer(folder)
-    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id or 0
-    learner, wrapped, facts = make_learner(folder, options, device, pad)
+    learner, wrapped, facts = make_learner(folder, options, device, pad_of(tokenizer))
     ends = sorted(answer_ends(folder, tokenizer, learner.model))
     seen = preflight(samples, tokenizer, ends, most, options.too_long)
     dev: Sequence[Encoded] = preflight(held, tokenizer, ends, most, options.too_long).samples if held else ()
@@ -221,6 +219,6 @@ def finetune(
         run.watch.close()
     report = report | {"seconds": round(time.perf_counter() - began, 1), "history": run.history}
     _write(run, ready.wrapped, ready.tokenizer, ready.base, output, report)
-    if track:
+    if track and ready.wrapped is not None:  # a whole model is too large to be kept twice
         track.artifact(output, "adapter")
     return Trained(output, ready.base, report["base_hash"], options, tuple(run.history), report)

@@ -69,7 +69,8 @@ def save_run(run: Run) -> None:
         save_checkpoint(run.home, run.mark, Checkpoint(run.done, tensors, state))
     except OSError as e:
         run.watch.say(
-            f"step {run.done}: no checkpoint could be written ({e.strerror or e}); training goes on"
+            f"step {run.done}: no checkpoint could be written ({e.strerror or e}); training goes on",
+            logging.WARNING,
         )
 
 

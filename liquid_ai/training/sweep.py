@@ -22,7 +22,7 @@ from ..evaluation.tune import grid
 from ..generation.adapters import attach_adapter, using_adapter
 from ..generation.transformers_model import answer_ends, load_tokenizer
 from ..indexing.assets import quiet_transformers
-from .adapt import base_folder, window
+from .adapt import base_folder, pad_of, window
 from .batches import moved, padded, padded_batches, token_losses
 from .export import fits
 from .formats import Sample, samples_hash
@@ -61,7 +61,7 @@ def likelihoods(
     found = [0.0] * len(seen)
     with torch.no_grad(), quiet_transformers():
         for group in padded_batches({n: len(e) for n, e in enumerate(seen)}, tokens):
-            batch = moved(padded([seen[n] for n in group], tokenizer.pad_token_id or 0), here.name)
+            batch = moved(padded([seen[n] for n in group], pad_of(tokenizer)), here.name)
             sums = torch.zeros(len(group), device=here.name)
             sums = sums.index_add(0, batch.owners, -token_losses(model, batch)).tolist()
             for n, total in zip(group, sums, strict=True):
