@@ -284,7 +284,7 @@ def test_batches_hold_what_was_observed():
     alerts.observe(Event("queue", "ok", values={"queue_waiting": 3}))  # a reading
     alerts.observe(ask(kind="search"))
     alerts.observe(ask(total=math.nan))
-    assert alerts.wait(10)
+    assert alerts.wait(30)
     [found] = detector.seen
     assert (found.requests, found.errors, found.answers, found.abstained) == (7, 1, 4, 1)
     assert found.times.tolist() == [10.0, 20.0] and found.vectors.shape == (5, 3)
@@ -297,7 +297,7 @@ def test_an_old_batch_is_closed_by_the_next_request():
     alerts.observe(ask())
     clock.now += 61
     alerts.observe(ask())
-    assert alerts.wait(10) and [found.requests for found in detector.seen] == [2]
+    assert alerts.wait(30) and [found.requests for found in detector.seen] == [2]
     alerts.close()
 
 
@@ -306,12 +306,12 @@ def test_a_kind_is_told_once_in_its_cool_down():
     alerts = Alerts([Speaks()], [told.append], cool_down=100, events=1, clock=clock)
     for _ in range(30):
         alerts.observe(ask())
-        assert alerts.wait(10)
+        assert alerts.wait(30)
         clock.now += 10
     assert [alert.since for alert in told] == [1000.0, 1100.0, 1200.0] == [a.since for a in alerts.raised]
     alerts.relearn()
     alerts.observe(ask())
-    assert alerts.wait(10) and len(told) == 4
+    assert alerts.wait(30) and len(told) == 4
     alerts.close()
 
 
@@ -332,7 +332,7 @@ def test_a_broken_detector_or_sink_takes_nobody_with_it(caplog):
             alerts.observe(ask(), np.ones(i + 1))
         alerts.observe(Event("ask", "ok", {"total": "soon"}, cache="miss"))  # no number: its batch is lost
         alerts.observe(ask())
-        assert alerts.wait(10)
+        assert alerts.wait(30)
     assert len(told) == 4
     assert "as ever" in caplog.text and "a sink failed" in caplog.text and "breaks failed" in caplog.text
     alerts.close()
@@ -352,7 +352,7 @@ def test_who_observes_never_waits_and_what_waits_is_bounded():
     assert time.perf_counter() - began < 1
     assert alerts.missed >= 1000 - 66 and alerts._queue.qsize() <= 64
     release.set()
-    assert alerts.wait(10)
+    assert alerts.wait(30)
     alerts.close()
 
 
@@ -369,7 +369,7 @@ def test_threads_lose_no_event():
         thread.start()
     for thread in threads:
         thread.join()
-    assert alerts.wait(10)
+    assert alerts.wait(30)
     assert sum(found.requests for found in detector.seen) + 100 * alerts.missed == 4000
     alerts.close()
 
@@ -418,7 +418,7 @@ def test_an_alert_arrives_as_json():
     with receiver(says(204)) as (address, got):
         hook = Webhook(address)
         hook(ALERT)
-        assert hook.wait(10) and (hook.sent, hook.failed, hook.dropped) == (1, 0, 0)
+        assert hook.wait(30) and (hook.sent, hook.failed, hook.dropped) == (1, 0, 0)
         hook.close()
     told = {
         "kind": "errors",
@@ -440,7 +440,7 @@ def test_what_may_pass_is_tried_again_and_nothing_else(status, tries, caplog):
     ):
         hook = Webhook(address, retries=2, pause=0.01)
         hook(ALERT)
-        assert hook.wait(10) and (hook.sent, hook.failed, len(got)) == (0, 1, tries)
+        assert hook.wait(30) and (hook.sent, hook.failed, len(got)) == (0, 1, tries)
         assert other == []  # no redirect is followed
         hook.close()
     assert str(status) in caplog.text and "s3cret" not in caplog.text
@@ -455,7 +455,7 @@ def test_a_receiver_that_hangs_holds_up_nobody():
         for _ in range(40):
             alerts.observe(ask())
         assert time.perf_counter() - began < 0.5
-        assert alerts.wait(10) and hook.wait(20)
+        assert alerts.wait(30) and hook.wait(20)
         assert hook.sent == 0 and hook.failed >= 5 and hook.failed + hook.dropped == 40
         assert hook.failed * 2 == len(got)
         release.set()
@@ -471,11 +471,11 @@ def test_a_receiver_that_breaks_off_or_is_not_there(caplog):
     with receiver(breaks_off) as (address, got):
         hook = Webhook(address, retries=1, pause=0.01)
         hook(ALERT)
-        assert hook.wait(10) and (hook.failed, len(got)) == (1, 2)
+        assert hook.wait(30) and (hook.failed, len(got)) == (1, 2)
         hook.close()
     gone = Webhook(address, retries=1, pause=0.01)  # the server is down by now
     gone(ALERT)
-    assert gone.wait(10) and gone.failed == 1
+    assert gone.wait(30) and gone.failed == 1
     gone.close()
     assert "s3cret" not in caplog.text
 
@@ -496,7 +496,7 @@ def test_an_endless_body_is_not_read():
         hook = Webhook(address)
         began = time.perf_counter()
         hook(ALERT)
-        assert hook.wait(10) and hook.sent == 1 and time.perf_counter() - began < 5
+        assert hook.wait(30) and hook.sent == 1 and time.perf_counter() - began < 20
         stop.set()
         hook.close()
 
@@ -507,7 +507,7 @@ def test_proxies_of_the_environment_hear_nothing(monkeypatch):
             monkeypatch.setenv(name, proxy.partition("/hook")[0])
         hook = Webhook(address)
         hook(ALERT)
-        assert hook.wait(10) and len(got) == 1 and heard == []
+        assert hook.wait(30) and len(got) == 1 and heard == []
         hook.close()
 
 

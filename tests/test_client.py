@@ -294,7 +294,7 @@ def test_leaving_a_stream_stops_the_model(server, kind, monkeypatch):
         events = client.stream("What do herons eat in winter?")
         assert [next(events).kind for _ in range(3)] == ["hits", "token", "token"]
         events.close()
-        assert model.left.wait(5)
+        assert model.left.wait(30)
         until(lambda: server[1].places.turns.busy == 0)
 
 

@@ -382,7 +382,9 @@ def tenants(tmp_path_factory):
         for who, owl in (("ann", "Acmeena"), ("zed", "Zetaena")):
             body = {"documents": [{"text": f"The owl of the house is called {owl}.", "source": "owl.txt"}]}
             headers = {"authorization": f"Bearer {found[who]}"}
-            assert httpx.post(f"{address}/documents", json=body, headers=headers).status_code == 200
+            assert (
+                httpx.post(f"{address}/documents", json=body, headers=headers, timeout=60).status_code == 200
+            )
         yield address, found, docs
 
 
@@ -442,7 +444,7 @@ def test_who_brings_no_key_or_the_wrong_one_gets_nothing(tenants):
     statuses = []
     for key in (None, "lai_" + "x" * 40, found["writer"], found["ann"]):
         headers = accept | ({"authorization": f"Bearer {key}"} if key else {})
-        response = httpx.post(f"{address}/mcp", json=body, headers=headers)
+        response = httpx.post(f"{address}/mcp", json=body, headers=headers, timeout=60)
         statuses.append(response.status_code)
         assert response.headers["x-request-id"] and "x-ratelimit-limit" in response.headers
     assert statuses == [401, 401, 403, 200]
@@ -463,7 +465,7 @@ def test_it_is_counted_as_anything_else_is(tmp_path):
     body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
     accept = {"accept": "application/json, text/event-stream"}
     with serving(filled(tmp_path, limit_requests=3, limit_tokens=3_000)) as address:
-        answers = [httpx.post(f"{address}/mcp", json=body, headers=accept) for _ in range(4)]
+        answers = [httpx.post(f"{address}/mcp", json=body, headers=accept, timeout=60) for _ in range(4)]
         assert [a.status_code for a in answers] == [200, 200, 200, 429]
         assert int(answers[-1].headers["retry-after"]) > 0
 
@@ -496,7 +498,7 @@ def test_tokens_of_an_answer_are_counted_and_of_a_list_given_back(tmp_path, monk
 
 
 def tokens_left(address):
-    return int(httpx.get(f"{address}/status").headers["x-ratelimit-remaining-tokens"])
+    return int(httpx.get(f"{address}/status", timeout=60).headers["x-ratelimit-remaining-tokens"])
 
 
 BAD_BODIES = [b"", b"{", b"[]", b"null", b"\xff\xfe", b'"x"', b"{}", b'{"jsonrpc":"2.0"}', b"[" * 10_000]
@@ -515,7 +517,7 @@ def test_malformed_messages_are_the_sender_s_fault(open_server, version):
         response = httpx.post(f"{open_server}/mcp", content=body, headers=headers, timeout=10)
         assert response.status_code < 500, (body[:80], response.text)
         assert "Traceback" not in response.text and str(ROOT) not in response.text
-    large = httpx.post(f"{open_server}/mcp", content=b" " * 1_100_000, headers=headers)
+    large = httpx.post(f"{open_server}/mcp", content=b" " * 1_100_000, headers=headers, timeout=60)
     assert large.status_code == 413
     methods = [httpx.request(m, f"{open_server}/mcp", headers=headers).status_code for m in ("GET", "DELETE")]
     assert methods == [405, 405]
@@ -542,7 +544,7 @@ def test_any_arguments_are_answered_or_refused(open_server, tool, arguments):
     body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
     headers = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
     headers |= {"mcp-protocol-version": "2026-07-28", "mcp-method": "tools/call", "mcp-name": tool}
-    response = httpx.post(f"{open_server}/mcp", content=json.dumps(body), headers=headers)
+    response = httpx.post(f"{open_server}/mcp", content=json.dumps(body), headers=headers, timeout=60)
     assert response.status_code < 500, response.text
     result = response.json().get("result", {})
     assert "error" in response.json() or result["isError"] or "structuredContent" in result
@@ -604,7 +606,7 @@ def test_nobody_calls_off_what_is_not_theirs(slow_server):
         async with reaching(address, "legacy") as client:
             call = asyncio.create_task(client.call_tool("ask", {"question": QUESTION}))
             await until(lambda: model.begun == 1)
-            async with httpx.AsyncClient(headers=accept) as http:
+            async with httpx.AsyncClient(headers=accept, timeout=60) as http:
                 for id in range(5):
                     for session in ({}, {"mcp-session-id": "0" * 32}):
                         body = {

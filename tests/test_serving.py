@@ -158,7 +158,7 @@ def test_a_generation_under_way_holds_up_nobody(tmp_path):
         took, n = [], 0
         while not asked and n < 1_000:
             began, n = time.perf_counter(), n + 1
-            r = httpx.get(f"{s.url}/status") if n % 10 == 0 else s.http.get("/status")
+            r = httpx.get(f"{s.url}/status", timeout=60) if n % 10 == 0 else s.http.get("/status")
             took.append(time.perf_counter() - began)
             assert r.status_code == 200
             if len(took) == 3:

@@ -51,7 +51,7 @@ def started(tmp_path):
 
 def opened_socket(s, headers=None):
     return connect(
-        f"ws://127.0.0.1:{s.port}/ws", additional_headers=headers, open_timeout=10, close_timeout=5
+        f"ws://127.0.0.1:{s.port}/ws", additional_headers=headers, open_timeout=60, close_timeout=5
     )
 
 
@@ -226,7 +226,7 @@ def test_cancel_stops_and_the_socket_goes_on(started):
     s = started(Slow(**LONG))
     with opened_socket(s) as ws:
         say(ws)
-        while json.loads(ws.recv(timeout=10))["event"] != "token":
+        while json.loads(ws.recv(timeout=60))["event"] != "token":
             pass
         ws.send('{"cancel": true}')
         assert until(lambda: s.model.left == 1 and s.model.busy == 0, 3)
@@ -246,7 +246,7 @@ def test_the_next_question_calls_off_the_former(started):
     s = started(Slow(**LONG))
     with opened_socket(s) as ws:
         say(ws, "What do grey herons eat in winter?")
-        while json.loads(ws.recv(timeout=10))["event"] != "token":
+        while json.loads(ws.recv(timeout=60))["event"] != "token":
             pass
         s.model.seconds, s.model.words = 0.0, 6
         say(ws, "Who built the iron bridge?")
@@ -323,7 +323,7 @@ def test_bytes_and_huge_messages_close_the_socket_with_a_reason(started):
             ws.send(message)
         with pytest.raises((websockets.exceptions.ConnectionClosed, OSError)) as found:
             for _ in range(10):
-                ws.recv(timeout=10)
+                ws.recv(timeout=60)
         got = getattr(getattr(found.value, "rcvd", None), "code", None)
         assert got in codes, (str(message)[:10], found.value)
     assert ask(s).status_code == 200

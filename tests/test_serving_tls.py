@@ -64,7 +64,7 @@ def test_certificate_files_make_it_tls(tmp_path):
     try:
         assert f"https://127.0.0.1:{port}" in server.stdout.readline()
         trusting = ssl.create_default_context(cafile=cert)
-        with httpx.Client(base_url=f"https://127.0.0.1:{port}", verify=trusting) as client:
+        with httpx.Client(base_url=f"https://127.0.0.1:{port}", verify=trusting, timeout=60) as client:
             end = time.monotonic() + 60
             while time.monotonic() < end:
                 with suppress(httpx.ConnectError):
@@ -75,9 +75,9 @@ def test_certificate_files_make_it_tls(tmp_path):
             found = client.post("/search", json={"question": "What do grey herons eat?"})
             assert found.json()["passages"]
         with pytest.raises(httpx.ConnectError):  # a stranger's certificate is not trusted
-            httpx.get(f"https://127.0.0.1:{port}/health/live")
+            httpx.get(f"https://127.0.0.1:{port}/health/live", timeout=60)
         with pytest.raises(httpx.TransportError):  # nothing is said in the clear
-            httpx.get(f"http://127.0.0.1:{port}/health/live")
+            httpx.get(f"http://127.0.0.1:{port}/health/live", timeout=60)
         old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
         old.maximum_version = ssl.TLSVersion.TLSv1_1

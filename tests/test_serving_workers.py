@@ -196,7 +196,8 @@ def test_a_server_is_reached_by_a_socket_in_the_file_system(tmp_path, workers):
         left.bind(str(path))
     process = serving_at(tmp_path, path, workers)
     try:
-        with httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), base_url="http://localhost") as http:
+        transport = httpx.HTTPTransport(uds=str(path))
+        with httpx.Client(transport=transport, base_url="http://localhost", timeout=60) as http:
 
             def ready() -> bool:
                 assert process.poll() is None, process.stdout.read()
