@@ -6,6 +6,7 @@ from string import ascii_lowercase
 from test_training_qlora import samples_of
 
 from liquid_ai.cli import main
+from liquid_ai.evaluation.track import client_of, load_mlflow
 from liquid_ai.generation.model_folder import random_lfm2
 from liquid_ai.training.adapter_files import WEIGHTS
 from liquid_ai.training.formats import Sample, write_samples
@@ -44,7 +45,11 @@ def test_from_files_to_the_champion(tmp_path, monkeypatch, capsys):
     assert not (tmp_path / "data.dev.jsonl").exists()
     card = (tmp_path / "one" / "README.md").read_text()
     assert told["data_hash"] in card and str(tmp_path) not in card
+    assert main(["promote", "towns", "--margin", "0"]) == 1  # no number of samples could show that
+    assert "no number of samples" in capsys.readouterr().err
     assert main(["promote", "towns"]) == 0
+    client = client_of(load_mlflow(), "sqlite:///runs.db")
+    assert {f.path for f in client.list_artifacts(told["run"])} == {"adapter", "gate.json"}
 
     weights = (tmp_path / "one" / WEIGHTS).read_bytes()
     again = said(first, capsys)  # trained already: only judged, now beside the champion, which it is

@@ -265,25 +265,64 @@ def test_a_run_that_is_killed_goes_on_with_the_same_losses(folder, tmp_path):
     assert not checkpoints.exists()
 
 
-def test_checkpoints_of_another_run_are_not_taken_up(folder, tmp_path):
-    output, options = tmp_path / "a", TrainOptions(device="cpu", rank=4, batch=4, epochs=2, save_every=1)
+class Stop(Exception):
+    pass
 
-    class Stop(Exception):
+
+class Tracker:
+    "Notes what it is told; at a step it does something else."
+
+    def __init__(self, at=0, do=None):
+        self.at, self.do, self.told = at, do, []
+
+    def params(self, values):
         pass
 
-    class Tracker:
-        def params(self, values):
-            pass
+    def step(self, step, metrics):
+        self.told.append((step, metrics.get("loss", metrics.get("dev_loss"))))
+        if self.do and step == self.at:
+            self.do()
 
-        def step(self, step, metrics):
-            if step == 3:
-                raise Stop
+    def artifact(self, folder, name):
+        pass
 
+
+def stop():
+    raise Stop
+
+
+def test_checkpoints_of_another_run_are_not_taken_up(folder, tmp_path):
+    output, options = tmp_path / "a", TrainOptions(device="cpu", rank=4, batch=4, epochs=2, save_every=1)
     with pytest.raises(Stop):
-        finetune(samples_of(8), folder, output, options, track=Tracker(), progress=False)
+        finetune(samples_of(8), folder, output, options, track=Tracker(3, stop), progress=False)
     with pytest.raises(InputError, match="checkpoints of another run"):
         finetune(samples_of(8, seed=5), folder, output, options, progress=False)
     assert len(finetune(samples_of(8), folder, output, options, progress=False).history) == 4
+
+
+def test_who_takes_up_a_run_tells_all_of_it(folder, tmp_path):
+    options = TrainOptions(device="cpu", rank=4, batch=4, epochs=3, save_every=1)
+    dev, whole, part = samples_of(12)[8:], Tracker(), Tracker()
+    finetune(samples_of(8), folder, tmp_path / "whole", options, dev, whole, progress=False)
+    with pytest.raises(Stop):
+        finetune(samples_of(8), folder, tmp_path / "a", options, dev, Tracker(4, stop), progress=False)
+    finetune(samples_of(8), folder, tmp_path / "a", options, dev, part, progress=False)
+    assert part.told == whole.told and len(part.told) == 6 + 4
+
+
+def test_two_runs_do_not_make_one_output(folder, tmp_path):
+    output, options = tmp_path / "a", TrainOptions(device="cpu", rank=4, batch=4, epochs=2)
+
+    def again():
+        with pytest.raises(InputError, match="another run makes .*a: wait for it"):
+            finetune(samples_of(8), folder, output, options, progress=False)
+
+    tracker = Tracker(2, again)
+    assert len(finetune(samples_of(8), folder, output, options, track=tracker, progress=False).history) == 4
+    assert len(tracker.told) == 4 and {p.name for p in tmp_path.iterdir()} == {"a"}
+    with pytest.raises(InputError, match="is there already"):
+        finetune(samples_of(8), folder, output, options, progress=False)
+    assert {p.name for p in tmp_path.iterdir()} == {"a"}
 
 
 @pytest.fixture(scope="module")

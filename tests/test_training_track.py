@@ -59,7 +59,9 @@ def losses(n):
 def train(run, n, first=0, pause=0.0):
     for step in range(first, n):
         run.step(
-            step, {"loss": 2 / (step + 1), "learning_rate": 1e-4, "grad_norm": 1.0, "tokens_per_second": 9.0}
+            step,
+            {"loss": 2 / (step + 1), "learning_rate": 1e-4, "grad_norm": 1.0, "tokens_per_second": 9.0}
+            | memory(),
         )
         time.sleep(pause)
 
@@ -192,6 +194,24 @@ def test_an_artifact_is_as_it_was_when_it_was_told(here, tmp_path, adapter):
     (run_id,) = replay(tmp_path / "spool", here)
     back = client(here).download_artifacts(run_id, "adapter", str(tmp_path))
     assert adapter_hash(Path(back)) == before
+
+
+def test_what_has_not_changed_is_not_sent_again(here, tmp_path, adapter):
+    _, made = adapter
+    copy_files(made, tmp_path / "own")
+    run = track("run", Settings(tracking_uri="http://127.0.0.1:9"), strict=False, spool=tmp_path / "spool")
+    run.artifact(tmp_path / "own", "adapter")
+    run.artifact(tmp_path / "own", "adapter")
+    (tmp_path / "own" / "README.md").write_text("a card of its own")
+    run.artifact(tmp_path / "own", "adapter")
+    with pytest.warns(UserWarning, match="replay"):
+        run.finish()
+    kept = [p.name for p in run.folder.rglob("*") if p.is_file()]
+    assert kept.count("adapter_model.safetensors") == 1 and kept.count("README.md") == 2
+    (run_id,) = replay(tmp_path / "spool", here)
+    back = Path(client(here).download_artifacts(run_id, "adapter", str(tmp_path)))
+    assert adapter_hash(back) == adapter_hash(made)
+    assert (back / "README.md").read_text() == "a card of its own"
 
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", "/etc", "a\\b"])

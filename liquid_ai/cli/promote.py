@@ -20,12 +20,24 @@ _Number = Annotated[
     int | None, typer.Option("--version", min=1, help="Which; the latest where none is given.")
 ]
 
+_Margin = Annotated[
+    float | None, typer.Option(min=0, max=1, help="F1 that may be lost in general at most; 0.05 if none.")
+]
+_Level = Annotated[float | None, typer.Option(min=0.5, max=0.999, help="How sure it must be; 0.95 if none.")]
 
-def promote(name: _Name, version: _Number = None, as_json: Json = False) -> Outcome:
+
+def promote(
+    name: _Name,
+    version: _Number = None,
+    margin: _Margin = None,
+    level: _Level = None,
+    as_json: Json = False,
+) -> Outcome:
     "Make an adapter the champion, if its gate has passed; exit code 1 where it has not."
     from liquid_ai.training.registry import promote as promoted
 
-    found = promoted(name, version, settings=Settings.load())
+    asked = {k: v for k, v in {"margin": margin, "level": level}.items() if v is not None}
+    found = promoted(name, version, settings=Settings.load(), **asked)
     return Outcome(to_json(found), lambda: say(str(found)))
 
 

@@ -156,6 +156,8 @@ def _trained(
             write_card(made.adapter, made.base_hash, sets, **facts)
             if run:
                 run.artifact(made.adapter, "adapter")
+        if run and gate:
+            run.table("gate", gate.columns())
     lines = [str(made), f"{short_path(out)}: " + made.report["trained"]]
     if gate:
         from liquid_ai.training.registry import register

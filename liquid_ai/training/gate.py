@@ -127,6 +127,18 @@ class Gate:
         told = {"passed": self.passed, "refusals": list(self.refusals)}
         return {"kind": "liquid_ai gate", **told, **kept, "scores": self.scores}
 
+    def columns(self) -> dict[str, list[Any]]:
+        "Each difference as a row of a table."
+        names = ("set", "measure", "system", "against", "difference", "low", "high", "p", "verdict")
+        parts = {"task": (self.task, self.exact), "general": (self.general,)}
+        rows = [
+            (part, c.metric, v.system, v.baseline, v.difference, *v.interval, v.p_holm, v.verdict)
+            for part, comparisons in parts.items()
+            for c in comparisons
+            for v in c.contrasts
+        ]
+        return {name: list(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+
     def __str__(self) -> str:
         said = "passed: better at its task, not worse in general" if self.passed else "refused"
         parts = [said, *(f"  {r}" for r in self.refusals)]
@@ -202,6 +214,12 @@ def gate_hash(text: str) -> str:
 _AROUND = 500  # characters of a passage after the start of its quotation; before it, a third of that
 
 
+def _whole_words(text: str, start: int, end: int) -> str:
+    "The words that lie within these characters."
+    start = text.rfind(" ", 0, start) + 1 if start else 0
+    return text[start : text.rfind(" ", start, end)] if end < len(text) else text[start:]
+
+
 def general_samples(
     split: str = "test",  # of the hand-written questions: `dev` or `test`
     most: int = 60,
@@ -214,7 +232,7 @@ def general_samples(
         place = next(((text, at) for text, at in found if at >= 0), None)
         if q.answerable and place:
             text, at = place
-            shown = text[max(at - _AROUND // 3, 0) : at + _AROUND]
+            shown = _whole_words(text, max(at - _AROUND // 3, 0), at + _AROUND)
             made.append(Sample.of(f"{shown}\n\n{q.question}", q.answer, "general", q.id))
     return tuple(made[:most])
 

@@ -154,7 +154,7 @@ def closed_loop(
         told = {"licence": licence, "gate": judged, "history": getattr(trained, "history", ())}
         told["options"] = asdict(options) if options else {}
         write_card(trained.adapter, weights_hash(Path(base)), sets, **told)
-        run.table("gate", _columns(judged))
+        run.table("gate", judged.columns())
         run.artifact(trained.adapter, "adapter")
     except BaseException:
         run.finish("FAILED")
@@ -175,18 +175,6 @@ def _enough(parts: Split, general: Sequence[Sample]) -> None:
     for what, samples in sets.items():
         if len(samples) < _FEWEST:
             raise InputError(f"{len(samples)} samples {what} are too few to judge by: give {_FEWEST} or more")
-
-
-def _columns(gate: Gate) -> dict[str, list[Any]]:
-    "Means and differences as a table."
-    rows = []
-    for split, comparisons in {"task": (gate.task, gate.exact), "general": (gate.general,)}.items():
-        for c in comparisons:
-            for v in c.contrasts:
-                found = (v.difference, *v.interval, v.p_holm, v.verdict)
-                rows.append((split, c.metric, v.system, v.baseline, *found))
-    names = ("set", "measure", "system", "against", "difference", "low", "high", "p", "verdict")
-    return {name: list(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
 
 
 def _run_id(run: Tracking) -> str:  # empty: not in MLflow, or not there yet

@@ -29,6 +29,7 @@ from .preference_pairs import PreferencePair
 from .qlora import Trained
 from .steps import Learner
 from .supervise import Encoded, encode_sample
+from .track import memory
 from .watch import Watch
 
 if TYPE_CHECKING:
@@ -269,7 +270,7 @@ def _train(
         history.append({"step": step} | row)
         watch.bar.update()
         if track:
-            track.step(step, row)
+            track.step(step, row | memory())
     watch.bar.close()
     looks = {"train": asdict(_preferred(learner, told, reference))}
     return history, looks | ({"dev": asdict(_preferred(learner, held, before))} if held else {})

@@ -10,10 +10,13 @@ import html
 import json
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
 
 from ..core import InputError, ModelError, digest, pick_device
 from ..generation.adapter_base import weights_hash
@@ -103,11 +106,28 @@ def _check_enough(samples: Sequence[Sample], dev: Sequence[Sample], options: Tra
         raise InputError("patience and eval_every look at a dev set: give one, or leave them at 0")
 
 
-def _check_free(output: Path) -> None:
-    "Raises: `InputError` where something is there."
-    if output.exists() and (output.is_file() or any(output.iterdir())):
-        raise InputError(f"{output} is there already: give another output, or delete it")
-    output.parent.mkdir(parents=True, exist_ok=True)
+def _checkpoints(output: Path) -> Path:
+    return output.with_name(f".{output.name}.checkpoints")
+
+
+@contextmanager
+def _alone(output: Path) -> Iterator[None]:
+    "Context: nobody else makes `output`. Raises: `InputError` where something is there, or another run is."
+    home = _checkpoints(output)
+    home.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(home / "lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise InputError(f"another run makes {output}: wait for it, or give another output") from None
+    try:
+        if output.exists() and (output.is_file() or any(output.iterdir())):
+            raise InputError(f"{output} is there already: give another output, or delete it")
+        yield
+    finally:
+        lock.release()
+        if not any(home.glob("step-*")):
+            shutil.rmtree(home, ignore_errors=True)
 
 # %% ../../nbs/training/qlora.ipynb #296de7a2
 def _write(
@@ -175,9 +195,35 @@ def _prepare(
         "data_hash": samples_hash(samples),
         "data": str(seen),
     }
-    home = output.with_name(f".{output.name}.checkpoints")
-    run = Run(learner, seen.samples, dev, total, mark, home, Watch(total, shown))
+    run = Run(learner, seen.samples, dev, total, mark, _checkpoints(output), Watch(total, shown))
     return _Prepared(run, wrapped, tokenizer, folder, report | facts | {"options": asdict(options)})
+
+# %% ../../nbs/training/qlora.ipynb #52527d69
+def _trained(ready: _Prepared, output: Path, options: TrainOptions) -> Trained:
+    "All steps, and the files. Raises: `InputError`, `ModelError`."
+    import torch
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    run, report, began = ready.run, ready.report, time.perf_counter()
+    try:
+        for what in ("data", "trained", "layout", "estimate"):
+            run.watch.say(f"{what}: {report[what]}")
+        if run.track:
+            told = {k: v for k, v in report.items() if k not in ("layers", "options")}
+            run.track.params(told | asdict(options))
+        take_up(run)
+        train(run)
+    except KeyboardInterrupt:
+        run.watch.say("stopped: called again as before, finetune goes on from the last checkpoint")
+        raise
+    finally:
+        run.watch.close()
+    report = report | {"seconds": round(time.perf_counter() - began, 1), "history": run.history}
+    _write(run, ready.wrapped, ready.tokenizer, ready.base, output, report)
+    if run.track and ready.wrapped is not None:  # a whole model is too large to be kept twice
+        run.track.artifact(output, "adapter")
+    return Trained(output, ready.base, report["base_hash"], options, tuple(run.history), report)
 
 # %% ../../nbs/training/qlora.ipynb #7bc183ff
 def finetune(
@@ -192,33 +238,11 @@ def finetune(
     """Train an adapter on conversations; a run that was killed goes on when called again as before.
 
     Raises: `InputError`, `ModelError`. Source: Hu et al. 2021 (LoRA), Dettmers et al. 2023 (QLoRA)."""
-    import torch
-
     options, output = TrainOptions.load() if options is None else options, Path(output)
     samples, held = _samples(data), _samples(dev)
-    _check_free(output)
-    _check_enough(samples, held, options)
-    _check_apart(samples, held)
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    ready = _prepare(samples, held, model, output, options, progress)
-    run, report, began = ready.run, ready.report, time.perf_counter()
-    run.track = track
-    try:
-        for what in ("data", "trained", "layout", "estimate"):
-            run.watch.say(f"{what}: {report[what]}")
-        if track:
-            told = {k: v for k, v in report.items() if k not in ("layers", "options")}
-            track.params(told | asdict(options))
-        take_up(run)
-        train(run)
-    except KeyboardInterrupt:
-        run.watch.say("stopped: called again as before, finetune goes on from the last checkpoint")
-        raise
-    finally:
-        run.watch.close()
-    report = report | {"seconds": round(time.perf_counter() - began, 1), "history": run.history}
-    _write(run, ready.wrapped, ready.tokenizer, ready.base, output, report)
-    if track and ready.wrapped is not None:  # a whole model is too large to be kept twice
-        track.artifact(output, "adapter")
-    return Trained(output, ready.base, report["base_hash"], options, tuple(run.history), report)
+    with _alone(output):
+        _check_enough(samples, held, options)
+        _check_apart(samples, held)
+        ready = _prepare(samples, held, model, output, options, progress)
+        ready.run.track = track
+        return _trained(ready, output, options)

@@ -21,6 +21,7 @@ from .checkpoint import Checkpoint, last_checkpoint, save_checkpoint
 from .options import learning_rate
 from .steps import Learner, Step, checkpoint_activations, learn, mean_loss
 from .supervise import Encoded
+from .track import memory
 from .watch import Watch
 
 if TYPE_CHECKING:
@@ -92,6 +93,8 @@ def take_up(run: Run) -> None:
     run.best = {n.removeprefix("best/"): t for n, t in found.tensors.items() if n.startswith("best/")}
     run.history, run.done = list(found.state["history"]), found.step
     run.watch.resumed(run.done, run.history)
+    for row in run.history:  # to whom it is written down is another run than the one that was killed
+        _track(run, row)
 
 # %% ../../nbs/training/run.ipynb #a46c73bc
 def _look(run: Run) -> None:
@@ -101,8 +104,17 @@ def _look(run: Run) -> None:
     run.history.append({"step": run.done, "dev_loss": loss})
     _tell_notes(run)
     run.watch.looked(run.done, loss)
-    if run.track:
-        run.track.step(run.done, {"dev_loss": loss})
+    _track(run, run.history[-1], **memory())
+
+
+def _track(run: Run, row: Mapping[str, Any], **now: float) -> None:
+    "Tell a row of the history, and what is only known now."
+    if run.track is None:
+        return
+    told = {k: v for k, v in row.items() if k not in ("step", "seconds")}
+    if "seconds" in row:
+        told |= {f"{k}_per_second": row[k] / row["seconds"] for k in ("learnt", "tokens")}
+    run.track.step(row["step"], told | now)
 
 
 def _tell_notes(run: Run) -> None:
@@ -114,13 +126,7 @@ def _note(run: Run, step: Step) -> None:
     run.history.append(asdict(step))
     _tell_notes(run)
     run.watch.step(step)
-    if run.track:
-        paces = {
-            "learnt_per_second": step.learnt / step.seconds,
-            "tokens_per_second": step.tokens / step.seconds,
-        }
-        facts: Mapping[str, float] = {k: v for k, v in asdict(step).items() if k not in ("step", "seconds")}
-        run.track.step(step.step, facts | paces)
+    _track(run, run.history[-1], **memory())
 
 # %% ../../nbs/training/run.ipynb #e974cd93
 _MINUTES = 5 * 60  # seconds between checkpoints, where nobody says otherwise

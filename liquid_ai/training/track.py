@@ -20,7 +20,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..core import InputError, LiquidError, Settings, cache_dir
+from ..core import InputError, LiquidError, Settings, cache_dir, file_sha256
 from liquid_ai.evaluation.track import (
     LIBRARIES,
     circumstances,
@@ -93,13 +93,14 @@ class _Telling:
     folder: Path
     spool: Spool
     _artifacts: int
+    _kept: dict[tuple[str, str], str]  # SHA-256 of what was told last, by artifact and file
     _over: bool
 
     def params(self, values: Mapping[str, Any]) -> None:
         self._tell("params", values={k: without_secrets(str(v)) for k, v in values.items()})
 
     def step(self, step: int, metrics: Mapping[str, float]) -> None:
-        self._tell("step", step=int(step), metrics=memory() | {k: float(v) for k, v in metrics.items()})
+        self._tell("step", step=int(step), metrics={k: float(v) for k, v in metrics.items()})
 
     def artifact(self, folder: Path, name: str) -> None:
         self._artifacts += 1
@@ -112,7 +113,16 @@ class _Telling:
             self.spool.lose(why := f"{type(e).__name__}: {e.strerror}")
             warnings.warn(f"{folder} is not kept for MLflow: {why}", stacklevel=2)
             return
-        self._tell("artifact", name=name, files=files)
+        if self._only_new(name, self.folder / files):
+            self._tell("artifact", name=name, files=files)
+
+    def _only_new(self, name: str, folder: Path) -> bool:
+        "Take out the files that were told already; whether any are left."
+        hashes = {(name, p.name): file_sha256(p) for p in folder.iterdir()}
+        for key in hashes.items() & self._kept.items():
+            (folder / key[0][1]).unlink()
+        self._kept |= hashes
+        return any(folder.iterdir())
 
     def table(self, name: str, columns: Mapping[str, Sequence[Any]]) -> None:
         if len({len(c) for c in columns.values()}) > 1:
@@ -142,7 +152,7 @@ class MlflowTrack(_Telling):
     ):
         self.folder, self.uri, self.failed = folder, without_secrets(uri), ""
         self._uri, self._client, self._every = uri, client, every
-        self.spool, self._artifacts, self._over = Spool(folder), 0, False
+        self.spool, self._artifacts, self._kept, self._over = Spool(folder), 0, {}, False
         self._held, self._wake = ExitStack(), threading.Event()
         self._held.enter_context(sender_of(folder))
         self._held.enter_context(impatient())
