@@ -78,11 +78,11 @@ def test_a_megabyte_is_cut_at_the_window():
     assert len(encoder.token_vectors([long])[0]) == 256
 
 
-def test_ten_thousand_tiny_texts_keep_their_order():
+def test_thousands_of_tiny_texts_keep_their_order():
     encoder = load_encoder()
-    words = [f"{n}" for n in range(100)] * 100
+    words = [f"{n}" for n in range(100)] * 30
     vectors = encoder.encode(words)
-    assert (vectors * np.tile(vectors[:100], (100, 1))).sum(1).min() > 0.999
+    assert (vectors * np.tile(vectors[:100], (30, 1))).sum(1).min() > 0.999
     assert (vectors[:100] @ vectors[:100].T).argmax(1).tolist() == list(range(100))
 
 

@@ -51,7 +51,7 @@ CONFIG = textwrap.dedent("""
 """)
 
 
-def check(tmp_path, s, authorization: str = "", examples: int = 8, deterministic: bool = True) -> str:
+def check(tmp_path, s, authorization: str = "", examples: int = 5, deterministic: bool = True) -> str:
     "Run schemathesis on a server, all phases and checks; what it says."
     (tmp_path / "hooks.py").write_text(HOOKS)
     (tmp_path / "schemathesis.toml").write_text(CONFIG)

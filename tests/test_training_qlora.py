@@ -244,11 +244,18 @@ def finished(process: subprocess.Popen) -> str:
     return out
 
 
-def test_a_run_that_is_killed_goes_on_with_the_same_losses(folder, tmp_path):
-    whole, part = tmp_path / "whole", tmp_path / "part"
-    finished(python(run_code(folder, whole)))
+@pytest.fixture(scope="module")
+def whole(folder, tmp_path_factory):
+    "What a run makes that nothing happens to."
+    output = tmp_path_factory.mktemp("run") / "whole"
+    finished(python(run_code(folder, output)))
+    return output
+
+
+def test_a_run_that_is_killed_goes_on_with_the_same_losses(folder, whole, tmp_path):
+    part = tmp_path / "part"
     slow = "import liquid_ai.training.run as r, time\nlearn_ = r.learn\n"
-    slow += "r.learn = lambda *a: (time.sleep(0.2), learn_(*a))[1]"
+    slow += "r.learn = lambda *a: (time.sleep(0.1), learn_(*a))[1]"
     process = python(run_code(folder, part, slow))
     checkpoints = part.with_name(".part.checkpoints")
     end = time.monotonic() + 60
@@ -371,7 +378,7 @@ def test_other_mistakes_are_not_taken_for_a_lack_of_memory():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="bounds of a process's files")
-def test_a_disk_that_is_full_loses_nothing(folder, tmp_path):
+def test_a_disk_that_is_full_loses_nothing(folder, whole, tmp_path):
     output = tmp_path / "a"
     full = """
     import resource, signal
@@ -389,8 +396,7 @@ def test_a_disk_that_is_full_loses_nothing(folder, tmp_path):
     assert process.returncode and "make room, and call finetune again as before" in err, err[-2_000:]
     assert not output.exists() and not list(tmp_path.glob("*.part"))
     finished(python(run_code(folder, output)))
-    finished(python(run_code(folder, tmp_path / "whole")))
-    assert losses_of(output) == losses_of(tmp_path / "whole")
+    assert losses_of(output) == losses_of(whole)
 
 
 def test_a_loss_that_is_no_number_ends_the_run_with_the_names(folder, encoded):
@@ -452,14 +458,13 @@ LATER = [pytest.param(*case, marks=pytest.mark.slow) for case in ((-1, 0), (-1, 
 
 
 @pytest.mark.parametrize(("step", "look"), [(7, -1), *LATER])
-def test_ctrl_c_ends_between_two_steps_and_nothing_is_learnt_twice(folder, tmp_path, step, look):
-    output, whole = tmp_path / "a", tmp_path / "whole"
+def test_ctrl_c_ends_between_two_steps_and_nothing_is_learnt_twice(folder, whole, tmp_path, step, look):
+    output = tmp_path / "a"
     process = python(run_code(folder, output, INTERRUPTED.format(step=step, look=look)))
     _, err = process.communicate(timeout=120)
     assert process.returncode and "KeyboardInterrupt" in err, err[-2_000:]
     assert not output.exists()
-    for place in (output, whole):
-        finished(python(run_code(folder, place)))
+    finished(python(run_code(folder, output)))
     assert losses_of(output) == losses_of(whole)
 
 
