@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 INPUTS := settings.ini setup.py constraints.txt
 
-.PHONY: demo setup test test-slow lab docs readme bench clean models
+.PHONY: demo setup test test-slow types lab docs diagrams readme screenshots bench clean models help
 .DEFAULT_GOAL := demo
 
 demo: .venv/.core models ## a cited answer from real documents
@@ -20,8 +20,12 @@ test: export OMP_WAIT_POLICY = passive
 test: .venv/.dev models ## everything that CI checks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(BIN)/nbdev_test --n_workers 2 --timing
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+types: .venv/.dev ## mypy over liquid_ai
+	$(BIN)/mypy
 
 test-slow: .venv/.dev models ## the tests that take minutes, which `test` leaves out
 	$(BIN)/python -m pytest -m slow
@@ -35,14 +39,24 @@ docs: .venv/.dev ## the site, in _docs
 	$(BIN)/python tools/build_docs.py
 	$(BIN)/python tools/check_links.py _docs
 
-readme: .venv/.dev ## README.md, from nbs/index.ipynb
+readme: .venv/.dev ## README.md and llms.txt, from the notebooks
 	$(BIN)/python tools/build_readme.py
+	$(BIN)/python tools/pages.py
+
+diagrams: .venv/.dev ## nbs/images/*.svg, from the *.mmd beside them
+	$(BIN)/python tools/diagrams.py
+
+screenshots: .venv/.dev models ## the pictures of the README: the demo and the site, in a browser
+	$(BIN)/python tools/screenshots.py
 
 bench: .venv/.dev models ## every published number, into benchmarks/results
 	$(BIN)/python -m benchmarks
 
 clean: ## what these targets made, the environment too
-	rm -rf .venv _docs build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv _docs build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand --tabs 14
 
 models: | .venv/.core
 	@$(BIN)/liquid-ai models pull packaged

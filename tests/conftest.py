@@ -2,11 +2,13 @@
 
 import os
 import shutil
+import subprocess
 import sys
 import weakref
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted(p for p in (ROOT / "nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
@@ -19,6 +21,27 @@ def need(tool: str) -> str:
         return path
     missing = f"{tool} is not installed"
     return pytest.fail(missing) if os.environ.get("CI") == "true" else pytest.skip(missing)
+
+
+def keep_picture(page, name: str) -> None:
+    "What a browser shows, for whoever looks at a run of the tests: where LIQUID_AI_SCREENSHOTS names a folder."
+    if folder := os.environ.get("LIQUID_AI_SCREENSHOTS"):
+        page.screenshot(path=ROOT / folder / f"{name}.png")
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory) -> Path:
+    "The site, built once for all processes of a run; what the build warned of lies beside it."
+    base = tmp_path_factory.getbasetemp()
+    home = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "docs"
+    home.mkdir(exist_ok=True)
+    with FileLock(home / "lock"):
+        if not (home / "warnings.txt").exists():
+            run = [sys.executable, ROOT / "tools" / "build_docs.py", "--output", home / "site"]
+            done = subprocess.run(run, capture_output=True, text=True, encoding="utf-8")
+            assert done.returncode == 0, done.stderr
+            (home / "warnings.txt").write_text(done.stderr, encoding="utf-8")
+    return home / "site"
 
 
 @pytest.fixture

@@ -15,12 +15,19 @@ from pathlib import Path
 from execnb.nbio import mk_cell, read_nb, write_nb
 from nbdev.config import get_config
 from nbdev.processors import FilterDefaults, Processor, add_show_docs, exec_show_docs
+from nbdev.serve import _is_qpy
+from nbdev.serve_drv import exec_scr
 from smalldocs import api
 from smalldocs.config import BuildError, ConfigError, load
 from smalldocs.site import Site
 
 ROOT = Path(__file__).resolve().parent.parent
 PROPERTIES = (property, functools.cached_property)
+READABLE = {  # pattern to replacement, in the pages that smalldocs wrote
+    r'<i class="(bi[^"]*)" role="img">': r'<i class="\1" aria-hidden="true">',
+    r"<pre(?![^>]*tabindex)": '<pre tabindex="0"',  # what scrolls must be reached by keyboard
+    r"(<body[^>]*>)": r'\1<a class="skip-link" href="#quarto-document-content">Skip to the text</a>',
+}
 # without this, fastcore gives the comment on `**kwargs` to the return value
 api.docments = functools.partial(api.docments, args_kwargs=True)
 
@@ -99,6 +106,28 @@ class Pages(FilterDefaults):
         return [*procs, for_this_site]
 
 
+def printed_pages(work: Path) -> None:
+    "Pages that a script prints, `NAME.qmd.py` and `NAME.txt.py`, as `nbdev_docs` makes them too."
+    for script in sorted(work.rglob("*.py")):
+        if (front := _is_qpy(script)) is None:
+            continue
+        try:
+            exec_scr(script, script.with_suffix(""), front.strip())
+        except Exception as e:
+            raise BuildError(f"nbs/{script.relative_to(work)}: {type(e).__name__}: {e}") from e
+        script.unlink()
+
+
+def finish(site: Path) -> None:
+    """What smalldocs leaves open: roles and names that a screen reader needs, and llms.txt, which it wrote in its
+    own way, in ours. Every page has a copy in Markdown; ours leads to those."""
+    for page in site.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        for old, new in READABLE.items():
+            text = re.sub(old, new, text)
+        page.write_text(text, encoding="utf-8")
+
+
 def build(output: Path) -> list[str]:
     "Build the site into `output`, which is emptied first; returns the warnings of smalldocs."
     with tempfile.TemporaryDirectory() as tmp, contextlib.chdir(ROOT):
@@ -111,9 +140,15 @@ def build(output: Path) -> list[str]:
                 write_nb(nb, path)
             except Exception as e:
                 raise BuildError(f"nbs/{path.relative_to(work)}: {type(e).__name__}: {e}") from e
-        site = Site(load(work), quiet=True)
+        printed_pages(work)
+        project = load(work)
+        project.website["llms-txt"] = True  # a copy of each page in Markdown; Quarto does not know the key yet
+        site = Site(project, quiet=True)
         site.out = output
         site.build()
+        finish(output)
+        index = (work / "llms.txt").read_text(encoding="utf-8")
+        (output / "llms.txt").write_text(re.sub(r"\.html\):", ".llms.md):", index), encoding="utf-8")
         return site.warnings
 
 

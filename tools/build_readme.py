@@ -32,7 +32,7 @@ def readme(notebook: Path = ROOT / "nbs" / "index.ipynb") -> str:
     nb.cells = [cell for cell in nb.cells if shown(cell)]
     config = Config({"NbConvertBase": {"display_data_priority": ["text/markdown", "text/plain"]}})
     text, _ = MarkdownExporter(config=config).from_notebook_node(nb)
-    text = re.sub(r"\]\((?![a-z]+:|[#/])([^)]+\.ipynb)", r"](nbs/\1", text)
+    text = re.sub(r"\]\((?![a-z]+:|[#/])([^)]+\.(?:ipynb|svg|webp))", r"](nbs/\1", text)
     text = re.sub(r"```python\s*```", "", text)
     return re.sub(r"[ \t]+$", "", re.sub(r"\n{3,}", "\n\n", text), flags=re.M).strip() + "\n"
 
