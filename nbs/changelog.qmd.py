@@ -9,6 +9,6 @@ import sys
 from nbdev.config import get_config
 
 sys.path.insert(0, str(get_config().config_path))
-from tools.pages import changelog  # noqa: E402
+from tools.pages import changelog
 
 print(changelog())

@@ -6,6 +6,6 @@ import sys
 from nbdev.config import get_config
 
 sys.path.insert(0, str(get_config().config_path))
-from tools.pages import llms  # noqa: E402
+from tools.pages import llms
 
 print(llms(), end="")

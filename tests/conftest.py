@@ -24,7 +24,7 @@ def need(tool: str) -> str:
 
 
 def keep_picture(page, name: str) -> None:
-    "What a browser shows, for whoever looks at a run of the tests: where LIQUID_AI_SCREENSHOTS names a folder."
+    "What a browser shows, for whoever looks at a run, where LIQUID_AI_SCREENSHOTS names a folder."
     if folder := os.environ.get("LIQUID_AI_SCREENSHOTS"):
         page.screenshot(path=ROOT / folder / f"{name}.png")
 
@@ -38,7 +38,8 @@ def site(tmp_path_factory) -> Path:
     with FileLock(home / "lock"):
         if not (home / "warnings.txt").exists():
             run = [sys.executable, ROOT / "tools" / "build_docs.py", "--output", home / "site"]
-            done = subprocess.run(run, capture_output=True, text=True, encoding="utf-8")
+            env = {**os.environ, "PLANTED": "a word of the environment"}
+            done = subprocess.run(run, capture_output=True, text=True, encoding="utf-8", env=env)
             assert done.returncode == 0, done.stderr
             (home / "warnings.txt").write_text(done.stderr, encoding="utf-8")
     return home / "site"

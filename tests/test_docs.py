@@ -31,6 +31,27 @@ def test_build_has_no_warnings(site):
     assert (site.parent / "warnings.txt").read_text() == ""
 
 
+def test_nothing_of_the_machine_that_builds_is_told(site):
+    text = "".join(
+        p.read_text(encoding="utf-8")
+        for p in sorted(site.rglob("*"))
+        if p.suffix in (".html", ".md", ".json")
+    )
+    assert str(ROOT) not in text and "a word of the environment" not in text
+    assert (
+        "environ: Mapping[str, str] = os.environ"
+        in html.parse(site / "settings.html").getroot().text_content()
+    )
+
+
+def test_formulas_are_pictures_that_say_their_source(site):
+    page = html.parse(site / "indexing" / "sparse.html")
+    shown = page.xpath("//img[@class='formula']/@alt")
+    assert any(tex.startswith(r"\sum_{w} \ln") for tex in shown) and not page.xpath(
+        "//*[contains(@src, 'katex')]"
+    )
+
+
 def test_no_link_is_broken(site):
     faults = check(site)
     assert not faults, "\n".join(faults)
@@ -119,10 +140,16 @@ def test_every_source_is_in_the_bibliography_and_nothing_else_is():
 
 def test_sources_are_found_in_docstrings_and_comments(tmp_path):
     (tmp_path / "room").mkdir()
-    (tmp_path / "room" / "a.py").write_text(
-        'class A:\n    "One. Source: X 1999."\n\n    def _b(self):\n        "Two. Raises: `E`. Source: Y,\n        in two lines."\n'
-        "c = 1  # Source: Z\nd = 'Source: of a river'\n".replace('"Two', '"""Two').replace('lines."', 'lines."""')
-    )
+    lines = [
+        "class A:",
+        '    "One. Source: X 1999."',
+        "    def _b(self):",
+        "        '''Two. Raises: `E`. Source: Y,",
+        "        in two lines.'''",
+        "c = 1  # Source: Z",
+        "d = 'Source: of a river'",
+    ]
+    (tmp_path / "room" / "a.py").write_text("\n".join(lines))
     found = [(use.name, use.text, use.link) for use in pages.uses(tmp_path)]
     assert found == [
         ("A", "X 1999.", "[`A`](room/a.ipynb#a)"),
@@ -149,9 +176,13 @@ def test_llms_txt_is_fresh_and_has_every_page():
 
 
 def test_llms_txt_of_the_site_leads_to_markdown(site):
-    links = re.findall(r"\]\(https://liquid-ai\.github\.io/liquid_ai/(\S+)\):", (site / "llms.txt").read_text("utf-8"))
+    links = re.findall(
+        r"\]\(https://liquid-ai\.github\.io/liquid_ai/(\S+)\):", (site / "llms.txt").read_text("utf-8")
+    )
     assert len(links) == len(PAGES)
-    assert [link for link in links if not (link.endswith(".llms.md") and (site / link).read_text("utf-8"))] == []
+    assert [
+        link for link in links if not (link.endswith(".llms.md") and (site / link).read_text("utf-8"))
+    ] == []
 
 
 def test_diagrams_are_drawn_from_what_lies_beside_them():
@@ -162,7 +193,9 @@ def test_pictures_are_small_and_used():
     texts = [p.read_text(encoding="utf-8") for p in (*NOTEBOOKS, ROOT / "_quarto.yml")]
     for path in diagrams.IMAGES.iterdir():
         assert path.stat().st_size < 150_000, path.name
-        assert path.suffix == ".mmd" or any(f"images/{path.name}" in t for t in texts), f"{path.name} is not used"
+        assert path.suffix == ".mmd" or any(f"images/{path.name}" in t for t in texts), (
+            f"{path.name} is not used"
+        )
 
 
 # Quarto reads the same files. It is not here, so this looks for what is known to go wrong there
@@ -185,7 +218,9 @@ def test_quarto_yml_has_only_keys_that_quarto_and_smalldocs_know():
 def test_notebooks_have_no_syntax_that_one_of_the_two_does_not_read():
     texts = [(p, re.sub(r"```.*?```|`[^`]*`", "", text, flags=re.S)) for p, text in markdown_cells()]
     assert [p for p, text in texts if re.search(r"@(fig|tbl|sec|eq|lst)-", text)] == []
-    assert [p for p, text in markdown_cells() if re.search(r"^```\s*\{?mermaid", text, re.M)] == []  # a script from elsewhere
+    assert [
+        p for p, text in markdown_cells() if re.search(r"^```\s*\{?mermaid", text, re.M)
+    ] == []  # a script from elsewhere
 
 
 def test_nbdev_prints_the_same_pages_for_quarto(tmp_path):

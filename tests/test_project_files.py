@@ -39,7 +39,9 @@ def test_a_workflow_may_do_little_and_ends(path):
 
 
 def test_each_pin_says_its_version():
-    lines = [line for p in WORKFLOWS for line in p.read_text(encoding="utf-8").splitlines() if "uses:" in line]
+    lines = [
+        line for p in WORKFLOWS for line in p.read_text(encoding="utf-8").splitlines() if "uses:" in line
+    ]
     assert len(lines) > 8 and [line for line in lines if not re.search(r" # v\d+\.\d+\.\d+$", line)] == []
     pins = {tuple(re.search(r"uses: (\S+)@(\S+) # (\S+)", line).groups()) for line in lines}
     assert len(pins) == len({name for name, *_ in pins}), "one version of an action everywhere"

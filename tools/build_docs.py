@@ -2,10 +2,14 @@
 
 import argparse
 import ast
+import base64
 import contextlib
 import functools
+import html
 import importlib
 import inspect
+import io
+import os
 import re
 import shutil
 import sys
@@ -25,8 +29,14 @@ ROOT = Path(__file__).resolve().parent.parent
 PROPERTIES = (property, functools.cached_property)
 READABLE = {  # pattern to replacement, in the pages that smalldocs wrote
     r'<i class="(bi[^"]*)" role="img">': r'<i class="\1" aria-hidden="true">',
-    r"<pre(?![^>]*tabindex)": '<pre tabindex="0"',  # what scrolls must be reached by keyboard
+    # what opens a section of the sidebar is a button, and the keyboard reaches it
+    r'data-bs-target="(#[^"]+)" role="navigation"': r'data-bs-target="\1" href="\1" role="button"',
     r"(<body[^>]*>)": r'\1<a class="skip-link" href="#quarto-document-content">Skip to the text</a>',
+    r'<(link|script)[^>]*"https://cdn\.jsdelivr\.net/npm/katex[^>]*>(</script>)?': "",  # see `formula`
+    r"</body>": """<script>
+for (const box of document.querySelectorAll("pre, .sd-table, .cell-output-display"))
+  if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;  // what scrolls is reached by keyboard
+</script></body>""",
 }
 # without this, fastcore gives the comment on `**kwargs` to the return value
 api.docments = functools.partial(api.docments, args_kwargs=True)
@@ -96,6 +106,16 @@ def for_this_site(cell) -> None:
         cell.source = re.sub(r"^output-file: .*\n", "", cell.source, flags=re.M)
 
 
+def told(cell) -> None:
+    "A plot is told to whoever does not see it, by its titles and labels in the code that drew it."
+    pictures = [o for o in cell.get("outputs", []) if any(m.startswith("image/") for m in o.get("data", {}))]
+    if cell.cell_type == "code" and pictures and "fig-alt" not in cell.source:
+        words = re.findall(r"(?:title|[xy]label)\w*\s*[(=]\s*f?[\"']([^\"']+)", cell.source)
+        words = [re.sub(r"[\\{}$]|\\n", " ", w).strip() for w in words]
+        alt = "; ".join(dict.fromkeys(w for w in words if w)) or "the text beside it says what it shows"
+        cell.source = f'#| fig-alt: "A plot: {alt}"\n{cell.source}'
+
+
 class Pages(FilterDefaults):
     "nbdev's processors, with our reference in place of its two."
 
@@ -103,7 +123,7 @@ class Pages(FilterDefaults):
         procs = [
             reference if p is add_show_docs else p for p in super().base_procs() if p is not exec_show_docs
         ]
-        return [*procs, for_this_site]
+        return [*procs, for_this_site, told]
 
 
 def printed_pages(work: Path) -> None:
@@ -118,18 +138,47 @@ def printed_pages(work: Path) -> None:
         script.unlink()
 
 
+def formula(found: re.Match) -> str:
+    "A formula as a picture, in the size of the text around it: no script has to come from elsewhere."
+    from matplotlib import rc_context
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.mathtext import math_to_image
+
+    display, tex, size = found[1] == "display", html.unescape(found[2]).strip(), 10
+    drawn = io.BytesIO()
+    with rc_context({"svg.hashsalt": "formula"}):
+        letters = FontProperties(size=size, math_fontfamily="stix")
+        depth = math_to_image(f"${tex}$", drawn, letters, dpi=72, format="svg")
+    svg = re.sub(rb"<metadata>.*?</metadata>", b"", drawn.getvalue(), flags=re.S)
+    height = float(re.search(rb'height="([\d.]+)pt"', svg)[1])
+    style = f"height:{height / size:.2f}em;vertical-align:{-depth / size:.2f}em"
+    source = base64.b64encode(svg).decode("ascii")
+    told = f'alt="{html.escape(tex)}" style="{style}" src="data:image/svg+xml;base64,{source}"'
+    image = f'<img class="formula" {told}>'
+    return f'<span class="math {found[1]}">{image}</span>' if display else image
+
+
 def finish(site: Path) -> None:
-    """What smalldocs leaves open: roles and names that a screen reader needs, and llms.txt, which it wrote in its
-    own way, in ours. Every page has a copy in Markdown; ours leads to those."""
+    "What smalldocs leaves open: what a screen reader and the keyboard need, and nothing from another host."
     for page in site.rglob("*.html"):
         text = page.read_text(encoding="utf-8")
         for old, new in READABLE.items():
             text = re.sub(old, new, text)
+        text = re.sub(
+            r'<span class="math (inline|display)">\\[(\[](.*?)\\[)\]]</span>', formula, text, flags=re.S
+        )
         page.write_text(text, encoding="utf-8")
+    for theme in site.glob(
+        "site_libs/themes/*.css"
+    ):  # its letters come from elsewhere; the reader's own do as well
+        text = re.sub(r"@import url\([^)]*\);", "", theme.read_text(encoding="utf-8"))
+        theme.write_text(text, encoding="utf-8")
 
 
 def build(output: Path) -> list[str]:
     "Build the site into `output`, which is emptied first; returns the warnings of smalldocs."
+    # a default of `os.environ` must not tell what is in it
+    type(os.environ).__repr__ = lambda self: "os.environ"
     with tempfile.TemporaryDirectory() as tmp, contextlib.chdir(ROOT):
         work = Path(tmp) / "nbs"
         shutil.copytree("nbs", work, ignore=shutil.ignore_patterns(".*"))
@@ -142,11 +191,14 @@ def build(output: Path) -> list[str]:
                 raise BuildError(f"nbs/{path.relative_to(work)}: {type(e).__name__}: {e}") from e
         printed_pages(work)
         project = load(work)
-        project.website["llms-txt"] = True  # a copy of each page in Markdown; Quarto does not know the key yet
+        project.website["llms-txt"] = (
+            True  # a copy of each page in Markdown; Quarto does not know the key yet
+        )
         site = Site(project, quiet=True)
         site.out = output
         site.build()
         finish(output)
+        # smalldocs wrote one of its own; ours says what each page is for, and leads to the copies too
         index = (work / "llms.txt").read_text(encoding="utf-8")
         (output / "llms.txt").write_text(re.sub(r"\.html\):", ".llms.md):", index), encoding="utf-8")
         return site.warnings

@@ -1,7 +1,7 @@
 """Draws `nbs/images/*.mmd` as SVG, in a browser: `python tools/diagrams.py`.
 
 Notebooks show the pictures, so that a diagram is there without a network, on GitHub, in JupyterLab and on the
-site, in light and in dark. Mermaid itself comes with Gradio. Each SVG names the hash of what it was drawn from.
+site, in light and in dark. Mermaid comes with Gradio. Each SVG names the hash of what it was drawn from.
 """
 
 import functools
@@ -23,7 +23,7 @@ text, tspan { fill: #1f2328; }
 .marker { fill: #52646b !important; stroke: #52646b !important; }
 @media (prefers-color-scheme: dark) {
   text, tspan { fill: #e6edf0 !important; }
-  .node rect, .node path, .node polygon, .node circle { fill: #12383d !important; stroke: #4fb8c2 !important; }
+  .node :is(rect, path, polygon, circle) { fill: #12383d !important; stroke: #4fb8c2 !important; }
   .edgeLabel rect, .edgeLabel .background { fill: #222 !important; }
   .flowchart-link { stroke: #9fb3b8 !important; }
   .marker { fill: #9fb3b8 !important; stroke: #9fb3b8 !important; }
@@ -31,7 +31,8 @@ text, tspan { fill: #1f2328; }
 </style>"""
 PAGE = """async ([module, name, code]) => {
   const mermaid = (await import(module)).default;
-  mermaid.initialize({startOnLoad: false, theme: "base", htmlLabels: false, flowchart: {htmlLabels: false},
+  const flowchart = {htmlLabels: false, rankSpacing: 24, nodeSpacing: 24, padding: 9};
+  mermaid.initialize({startOnLoad: false, theme: "base", htmlLabels: false, flowchart,
                       themeVariables: {fontFamily: "system-ui, sans-serif", fontSize: "15px"}});
   return (await mermaid.render(name, code)).svg;
 }"""
@@ -48,8 +49,7 @@ def stale() -> list[str]:
     return [
         path.name
         for path, svg in pairs
-        if not svg.exists()
-        or mark(path.read_text(encoding="utf-8")) not in svg.read_text(encoding="utf-8")
+        if not svg.exists() or mark(path.read_text(encoding="utf-8")) not in svg.read_text(encoding="utf-8")
     ]
 
 

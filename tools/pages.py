@@ -1,4 +1,4 @@
-"""Pages of the site that are made of other files: changelog, papers, llms.txt. `nbs/*.py` print them at build."""
+"""Pages that are made of other files: changelog, papers, llms.txt. `nbs/*.py` print them at build."""
 
 import ast
 import json
@@ -70,9 +70,8 @@ def papers() -> str:
     "Which paper or standard is followed where, as Markdown."
     told, found = [], uses()
     intro = {
-        "papers": "## Papers and books\n\nMethods are taken from here. Where several variants exist, the text beside"
-        " the function says which.",
-        "standards": "## Standards, formats and programs\n\nWhat goes over a wire or into a file keeps to these.",
+        "papers": "## Papers and books\n\nOf several variants, the text beside the function says which.",
+        "standards": "## Standards and formats\n\nWhat goes over a wire or into a file keeps to these.",
     }
     for kind, works in bibliography().items():
         rows = []
@@ -110,7 +109,7 @@ def changelog() -> str:
 
 
 def sections(nav: list, title: str = "") -> list[tuple[str, list[str]]]:
-    "Title and pages of each section of the sidebar, in its order; pages beside sections come under an empty title."
+    "Title and pages of each section of the sidebar, in order; what stands beside sections has no title."
     found, loose = [], []
     for item in nav:
         if isinstance(item, dict) and "contents" in item:
@@ -138,8 +137,9 @@ def llms() -> str:
     web = yaml.safe_load((ROOT / "_quarto.yml").read_text(encoding="utf-8"))["website"]
     lines = [f"# {web['title']}", "", f"> {web['description']}", ""]
     lines += [
-        "The package is exported from notebooks; each page below is one of them, with its examples, their outputs and the",
-        "reference of what it defines. `from liquid_ai import RAG` is where to begin; everything runs offline on a CPU.",
+        "The package is exported from notebooks; each page below is one of them, with examples, outputs",
+        "and the reference of what it defines. `from liquid_ai import RAG` is where to begin; all of it",
+        "runs offline on a CPU.",
         f"How to work in the repository: {web['repo-url']}/blob/main/AGENTS.md",
     ]
     for title, pages in sections(web["sidebar"]["contents"]):

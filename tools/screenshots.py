@@ -1,6 +1,6 @@
-"""Takes the pictures of the README, `make screenshots`: the demo in light and dark, and the site, in Debian's Chromium.
+"""Takes the pictures of the README, in Debian's Chromium: the demo in light and dark, and the site.
 
-They land in nbs/images as WebP below 150 kB each, so that they can be kept in git. Whatever the pictures show is real:
+They land in nbs/images as WebP below 150 kB each, so that they can be kept in git. What they show is real:
 the demo runs over Python's language reference with the packaged model.
 """
 
