@@ -1,5 +1,6 @@
 """What several test files share."""
 
+import gc
 import os
 import shutil
 import sys
@@ -19,6 +20,13 @@ def need(tool: str) -> str:
         return path
     missing = f"{tool} is not installed"
     return pytest.fail(missing) if os.environ.get("CI") == "true" else pytest.skip(missing)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def settled():
+    "What is there when a file begins stays: each `gc.collect()` would walk all of it, for most of a second."
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
