@@ -52,12 +52,13 @@ def lfm2(name: str, folder: Path) -> Path:
 
 
 def run(recipe: str, data: Path, folder: Path, weights: str) -> tuple[np.ndarray, int]:  # seconds, bytes
+    "One recipe in a process of its own."
     command = [sys.executable, "-m", "benchmarks.training_recipes", recipe, str(data), str(folder), weights]
     env = os.environ | {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
     found = [line for line in done.stdout.splitlines() if line.startswith("FOUND ")]
     if not found:
-        raise RuntimeError(f"{recipe}: {done.stderr[-2_000:]}")
+        raise RuntimeError(f"{recipe} ended with {done.returncode}: {done.stderr[-2_000:]}")
     told = json.loads(found[0].removeprefix("FOUND "))
     return np.array(told["seconds"][1:]), told["peak"]
 

@@ -55,9 +55,12 @@ def reference(samples: list, folder: Path, out: str, four_bit: bool) -> list[flo
     model = get_peft_model(model, lora(model))
     texts = [f"### Instruction:\n{s.prompt[-1]['content']}\n\n### Response:\n{s.completion}" for s in samples]
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    rows = tokenizer(texts, padding="max_length", max_length=LONG, truncation=True)
-    data = Dataset.from_dict(dict(rows) | {"labels": rows["input_ids"]})
-    args = TrainingArguments(out, **FIT | {"max_steps": len(samples) // BATCH}, use_cpu=device.name == "cpu")
+    told = tokenizer(texts, padding="max_length", max_length=LONG, truncation=True)
+    data = Dataset.from_dict(dict(told) | {"labels": told["input_ids"]})
+    rows = 2 if device.name == "cpu" else BATCH  # eight at once take more than 23 GB
+    steps = {"max_steps": len(samples) // BATCH}
+    steps |= {"per_device_train_batch_size": rows, "gradient_accumulation_steps": BATCH // rows}
+    args = TrainingArguments(out, **FIT | steps, use_cpu=device.name == "cpu")
     times = Times()
     Trainer(model, args, train_dataset=data, callbacks=[times]).train()
     return [b - a for a, b in zip(times.at, times.at[1:], strict=False)]

@@ -1,5 +1,6 @@
 """What several test files share."""
 
+import gc
 import os
 import shutil
 import subprocess
@@ -43,6 +44,13 @@ def site(tmp_path_factory) -> Path:
             assert done.returncode == 0, done.stderr
             (home / "warnings.txt").write_text(done.stderr, encoding="utf-8")
     return home / "site"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def settled():
+    "What is there when a file begins stays: each `gc.collect()` would walk all of it, for most of a second."
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def test_from_files_to_the_champion(tmp_path, monkeypatch, capsys):
     assert "no number of samples" in capsys.readouterr().err
     assert main(["promote", "towns"]) == 0
     client = client_of(load_mlflow(), "sqlite:///runs.db")
-    assert {f.path for f in client.list_artifacts(told["run"])} == {"adapter", "gate.json"}
+    assert {f.path for f in client.list_artifacts(told["run"])} >= {"adapter", "gate.json"}
 
     weights = (tmp_path / "one" / WEIGHTS).read_bytes()
     again = said(first, capsys)  # trained already: only judged, now beside the champion, which it is

@@ -387,5 +387,5 @@ def _rows(db: sqlite3.Connection, tenant: str) -> list[Rated]:
             passages[id] = tuple(Passage(*row) for row in read)
         cited = tuple((Span(d, start, end), quote) for d, start, end, quote in json.loads(citations))
         read = passages[id], json.loads(versions), tuple(json.loads(principals))
-        found.append(Rated(*told, bool(abstained), cited, *read))
+        found.append(Rated(*told, bool(abstained), cited, *read))  # type: ignore[call-arg]
     return found

@@ -214,7 +214,7 @@ def _untied(claim: str, passage: str, words: Words) -> str:
 def _tied(held: tuple[Token, ...], at: int, subject: set[str], mine: set[str]) -> bool:
     "Whether the word at `at` is tied to one of `subject`, or to what stands before it where there is none."
     places = [i for i, t in enumerate(held) if t.lemma in subject and i != at] or [max(0, at - 8)]
-    return any(_reaches(held, *sorted((i, at)), mine) for i in places)
+    return any(_reaches(held, *sorted((i, at)), mine) for i in places)  # type: ignore[call-arg]
 
 
 def _reaches(held: tuple[Token, ...], low: int, high: int, mine: set[str]) -> bool:

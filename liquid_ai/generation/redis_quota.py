@@ -101,7 +101,7 @@ class RedisQuota:
     def admit(self, key: str, tokens: int = 0) -> Verdict:
         "Count a request, if there is room for it. Raises: `LimitDown`."
         admitted, *state = self._ask(key, "admit", tokens)
-        return judged(self.rates, bool(admitted), *state, tokens)
+        return judged(self.rates, bool(admitted), *state, tokens)  # type: ignore[call-arg]
 
     def settle(self, key: str, tokens: int) -> None:
         "Give tokens back; below 0: take more. Raises: `LimitDown`."

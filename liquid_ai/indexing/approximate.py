@@ -253,7 +253,7 @@ def build_dense(
     vectors = np.ascontiguousarray(vectors, np.float32)
     with faiss_threads(threads):
         coded = _coded(vectors, kind, codes, old)
-        about = Approximation(kind, codes, *vectors.shape, _FIRST[codes], 8 if kind == "ivf" else 0)
+        about = Approximation(kind, codes, *vectors.shape, _FIRST[codes], 8 if kind == "ivf" else 0)  # type: ignore[call-arg]
         return _tuned(ApproximateIndex(vectors, about, coded, threads), target)
 
 # %% ../../nbs/indexing/approximate.ipynb #b4b2f295
@@ -263,7 +263,7 @@ def save_dense(
 ) -> None:
     "Write everything but the vectors into `folder`."
     if isinstance(index, FlatIndex):
-        about = Approximation("flat", "float32", *index.vectors.shape, 0, 0, 1.0)
+        about = Approximation("flat", "float32", *index.vectors.shape, 0, 0, 1.0)  # type: ignore[call-arg]
     else:
         about = index.about
         if isinstance(index.coded, BinaryCodes):

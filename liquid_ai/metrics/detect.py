@@ -92,7 +92,7 @@ class _Recent:
             found = self._look(recent, self.alpha / len(self.spans)) if len(recent) == span else None
             if found is not None:
                 self._since = recent[0].began if self._since is None else self._since
-                return Alert(self.kind, *found[:2], self._since, found[2])
+                return Alert(self.kind, *found[:2], self._since, found[2])  # type: ignore[call-arg]
         self._since = None
         return None
 

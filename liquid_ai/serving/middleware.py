@@ -166,6 +166,8 @@ class Logged(_Noting):
             return self.limiter.read(client_key(call))
         with suppress(LimitDown):
             return await self.limiter.aread(client_key(call))
+        return None
+        return None
 
 # %% ../../nbs/serving/middleware.ipynb #4df32c0e
 async def _failed(call: Call, error: Exception, scope: Scope, receive: Receive, send: Send) -> None:

@@ -222,9 +222,10 @@ def check_packing(
     "Whether packed samples are computed as each by itself."
     import torch
 
+    nan = float("nan")
     kinds = set(getattr(model.config, "layer_types", None) or ())
     if kinds - _KNOWN or (getattr(model.config, "sliding_window", None) and not kinds):
-        return PackingCheck(*[float("nan")] * 3, False, "some of its layers see through a window")
+        return PackingCheck(nan, nan, nan, False, "some of its layers see through a window")
     training = model.training
     model.eval()
 
@@ -239,7 +240,7 @@ def check_packing(
     except Exception as e:  # of a model that takes no such mask
         if is_out_of_memory(e):
             raise
-        return PackingCheck(*[float("nan")] * 3, False, f"{type(e).__name__}: {str(e)[:200]}")
+        return PackingCheck(nan, nan, nan, False, f"{type(e).__name__}: {str(e)[:200]}")
     finally:
         model.train(training)
     off, floor = ((alone - x).square().mean().sqrt().item() for x in (behind, beside))

@@ -229,7 +229,7 @@ def _made(
     facts = {"chunks": len(chunks), "groups of documents": len(set(groups.values()))}
     facts |= {"samples made": samples.kept, "not made": dict(samples.reasons)}
     facts |= {"seconds": round(time.perf_counter() - began, 1)}
-    return Dataset(*parts, report + CleaningReport(facts=facts), by_side)
+    return Dataset(*parts, report + CleaningReport(facts=facts), by_side)  # type: ignore[call-arg]
 
 # %% ../../nbs/training/dataset.ipynb #3b482f2c
 def synth(
