@@ -193,7 +193,7 @@ class Answering(Keeping):
 class RAG(Answering):
     "Grounded question answering over one store."
 
-    def explain(
+    def explain(  # type: ignore[override]
         self,
         of: str | Answer,  # a question: why its hits are where they are; an answer: where it came from
         influence: bool | str = True,  # of an answer: what it is without each cited hit; `every`: each hit

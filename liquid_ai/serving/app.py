@@ -85,13 +85,13 @@ async def _problem(request: Request, error: Exception) -> Response:
         if error.status_code == 405 and (methods := allowed(call.path)):
             headers["Allow"] = ", ".join(methods)  # each route knows of its own alone
         return Response(body, error.status_code, headers, media)
-    status, detail, headers = outcome(error)
+    status, detail, lines = outcome(error)
     if status >= 500 and status != 504 and not isinstance(error, LimitError):
         level, trace = (logging.ERROR, error) if status == 500 else (logging.WARNING, None)
         _log.log(level, "request %s: %s", call.id, error, exc_info=trace)
     known = getattr(error, "param", None), getattr(error, "code", None)
     body, media = error_body(path, status, detail, "", *(x if isinstance(x, str) else None for x in known))
-    return Response(body, status, {k.decode(): v.decode() for k, v in headers}, media)
+    return Response(body, status, {k.decode(): v.decode() for k, v in lines}, media)
 
 # %% ../../nbs/serving/app.ipynb #05130e87
 def _invalid(error: RequestValidationError) -> Response:
