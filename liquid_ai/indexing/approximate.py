@@ -324,8 +324,8 @@ def _read_codes(folder: Path, about: Approximation):
 
     index = faiss.read_index(str(folder / "codes.faiss"))
     types = {"float32": "IndexIVFFlat", "int8": "IndexIVFScalarQuantizer", "binary": "IndexIVFRaBitQ"}
-    wanted = types[about.codes] if about.kind == "ivf" else "IndexScalarQuantizer"
+    named = types[about.codes] if about.kind == "ivf" else "IndexScalarQuantizer"
     found = (type(index).__name__, index.ntotal, index.d, index.metric_type, index.is_trained)
-    if found != (wanted, about.rows, about.dimensions, faiss.METRIC_INNER_PRODUCT, True):
+    if found != (named, about.rows, about.dimensions, faiss.METRIC_INNER_PRODUCT, True):
         raise ValueError(f"codes.faiss holds {found[0]} of {found[1]} × {found[2]}, not what dense.json says")
     return index
