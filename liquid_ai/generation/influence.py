@@ -83,6 +83,8 @@ class AnswerExplanation:
             lines.append(f"  without {i.hit.chunk.where} (#{i.hit.rank}): {i.change:.0%} of the words change")
         return "\n".join(lines)
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
         return _origins_html(self.origins) + _influences_html(self.influences)
 
