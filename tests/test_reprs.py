@@ -66,7 +66,7 @@ def comparison():
 
 
 def scores():
-    qrels = Qrels({EVIL: {EVIL: 1}, "q": {"d": 1}}, EVIL, (EVIL, "x"), 2)
+    qrels = Qrels({EVIL: {EVIL: 1}, "q": {"d": 1}}, f"by {EVIL}", (EVIL, "x"), 2)
     return evaluate(Run(EVIL, {EVIL: [EVIL], "q": ["d"]}), qrels, ["nDCG@10"])
 
 

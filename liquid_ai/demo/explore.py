@@ -266,6 +266,8 @@ def _answered(view: Explorer) -> None:
 def _show(view: Explorer) -> None:
     "Set the knobs to the state; those that have no say are off."
     parts, s = view._parts, view.settings
+    parts["top_k"].max = max(parts["top_k"].max, s.top_k)
+    parts["rerank"].options = [*dict.fromkeys([*parts["rerank"].options, s.rerank])]
     for name in KNOBS:
         parts[name].value = getattr(s, name)
     parts["question"].value, parts["why"].value = view.question, view.why

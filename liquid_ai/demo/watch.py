@@ -300,12 +300,10 @@ def _controls(view: RunView) -> Any:
     log, smooth = w.Checkbox(description="log", indent=False), w.FloatSlider(min=0, max=0.95, step=0.05)
     smooth.description, log.layout = "smooth", w.Layout(width="5em")
     stop.on_click(lambda _: view.stop())
-    held = weakref.ref(view)
 
     def turned(name: str, value: Any) -> None:
-        if (v := held()) is not None and not v._busy:
-            setattr(v, name, value)
-            v.changed()
+        setattr(view, name, value)
+        view.changed()
 
     log.observe(lambda c: turned("log", c["new"]), "value")
     smooth.observe(lambda c: turned("smooth", c["new"]), "value")
