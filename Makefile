@@ -4,11 +4,14 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 INPUTS := settings.ini setup.py constraints.txt
 
-.PHONY: demo setup test test-slow lab docs readme bench clean models
+.PHONY: demo app setup test test-slow lab docs readme bench clean models
 .DEFAULT_GOAL := demo
 
 demo: .venv/.core models ## a cited answer from real documents
 	$(BIN)/liquid-ai quickstart
+
+app: .venv/.app models ## the demo in a browser
+	$(BIN)/liquid-ai demo
 
 setup: .venv/.dev ## the environment alone
 
@@ -59,7 +62,12 @@ models: | .venv/.core
 	$(PIP) --editable .
 	@touch $@
 
+.venv/.app: $(INPUTS) | .venv/bin/python
+	@echo "Installing liquid_ai with its demo into .venv (once; a minute or two) ..."
+	$(PIP) --editable '.[demo,serve]'
+	@touch $@ .venv/.core
+
 .venv/.dev: $(INPUTS) | .venv/bin/python
 	@echo "Installing liquid_ai and its development tools into .venv (once; some minutes) ..."
 	$(PIP) --editable '.[dev]'
-	@touch $@ .venv/.core
+	@touch $@ .venv/.core .venv/.app

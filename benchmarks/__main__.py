@@ -29,6 +29,7 @@ NAMES = (
     "overload",
     "encoder_tuning",
     "training",
+    "demo",
 )
 
 

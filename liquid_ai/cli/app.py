@@ -18,6 +18,7 @@ import typer
 from .. import __version__
 from .audit import audit_app
 from .commands import ask, chat, ingest, quickstart, search
+from .demo import demo
 from .doctor import doctor
 from .evaluate import eval_answers, eval_ranking, run_sweep
 from .keys import keys_app
@@ -57,7 +58,7 @@ Version = Annotated[
 def _options(version: Version = False) -> None: ...
 
 # %% ../../nbs/cli/app.ipynb #fcdfcfcc
-for command in (ingest, search, ask, chat, serve, mcp, quickstart, doctor, promote, rollback, runs):
+for command in (ingest, search, ask, chat, demo, serve, mcp, quickstart, doctor, promote, rollback, runs):
     app.command()(command)
 app.command("sweep")(run_sweep)
 app.command()(synth)

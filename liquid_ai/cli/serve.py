@@ -6,7 +6,7 @@
 __all__ = ['serve']
 
 # %% ../../nbs/cli/serve.ipynb #0f857425
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -36,6 +36,8 @@ _Folders = Annotated[
 _Log = Annotated[str | None, typer.Option(metavar="FILE", help="Request log; - is standard output.")]
 _Audit = Annotated[str | None, typer.Option(metavar="FILE", help="Audit trail of changes.")]
 
+_Demo = Annotated[bool, typer.Option("--demo", help="With a page to ask from, at /demo/.")]
+
 
 def serve(
     store: MaybeStore = None,
@@ -52,6 +54,7 @@ def serve(
     folders: _Folders = None,
     log: _Log = None,
     audit: _Audit = None,
+    demo: _Demo = False,
     generator: Generator = None,
 ) -> Outcome:
     "Serve the store over HTTP: /ask, /search, /v1 as OpenAI's, /docs."
@@ -62,8 +65,15 @@ def serve(
     if store is not None:
         given["store"] = str(store)
     options = ServerSettings.load(**given)
-    run(options, settings_for(generator), say)
+    run(options, settings_for(generator), say, _with_demo if demo else None)
     return Outcome({}, lambda: None)
+
+
+def _with_demo(api: Any, service: Any, authenticator: Any) -> None:
+    from liquid_ai.demo.app import mount
+
+    mount(api, service.rag, "/demo/", service, authenticator)
+    say("a page to ask from is at /demo/")
 
 
 _GIVEN = {"host", "port", "workers", "keys", "insecure", "hosts", "origins", "proxies", "certificate"}
