@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import nbformat
 import pytest
+from browser import chromium
 from conftest import NOTEBOOKS, ROOT, need
 from nbformat.v4 import new_code_cell, new_notebook
 
@@ -78,19 +79,13 @@ def lab(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def chromium():
-    from playwright.sync_api import sync_playwright
-
-    path = need("chromium")
-    with sync_playwright() as p:
-        options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        browser = p.chromium.launch(executable_path=path, args=options)
-        yield browser
-        browser.close()
+def browser():
+    with chromium() as found:
+        yield found
 
 
-def opened(chromium, url):
-    page = chromium.new_page(viewport={"width": 1300, "height": 1500})
+def opened(browser, url):
+    page = browser.new_page(viewport={"width": 1300, "height": 1500})
     page.set_default_timeout(60_000)
     page.goto(f"{url}/lab/tree/work.ipynb?reset")
     page.locator(".jp-Notebook .jp-Cell").first.wait_for()
@@ -112,9 +107,9 @@ def waited(true, seconds=30.0):
     return found
 
 
-def test_explore_and_judge_in_jupyterlab(lab, chromium):
+def test_explore_and_judge_in_jupyterlab(lab, browser):
     folder, url = lab
-    page = opened(chromium, url)
+    page = opened(browser, url)
     page.locator(".jp-Notebook .jp-Cell").first.click()
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_text("Run All Cells", exact=True).click()
@@ -160,7 +155,7 @@ def test_explore_and_judge_in_jupyterlab(lab, chromium):
     # and opened again, without its kernel, that is shown in its place
     for kernel in command(url, "sessions").json():
         command(url, f"sessions/{kernel['id']}", method="DELETE")
-    page = opened(chromium, url)
+    page = opened(browser, url)
     still = page.locator(".jp-Cell").nth(1).locator("[class$=-still] table")
     still.wait_for()
     assert still.is_visible() and len(still.locator("tbody tr").all()) == 4

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import need
+from browser import chromium
 
 from liquid_ai import RAG, Document
 from liquid_ai.core import Answer, Citation, Hit, Hits, Sentence, Settings, Signal, Usage, chunk_document
@@ -107,9 +107,7 @@ def version():
 
 
 def files(n):
-    return IngestReport(
-        tuple(FileRow(f"{EVIL}{i}", "corrupt" if i % 2 else "parsed", EVIL) for i in range(n))
-    )
+    return IngestReport(tuple(FileRow(f"{EVIL}{i}", "failed" if i % 2 else "parsed", EVIL) for i in range(n)))
 
 
 @pytest.fixture(scope="module")
@@ -272,14 +270,8 @@ def test_store_of_one_folder_tells_the_same_everywhere(tmp_path):
 
 @pytest.fixture(scope="module")
 def browser():
-    from playwright.sync_api import sync_playwright
-
-    path = need("chromium")
-    with sync_playwright() as p:
-        options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        chromium = p.chromium.launch(executable_path=path, args=options)
-        yield chromium
-        chromium.close()
+    with chromium() as found:
+        yield found
 
 
 CONTRAST = """() => {

@@ -6,7 +6,6 @@
 __all__ = ['KNOBS', 'marked', 'hits_html', 'Explorer', 'explore']
 
 # %% ../../nbs/demo/explore.ipynb #09d017f6
-import html
 import re
 import time
 from collections.abc import Collection, Mapping
@@ -14,6 +13,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from ..core import Hit, Hits, Settings
+from .show import STYLE, answer_html, badges_html, safe, sources_html
 from .view import View, attempt, bar, notice, themed, widgets
 from ..indexing.store import Snapshot
 from ..pipeline import RAG
@@ -41,9 +41,9 @@ def marked(
     end, at, told = begin + most, begin, []
     for a, b in spans:
         if begin <= a and b <= end:
-            told += [html.escape(text[at:a]), f"<mark>{html.escape(text[a:b])}</mark>"]
+            told += [safe(text[at:a]), f"<mark>{safe(text[a:b])}</mark>"]
             at = b
-    told.append(html.escape(text[at:end]))
+    told.append(safe(text[at:end]))
     return f"{'… ' * (begin > 0)}{''.join(told)}{' …' * (end < len(text))}"
 
 # %% ../../nbs/demo/explore.ipynb #313beea7
@@ -61,10 +61,10 @@ def _row(hit: Hit, arms: list[str], share: float, before: int | None, passage: s
     cells = [f"<b>{hit.rank}</b>&nbsp;<small>{_moved(hit.rank, before)}</small>"]
     cells += [bar(share, f"{hit.score:.3f}", width="3.5em")]
     cells += [f"#{s.rank}&nbsp;<small style='opacity:.7'>{s.score:.2f}</small>" if s else "–" for s in told]
-    whole = html.escape(" ".join(hit.chunk.text.split()))
+    whole = safe(" ".join(hit.chunk.text.split()))
     body = f"<details><summary>{passage}</summary><div style='margin:.4em 0 .4em 1em'>{whole}</div></details>"
-    reason = f"<div><small><em>{html.escape(why)}</em></small></div>" if why else ""
-    cells += [f"<small style='opacity:.75'>{html.escape(hit.chunk.where)}</small>{reason}{body}"]
+    reason = f"<div><small><em>{safe(why)}</em></small></div>" if why else ""
+    cells += [f"<small style='opacity:.75'>{safe(hit.chunk.where)}</small>{reason}{body}"]
     style = "text-align:left;vertical-align:top"
     return "<tr>" + "".join(f"<td style='{style}'>{c}</td>" for c in cells) + "</tr>"
 
@@ -85,9 +85,7 @@ def hits_html(
         was = hit.rank if before is None else before.get(hit.chunk.id)
         share = (hit.score - low) / ((high - low) or 1.0)
         rows.append(_row(hit, arms, share, was, passage, (why or {}).get(hit.chunk.id, "")))
-    head = "".join(
-        f"<th style='text-align:left'>{html.escape(c)}</th>" for c in ["#", "score", *arms, "passage"]
-    )
+    head = "".join(f"<th style='text-align:left'>{safe(c)}</th>" for c in ["#", "score", *arms, "passage"])
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
     return f"<div style='overflow-x:auto'>{table}</div>"
 
@@ -191,6 +189,12 @@ def _reasons(view: Explorer) -> dict[str, str]:
     return {r.hit.chunk.id: r.why for r in explain(*asked, view.principals).reasons}
 
 # %% ../../nbs/demo/explore.ipynb #5fa3aa5f
+def _answer(view: Explorer) -> str:
+    "With the passages around what is cited."
+    a = view.answer
+    return f"<style>{STYLE}</style>{answer_html(a)}{badges_html(a)}{sources_html(a, view.rag)}"
+
+
 def _page(view: Explorer, heading: bool) -> str:
     s, changes = view.settings, view.changes
     weights = f"dense {s.dense_weight:g}, sparse {1 - s.dense_weight - s.document_weight:.3g}"
@@ -202,8 +206,8 @@ def _page(view: Explorer, heading: bool) -> str:
         facts.append("RAG.open(…, " + ", ".join(f"{k}={v!r}" for k, v in changes.items()) + ")")
     parts = []
     if heading:
-        parts.append(f"<div><b>{html.escape(view.question or 'explore')}</b></div>")
-        parts.append(f"<div><small>{html.escape(' · '.join(how))}</small></div>")
+        parts.append(f"<div><b>{safe(view.question or 'explore')}</b></div>")
+        parts.append(f"<div><small>{safe(' · '.join(how))}</small></div>")
     if view.error:
         parts.append(notice("error", view.error))
     if view.hits:
@@ -212,10 +216,10 @@ def _page(view: Explorer, heading: bool) -> str:
     elif not view.error:
         empty = "Nothing was found." if view.question.strip() else "Ask something."
         parts.append(notice("empty", empty))
-    small = "".join(f"<code>{html.escape(f)}</code>" if "(" in f else html.escape(f) + " · " for f in facts)
+    small = "".join(f"<code>{safe(f)}</code>" if "(" in f else safe(f) + " · " for f in facts)
     parts.append(f"<small style='opacity:.75'>{small.removesuffix(' · ')}</small>")
     if view.answer is not None:
-        parts.append(view.answer._repr_html_())
+        parts.append(view.answer._repr_html_() if heading else _answer(view))
     return "".join(parts)
 
 # %% ../../nbs/demo/explore.ipynb #35821824

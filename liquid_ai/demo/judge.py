@@ -6,7 +6,6 @@
 __all__ = ['GRADES', 'SYSTEMS', 'read_judgements', 'Found', 'gather', 'Judge', 'judge']
 
 # %% ../../nbs/demo/judge.ipynb #f2112ce7
-import html
 import json
 import os
 import time
@@ -18,6 +17,7 @@ from typing import Any
 
 from ..core import Hits, InputError, LiquidError, Settings, digest
 from .explore import marked
+from .show import safe
 from .view import View, bar, notice, themed, widgets
 from ..evaluation.ranking import Pool, Qrels, Run, pooled, ranked_documents
 from ..pipeline import RAG
@@ -242,9 +242,9 @@ def _document(view: Judge) -> str:
     query, document = view.open[0]
     question, snapshot = view.queries[query], view.rag.snapshot()
     left = sum(q == query for q, _ in view.open)
-    parts = [f"<div style='font-size:1.15em'><b>{html.escape(question)}</b></div>"]
+    parts = [f"<div style='font-size:1.15em'><b>{safe(question)}</b></div>"]
     parts.append(f"<small style='opacity:.75'>{left} left for this question</small>")
-    title = html.escape(view.found.titles.get(document, document))
+    title = safe(view.found.titles.get(document, document))
     parts.append(f"<div style='margin-top:.6em'><b>{title}</b></div>")
     for chunk in view.found.passages.get((query, document), ())[:5]:
         text = marked(" ".join(chunk.text.split()), question, snapshot, most=1_500)
@@ -257,7 +257,7 @@ def _progress(view: Judge) -> str:
     done = len(view.pairs) - len(view.open)
     share = done / (len(view.pairs) or 1)
     text = f"{done:,} of {len(view.pairs):,} judged ({share:.0%})"
-    last = f" · <small>{html.escape(view.last)}</small>" if view.last else ""
+    last = f" · <small>{safe(view.last)}</small>" if view.last else ""
     return bar(share, text, width="10em") + last
 
 
@@ -272,16 +272,16 @@ def _report(view: Judge, most: int = 30) -> str:
         counts = by_query.get(query, Counter())
         cells = [view.queries[query][:120], f"{counts.total()} of {len(documents)}"]
         cells += [str(counts[n]) for n in range(len(view.grades))]
-        rows.append("".join(f"<td style='text-align:left'>{html.escape(c)}</td>" for c in cells))
+        rows.append("".join(f"<td style='text-align:left'>{safe(c)}</td>" for c in cells))
     head = "".join(
-        f"<th style='text-align:left'>{html.escape(c)}</th>" for c in ("question", "judged", *view.grades)
+        f"<th style='text-align:left'>{safe(c)}</th>" for c in ("question", "judged", *view.grades)
     )
     more = len(view.found.pool.documents) - most
     table = f"<table><thead><tr>{head}</tr></thead><tbody><tr>{'</tr><tr>'.join(rows)}</tr></tbody></table>"
     about = f"pool: {', '.join(view.found.pool.systems)}, the first {view.found.pool.depth} of each"
     about += f" · {more:,} more questions" if more > 0 else ""
     error = notice("error", view.error) if view.error else ""
-    small = f"<small style='opacity:.75'>{html.escape(f'{about} · {view.path.name}')}</small>"
+    small = f"<small style='opacity:.75'>{safe(f'{about} · {view.path.name}')}</small>"
     return f"{error}{_progress(view)}{table}{small}"
 
 # %% ../../nbs/demo/judge.ipynb #b5f5ac59

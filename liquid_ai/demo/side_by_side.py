@@ -8,7 +8,6 @@ __all__ = ['differing', 'Side', 'SideBySide', 'compare']
 # %% ../../nbs/demo/side_by_side.ipynb #388481c6
 import copy
 import difflib
-import html
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,7 @@ from functools import partial
 from typing import Any
 
 from ..core import Answer, Hits, InputError, Settings
+from .show import safe
 from .view import View, attempt, notice, themed, widgets
 from ..pipeline import RAG
 
@@ -28,7 +28,7 @@ def differing(
     mine, theirs = re.findall(r"\s+|[^\s]+", text), re.findall(r"\s+|[^\s]+", other)
     told = []
     for kind, a, b, _, _ in difflib.SequenceMatcher(None, mine, theirs, autojunk=False).get_opcodes():
-        words = html.escape("".join(mine[a:b]))
+        words = safe("".join(mine[a:b]))
         told.append(words if kind == "equal" or not words.strip() else f"<mark>{words}</mark>")
     return "".join(told)
 
@@ -52,8 +52,8 @@ def _ranked(hits: Hits, other: Hits) -> str:
         rank = there.get(hit.chunk.id)
         same = "same" if rank == hit.rank else f"there #{rank}"
         told = "<b>only here</b>" if rank is None else same
-        text = html.escape(" ".join(hit.chunk.text.split())[:110])
-        where = html.escape(hit.chunk.where)
+        text = safe(" ".join(hit.chunk.text.split())[:110])
+        where = safe(hit.chunk.where)
         style = "border-left:4px solid;padding-left:.5em" if rank is None else "padding-left:calc(.5em + 4px)"
         rows.append(
             f"<div style='{style};margin:.3em 0'>{hit.rank}. <b>{where}</b> "
@@ -78,9 +78,9 @@ def _answers(a: Answer, b: Answer) -> list[tuple[str, str]]:
     for one, other in ((a, spans[1]), (b, spans[0])):
         lines = []
         for c in one.citations:
-            quote = html.escape(" ".join(c.quote.split()))
+            quote = safe(" ".join(c.quote.split()))
             quote = quote if (c.document_id, c.start, c.end) in other else f"<mark>{quote}</mark>"
-            lines.append(f"<li value='{c.number}'><em>{html.escape(c.where)}</em>: “{quote}”</li>")
+            lines.append(f"<li value='{c.number}'><em>{safe(c.where)}</em>: “{quote}”</li>")
         cited.append(f"<ol>{''.join(lines)}</ol>" if lines else "<small>cites nothing</small>")
     return [*rows, (cited[0], cited[1])]
 
@@ -88,7 +88,7 @@ def _answers(a: Answer, b: Answer) -> list[tuple[str, str]]:
 def _table(names: Sequence[str], rows: Sequence[tuple[str, str]]) -> str:
     "Two columns of one width."
     cell = "<td style='text-align:left;vertical-align:top;width:50%;white-space:normal'>{}</td>".format
-    head = "".join(f"<th style='text-align:left;width:50%'>{html.escape(n)}</th>" for n in names)
+    head = "".join(f"<th style='text-align:left;width:50%'>{safe(n)}</th>" for n in names)
     body = "".join(f"<tr>{cell(a)}{cell(b)}</tr>" for a, b in rows)
     style = "width:100%;table-layout:fixed"
     return f"<table style='{style}'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
@@ -99,10 +99,10 @@ def _fact_table(names: Sequence[str], a: Mapping[str, str], b: Mapping[str, str]
     lines = []
     for name in dict.fromkeys([*a, *b]):
         left, right = str(a.get(name, "–")), str(b.get(name, "–"))
-        cells = [html.escape(name), *(map(html.escape, (left, right)))]
+        cells = [safe(name), *(map(safe, (left, right)))]
         cells = cells + ["="] if left == right else [cells[0], *(f"<b>{c}</b>" for c in cells[1:]), "≠"]
         lines.append("".join(f"<td style='text-align:left'>{c}</td>" for c in cells))
-    head = "".join(f"<th style='text-align:left'>{html.escape(c)}</th>" for c in ["", *names, ""])
+    head = "".join(f"<th style='text-align:left'>{safe(c)}</th>" for c in ["", *names, ""])
     return f"<table><thead><tr>{head}</tr></thead><tbody><tr>{'</tr><tr>'.join(lines)}</tr></tbody></table>"
 
 # %% ../../nbs/demo/side_by_side.ipynb #18f7725e
@@ -174,7 +174,7 @@ def _controls(view: SideBySide) -> Any:
 
 def _page(view: SideBySide) -> str:
     a, b = view.sides
-    parts = [f"<div><b>{html.escape(view.question)}</b></div>"] if view.question else []
+    parts = [f"<div><b>{safe(view.question)}</b></div>"] if view.question else []
     parts += [notice("error", f"{side.name}: {side.error}") for side in view.sides if side.error]
     rows = _answers(a.answer, b.answer) if a.answer and b.answer else []
     if a.hits or b.hits:

@@ -6,10 +6,10 @@
 __all__ = ['TraceView', 'trace']
 
 # %% ../../nbs/demo/trace_view.ipynb #dcea5fc9
-import html
 from collections.abc import Mapping
 
 from ..core import Answer, InputError
+from .show import safe
 from .view import View, bar
 from ..metrics.spans import Span, span_tree
 
@@ -36,7 +36,7 @@ def _waterfall(answer: Answer) -> str:
     lines = []
     for name, start, ms, about in rows:
         drawn = bar(ms / total, f"{ms:,.1f} ms", start / total, width="22em")
-        cells = [html.escape(name), drawn, f"{ms / total:.0%}", f"<small>{html.escape(about)}</small>"]
+        cells = [safe(name), drawn, f"{ms / total:.0%}", f"<small>{safe(about)}</small>"]
         lines.append("".join(f"<td style='text-align:left'>{c}</td>" for c in cells))
     whole = ["<b>total</b>", f"<b>{total:,.1f} ms</b>", "", ""]
     lines.append("".join(f"<td style='text-align:left'>{c}</td>" for c in whole))
@@ -108,11 +108,11 @@ def _boxes(rows: list[tuple[str, ...]], x: int, places: Mapping[str, float]) -> 
     for key, first, second, whole in rows:
         y, faint = places[key], " stroke-dasharray='4 3'" if second.endswith("unsupported") else ""
         parts.append(
-            f"<g><title>{html.escape(whole[:400])}</title>"
+            f"<g><title>{safe(whole[:400])}</title>"
             f"<rect x='{x}' y='{y - 19}' width='210' height='38' {_BOX}{faint}/>"
-            f"<text x='{x + 8}' y='{y - 3}'>{html.escape(_short(first))}</text>"
+            f"<text x='{x + 8}' y='{y - 3}'>{safe(_short(first))}</text>"
             f"<text x='{x + 8}' y='{y + 13}' font-size='10.5' opacity='.75'>"
-            f"{html.escape(_short(second, 34))}</text></g>"
+            f"{safe(_short(second, 34))}</text></g>"
         )
     return "".join(parts)
 
@@ -123,9 +123,9 @@ def _sentences(answer: Answer) -> str:
     for s in answer.sentences:
         spans = ""
         for c in (cited[n] for n in s.citations if n in cited):
-            quote = html.escape(" ".join(c.quote.split()))
-            spans += f"<li value='{c.number}'><em>{html.escape(c.where)}</em>: “{quote}”</li>"
-        text = html.escape(answer.text[s.start : s.end])
+            quote = safe(" ".join(c.quote.split()))
+            spans += f"<li value='{c.number}'><em>{safe(c.where)}</em>: “{quote}”</li>"
+        text = safe(answer.text[s.start : s.end])
         mark = "✓" if s.supported else "⚠ unsupported"
         parts.append(
             f"<li>{text} <small style='opacity:.75'>{mark} ({s.support:.2f})</small><ol>{spans}</ol></li>"
@@ -148,11 +148,9 @@ def _costs(answer: Answer, prices: tuple[float, float] | None, currency: str) ->
         cache += f", similarity {answer.cache.similarity:.3f}" if answer.cache.similarity is not None else ""
     told += [f"cache: {cache}", f"confidence {answer.confidence:.2f}"]
     told += [f"trace {answer.trace_id}"] if answer.trace_id else []
-    names = "".join(
-        f"<li>{html.escape(k)} <code>{html.escape(str(v))}</code></li>" for k, v in answer.versions.items()
-    )
+    names = "".join(f"<li>{safe(k)} <code>{safe(str(v))}</code></li>" for k, v in answer.versions.items())
     versions = f"<details><summary>versions</summary><ul>{names}</ul></details>" if names else ""
-    return f"<div><small style='opacity:.8'>{html.escape(' · '.join(told))}</small></div>{versions}"
+    return f"<div><small style='opacity:.8'>{safe(' · '.join(told))}</small></div>{versions}"
 
 # %% ../../nbs/demo/trace_view.ipynb #6ab415c8
 class TraceView(View):
@@ -169,10 +167,10 @@ class TraceView(View):
 
     def still(self) -> str:
         a = self.answer
-        title = f"<div><b>{html.escape(a.question)}</b></div>"
-        text = f"<div style='margin:.4em 0'>{html.escape(a.text)}</div>"
+        title = f"<div><b>{safe(a.question)}</b></div>"
+        text = f"<div style='margin:.4em 0'>{safe(a.text)}</div>"
         note = (
-            f"<div><small>{'abstained' if a.abstained else 'note'}: {html.escape(a.reason)}</small></div>"
+            f"<div><small>{'abstained' if a.abstained else 'note'}: {safe(a.reason)}</small></div>"
             if a.reason
             else ""
         )

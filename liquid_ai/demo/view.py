@@ -6,7 +6,6 @@
 __all__ = ['widgets', 'attended', 'notice', 'bar', 'View', 'show', 'attempt', 'themed']
 
 # %% ../../nbs/demo/view.ipynb #8816e4ed
-import html
 import os
 import secrets
 import sys
@@ -15,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..core import LiquidError
+from .show import safe
 
 # %% ../../nbs/demo/view.ipynb #b696df6e
 _UNATTENDED = ("nbconvert", "papermill", "nbdev", "quarto", "jupyter-execute", "pytest")
@@ -54,7 +54,7 @@ def notice(
     style = "border-left:3px solid;padding:.3em .8em;margin:.4em 0" + (
         "" if kind == "error" else ";opacity:.75"
     )
-    return f"<div role='{role}' style='{style}'>{mark} {html.escape(text)}</div>"
+    return f"<div role='{role}' style='{style}'>{mark} {safe(text)}</div>"
 
 
 def bar(
@@ -73,7 +73,7 @@ def bar(
         f"<span style='{line};width:{max(100 * share, 0.6):.1f}%;background:currentColor;opacity:.45'></span>"
         "</span>"
     )
-    return f"<span style='white-space:nowrap'>{drawn}{html.escape(text)}</span>"
+    return f"<span style='white-space:nowrap'>{drawn}{safe(text)}</span>"
 
 # %% ../../nbs/demo/view.ipynb #7b4759fd
 _STYLE = (

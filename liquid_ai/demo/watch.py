@@ -6,7 +6,6 @@
 __all__ = ['Curve', 'Seen', 'from_history', 'from_mlflow', 'source_of', 'chart', 'RunView', 'watch']
 
 # %% ../../nbs/demo/watch.ipynb #47f22637
-import html
 import math
 import re
 import threading
@@ -17,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..core import InputError, LiquidError, Settings
+from .show import safe
 from .view import View, bar, notice, themed, widgets
 from ..evaluation.track import client_of, load_mlflow, reaching, tracking_uri, without_secrets
 from ..training.qlora import Trained
@@ -177,7 +177,7 @@ def _line(name: str, points: Sequence[tuple[float, float]]) -> str:
     drawn = f"<polyline points='{path}' fill='none' stroke='currentColor' {style}/>"
     if len(points) <= 60 and (not own or len(points) == 1):
         drawn += "".join(f"<circle cx='{x}' cy='{y}' r='3.2' fill='currentColor'/>" for x, y in points)
-    return f"<g><title>{html.escape(name)}</title>{drawn}</g>"
+    return f"<g><title>{safe(name)}</title>{drawn}</g>"
 
 
 def _framed(lines: str, xs: tuple[int, int], ys: tuple[float, float], log: bool) -> str:
@@ -276,7 +276,7 @@ def _looking(view: "weakref.ref[RunView]", stop: threading.Event) -> None:
 def _page(view: RunView) -> str:
     s = view.seen
     state = {"RUNNING": "running", "FINISHED": "finished", "FAILED": "failed", "KILLED": "was stopped"}
-    told = [f"<b>{html.escape(s.name)}</b>", state.get(s.status, "")]
+    told = [f"<b>{safe(s.name)}</b>", state.get(s.status, "")]
     if s.rate and not s.over and s.total > s.step:
         told.append(f"about {duration((s.total - s.step) / s.rate)} to go")
     parts = [f"<div>{' · '.join(t for t in told if t)}</div>"]
@@ -288,10 +288,10 @@ def _page(view: RunView) -> str:
         best = min(y for _, y in curve)
         line = "– –" if name != "loss" else "––"
         text = f"{line} {name} {curve[-1][1]:.4g} (first {curve[0][1]:.4g}, best {best:.4g})"
-        parts.append(f"<div><small>{html.escape(text)}</small></div>")
+        parts.append(f"<div><small>{safe(text)}</small></div>")
     parts.append(chart(s.curves, view.log, view.smooth) or notice("empty", "No step is done yet."))
     facts = " · ".join(f"{k}: {v}" for k, v in s.facts.items())
-    return "".join(parts) + f"<div><small style='opacity:.75'>{html.escape(facts)}</small></div>"
+    return "".join(parts) + f"<div><small style='opacity:.75'>{safe(facts)}</small></div>"
 
 
 def _controls(view: RunView) -> Any:
