@@ -50,7 +50,7 @@ def _append(path: Path, row: Mapping[str, Any]) -> None:
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
-    "What is in the file; a last line that was torn is left out. Raises: `InputError`."
+    "What is in the file; a line that was torn is left out. Raises: `InputError`."
     try:
         lines = path.read_bytes().split(b"\n") if path.exists() else []
     except OSError as e:
@@ -60,7 +60,7 @@ def _rows(path: Path) -> list[dict[str, Any]]:
         try:
             row = json.loads(line) if line.strip() else {}
         except ValueError as e:
-            if n == len(lines):
+            if line.startswith(b"{") and not line.endswith(b"}"):  # a kernel or a machine died
                 continue
             raise InputError(f"{path}, line {n:,}: not a JSON object: {e}") from e
         if not isinstance(row, dict):

@@ -158,7 +158,7 @@ def chart(
     ys = [height(y) for c in shown.values() for _, y in c]
     xs = [x for c in shown.values() for x, _ in c]
     x0, x1, y0, y1 = min(xs), max(xs), min(ys), max(ys)
-    pad = 0.05 * (y1 - y0) or 0.5
+    pad = max(0.05 * (y1 - y0), 1e-6 * max(abs(y0), abs(y1))) or 0.5
     y0, y1 = y0 - pad, y1 + pad
 
     def at(x: float, y: float) -> tuple[float, float]:
