@@ -145,7 +145,7 @@ def test_explore_and_judge_in_jupyterlab(lab, browser):
     assert Qrels({"q1": {rows()[0]["document"]: 2}}, "ann").grades and rows()[0]["by"] == "ann"
 
     # saved, it holds what was last to be seen
-    page.keyboard.press("Control+s")
+    page.locator("[data-jp-item-name=save] button, [data-jp-item-name=save] jp-button").first.click()
     assert waited(lambda: "1 of" in json.dumps(saved(folder)["cells"][2]["outputs"]))
     outputs = saved(folder)["cells"][1]["outputs"]
     stored = "".join(outputs[1]["data"]["text/html"])

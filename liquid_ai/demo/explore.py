@@ -226,7 +226,7 @@ def _page(view: Explorer, heading: bool) -> str:
 def _controls(view: Explorer) -> Any:
     "The knobs, each a setting, and the page below them."
     w = widgets()
-    wide, s = {"description_width": "8em"}, view.settings
+    wide, s = {"description_width": "9em"}, view.settings
     box = w.Layout(width="min(100%, 30em)")
     made = {
         "mode": w.ToggleButtons(options=["hybrid", "dense", "sparse"], style={"button_width": "5.5em"}),
@@ -239,7 +239,7 @@ def _controls(view: Explorer) -> Any:
     }
     for name, one in made.items():
         one.description, one.style.description_width = name.replace("_", " "), wide["description_width"]
-        one.layout = w.Layout(width="auto") if isinstance(one, w.ToggleButtons) else box
+        one.layout = w.Layout(width="auto", display="flex") if isinstance(one, w.ToggleButtons) else box
         one.observe(lambda change, name=name: _turned(view, **{name: change["new"]}), "value")
     question = w.Text(placeholder="A question; Enter searches", continuous_update=False)
     question.description, question.style.description_width = "question", wide["description_width"]
@@ -253,8 +253,10 @@ def _controls(view: Explorer) -> Any:
     reset.on_click(lambda _: view.set(**own))
     page = w.HTML()
     view._parts = made | {"question": question, "why": why, "page": page, "answer": answer}
-    row = w.HBox([answer, reset, why], layout=w.Layout(flex_flow="row wrap"))
-    return w.VBox([question, *made.values(), row, page])
+    wrap = w.Layout(flex_flow="row wrap")
+    left, right = [made.pop(n) for n in ("mode", "fusion", "top_k", "rerank")], [*made.values()]
+    knobs = w.HBox([w.VBox(left), w.VBox(right)], layout=wrap)
+    return w.VBox([question, knobs, w.HBox([answer, reset, why], layout=wrap), page])
 
 
 def _turned(view: Explorer, **what: Any) -> None:

@@ -11,6 +11,7 @@ import secrets
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from ..core import LiquidError
@@ -41,7 +42,8 @@ def attended() -> bool:
         started_by = psutil.Process(int(os.environ.get("JPY_PARENT_PID") or os.getppid())).cmdline()
     except (psutil.Error, ValueError):
         return True
-    return not any(tool in word for tool in _UNATTENDED for word in started_by)
+    names = [Path(word).name for word in started_by[:3]]  # later ones are what it works on
+    return not any(tool in name for tool in _UNATTENDED for name in names)
 
 # %% ../../nbs/demo/view.ipynb #6d583f80
 def notice(
