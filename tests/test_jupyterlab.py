@@ -89,6 +89,7 @@ def opened(browser, url):
     page.set_default_timeout(60_000)
     page.goto(f"{url}/lab/tree/work.ipynb?reset")
     page.locator(".jp-Notebook .jp-Cell").first.wait_for()
+    page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
     return page
 
 
@@ -123,7 +124,7 @@ def test_explore_and_judge_in_jupyterlab(lab, browser):
 
     # the slider moves, and the hits change
     before = table.inner_text()
-    assert len(table.locator("tbody tr").all()) == 3
+    assert table.locator("tbody tr").count() == 3
     handle = explorer.locator(".widget-hslider", has_text="top k").locator(".noUi-handle")
     handle.focus()
     handle.press("ArrowRight")
@@ -145,11 +146,14 @@ def test_explore_and_judge_in_jupyterlab(lab, browser):
     assert Qrels({"q1": {rows()[0]["document"]: 2}}, "ann").grades and rows()[0]["by"] == "ann"
 
     # saved, it holds what was last to be seen
+    assert waited(lambda: "1 of 2" in labels.locator("[class$=-still]").text_content())
+    assert waited(lambda: "top_k=4" in still.text_content())
     page.locator("[data-jp-item-name=save] button, [data-jp-item-name=save] jp-button").first.click()
     assert waited(lambda: "1 of" in json.dumps(saved(folder)["cells"][2]["outputs"]))
     outputs = saved(folder)["cells"][1]["outputs"]
     stored = "".join(outputs[1]["data"]["text/html"])
-    assert "<b>4</b>" in stored and "mode=&#x27;sparse&#x27;" in stored
+    assert "top_k=4" in stored and "mode=&#x27;sparse&#x27;" in stored
+    found = table.locator("tbody tr").count()
     page.close()
 
     # and opened again, without its kernel, that is shown in its place
@@ -158,7 +162,7 @@ def test_explore_and_judge_in_jupyterlab(lab, browser):
     page = opened(browser, url)
     still = page.locator(".jp-Cell").nth(1).locator("[class$=-still] table")
     still.wait_for()
-    assert still.is_visible() and len(still.locator("tbody tr").all()) == 4
+    assert still.is_visible() and still.locator("tbody tr").count() == found > 0
     assert not page.get_by_text("model not found").first.is_visible()
     page.close()
 

@@ -227,7 +227,7 @@ def _controls(view: Explorer) -> Any:
     "The knobs, each a setting, and the page below them."
     w = widgets()
     wide, s = {"description_width": "9em"}, view.settings
-    box = w.Layout(width="min(100%, 30em)")
+    box = w.Layout(width="min(100%, 26em)")
     made = {
         "mode": w.ToggleButtons(options=["hybrid", "dense", "sparse"], style={"button_width": "5.5em"}),
         "fusion": w.ToggleButtons(options=["scores", "ranks"], style={"button_width": "5.5em"}),
@@ -255,7 +255,8 @@ def _controls(view: Explorer) -> Any:
     view._parts = made | {"question": question, "why": why, "page": page, "answer": answer}
     wrap = w.Layout(flex_flow="row wrap")
     left, right = [made.pop(n) for n in ("mode", "fusion", "top_k", "rerank")], [*made.values()]
-    knobs = w.HBox([w.VBox(left), w.VBox(right)], layout=wrap)
+    columns = [w.VBox(column, layout=w.Layout(width="min(100%, 27em)")) for column in (left, right)]
+    knobs = w.HBox(columns, layout=wrap)
     return w.VBox([question, knobs, w.HBox([answer, reset, why], layout=wrap), page])
 
 

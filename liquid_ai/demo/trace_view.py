@@ -132,7 +132,9 @@ def _sentences(answer: Answer) -> str:
         )
     if not parts:
         return ""
-    return f"<details><summary>{len(parts)} sentences in words</summary><ul>{''.join(parts)}</ul></details>"
+    return (
+        f"<details><summary>Sentence by sentence ({len(parts)})</summary><ul>{''.join(parts)}</ul></details>"
+    )
 
 
 def _costs(answer: Answer, prices: tuple[float, float] | None, currency: str) -> str:

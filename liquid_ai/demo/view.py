@@ -180,4 +180,6 @@ def themed(
     body: str,  # HTML
 ) -> str:  # HTML
     "With the tables and margins that JupyterLab gives to outputs."
-    return f"<div class='jp-RenderedHTMLCommon' style='line-height:1.4;padding:0'>{body}</div>"
+    style = "<style>.liquid-live table{margin-left:0;margin-right:auto}</style>"
+    place = "class='jp-RenderedHTMLCommon liquid-live' style='line-height:1.4;padding:0'"
+    return f"{style}<div {place}>{body}</div>"
