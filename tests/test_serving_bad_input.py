@@ -609,9 +609,7 @@ def test_ambiguous_requests_are_refused_and_nothing_is_smuggled(tmp_path, http, 
     log, found = tmp_path / "log", {}
     with running(served(rag, log=str(log), body_seconds=1.0), http=http) as s:
         with ThreadPoolExecutor(8) as pool:
-            all_told = dict(
-                zip(SMUGGLES, pool.map(lambda data: raw(s.port, data, 3), SMUGGLES.values()), strict=True)
-            )
+            all_told = dict(zip(SMUGGLES, pool.map(lambda data: raw(s.port, data, 3), SMUGGLES.values()), strict=True))
         for name, told in all_told.items():
             assert b"Traceback" not in told and b".py" not in told, name
             found[name] = [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", told)]

@@ -259,7 +259,7 @@ def _controls(view: Explorer) -> Any:
     knobs = w.HBox(columns, layout=wrap)
     return w.VBox([question, knobs, w.HBox([answer, reset, why], layout=wrap), page])
 
-
+# %% ../../nbs/demo/explore.ipynb #fe7ad024
 def _turned(view: Explorer, **what: Any) -> None:
     if not view._busy:  # a slider's 0.3 may come as 0.30000000000000004
         view.set(**{k: round(v, 4) if isinstance(v, float) else v for k, v in what.items()})
