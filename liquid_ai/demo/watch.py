@@ -290,7 +290,7 @@ def _page(view: RunView) -> str:
         text = f"{line} {name} {curve[-1][1]:.4g} (first {curve[0][1]:.4g}, best {best:.4g})"
         parts.append(f"<div><small>{safe(text)}</small></div>")
     parts.append(chart(s.curves, view.log, view.smooth) or notice("empty", "No step is done yet."))
-    facts = " · ".join(f"{k}: {v}" for k, v in s.facts.items())
+    facts = " · ".join(f"{k}: {v[:160]}" for k, v in s.facts.items())
     return "".join(parts) + f"<div><small style='opacity:.75'>{safe(facts)}</small></div>"
 
 
