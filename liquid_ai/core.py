@@ -39,6 +39,14 @@ class Signal:
     score: float  # in the retriever's own unit: cosine for dense, BM25 for sparse
 
 
+_SHOWN = 50  # hits of a list; it may hold a thousand
+
+
+def _short(text: str, most: int = 160) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= most else f"{text[:most]} …"
+
+
 @dataclass(frozen=True, slots=True)
 class Hit:
     "A chunk that a search returned."
@@ -48,6 +56,13 @@ class Hit:
     rank: int  # counted from 1
     signals: Mapping[str, Signal] = field(default_factory=dict)  # by retriever
 
+    def __repr__(self) -> str:
+        text = " ".join(self.chunk.text.split())
+        return f"{self.rank}. {self.score:.4f}  {self.chunk.where}: {text[:80]}"
+
+    def _repr_html_(self) -> str:
+        return Hits((self,))._repr_html_()
+
 
 class Hits(tuple[Hit, ...]):
     "Hits in rank order; a tuple with a table for a repr in Jupyter."
@@ -55,25 +70,24 @@ class Hits(tuple[Hit, ...]):
     __slots__ = ()
 
     def __repr__(self) -> str:
-        lines = [
-            f"{h.rank}. {h.score:.4f}  {h.chunk.where}: {' '.join(h.chunk.text.split())[:80]}" for h in self
-        ]
+        lines = [*map(repr, self[:_SHOWN]), *([f"… {len(self):,} hits"] if len(self) > _SHOWN else [])]
         return "\n".join(lines) or "no hits"
 
     def _repr_html_(self) -> str:
         arms = sorted({arm for hit in self for arm in hit.signals})
         head = "".join(f"<th>{html.escape(h)}</th>" for h in ["#", "score", *arms, "where", "text"])
         rows = []
-        for hit in self:
+        for hit in self[:_SHOWN]:
             told = [hit.signals.get(arm) for arm in arms]
             cells = [str(hit.rank), f"{hit.score:.4f}"]
             cells += [f"#{s.rank} · {s.score:.3f}" if s else "–" for s in told]
             cells += [
                 html.escape(hit.chunk.where),
-                html.escape(" ".join(hit.chunk.text.split())[:160]) + " …",
+                html.escape(_short(hit.chunk.text)),
             ]
             rows.append("<tr>" + "".join(f"<td style='text-align:left'>{c}</td>" for c in cells) + "</tr>")
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+        more = f"<small>{len(self):,} hits</small>" if len(self) > _SHOWN else "" if self else "no hits"
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>{more}"
 
 # %% ../nbs/core.ipynb #7f0c199b
 @dataclass(frozen=True, slots=True)
@@ -174,6 +188,11 @@ class Answer:
     def unsupported(self) -> tuple[str, ...]:
         "The sentences that nothing retrieved supports."
         return tuple(self.text[s.start : s.end] for s in self.sentences if not s.supported)
+
+    def __repr__(self) -> str:
+        what = "abstained" if self.abstained else f"{len(self.citations)} citations"
+        told = f"{what}, confidence {self.confidence:.2f}"
+        return f"Answer({_short(self.question)!r}: {_short(self.text)!r}, {told})"
 
     def __str__(self) -> str:
         lines = [self.text]

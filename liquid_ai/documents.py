@@ -96,7 +96,9 @@ class Document:
         facts = {"source": self.source, "type": self.mime, "characters": f"{len(self.text):,}"}
         facts |= {"pages": len(self.pages)} if self.pages else {}
         facts |= {"for": ", ".join(self.access)} if self.access else {}
-        return html_card(self.title or self.source, facts, html.escape(self.text[:400]) + " …")
+        return html_card(
+            self.title or self.source, facts, html.escape(self.text[:400]) + " …" * (len(self.text) > 400)
+        )
 
 # %% ../nbs/documents.ipynb #232b17a1
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,11 @@ class Chunk:
         place = [self.title or self.source, *(h for h in self.headings if h != self.title)]
         return " › ".join(place) + (f", page {self.page}" if self.page else "")
 
+    def _repr_html_(self) -> str:
+        facts = {"source": self.source, "characters": f"{self.start:,} to {self.end:,}"}
+        return html_card(self.where, facts, html.escape(self.text[:800]) + " …" * (len(self.text) > 800))
 
+# %% ../nbs/documents.ipynb #71444de7
 def chunk_document(
     document: Document,
     spans: Sequence[tuple[int, int, tuple[str, ...]]],  # start, end, heading path

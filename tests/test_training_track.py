@@ -326,7 +326,7 @@ def test_a_server_that_comes_and_goes_gets_everything_once(server, tmp_path, ada
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         run = track("run", through, {"rank": 8}, spool=tmp_path / "spool", every=0.1)
-        run._client._tracking_client.store  # noqa: B018 (opened)
+        run.client._tracking_client.store  # noqa: B018 (opened)
         n = 0
         for mode in ("pass", "swallow", "refuse", "pass", "swallow", "pass"):
             between.mode = mode

@@ -146,6 +146,8 @@ class Comparison:
         lines = aligned([head, *rows])
         return "\n".join([*lines, *(f"* {c}" for c in self.contrasts), _small_print(self)])
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
         head, rows = _cells(self)
         cell = "<t{0} style='text-align:left'>{1}</t{0}>".format

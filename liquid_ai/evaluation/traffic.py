@@ -67,6 +67,8 @@ class RatioCheck:
         word = "SAMPLE RATIO MISMATCH, the arms cannot be compared" if self.mismatch else "as it should be"
         return f"{word}: {arms} expected (p = {self.p:.2g})"
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
         return html_card("sample ratio", {"p": f"{self.p:.2g}"}, escape(str(self)))
 
@@ -175,6 +177,8 @@ class SequentialTest:
         seen = f"a {a} ({self.counts[0]:,} scores), b {b} ({self.counts[1]:,})"
         told = f"{self.verdict}{at}: {seen}; b minus a [{low:+.3f}, {high:+.3f}] at {self.pairs:,} pairs"
         return f"{told}; {self.outlook()}" if self.pairs and self.verdict == "continue" else told
+
+    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         return html_card(self.verdict, {"alpha": self.alpha, "pairs": f"{self.pairs:,}"}, escape(str(self)))

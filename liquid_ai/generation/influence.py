@@ -83,6 +83,8 @@ class AnswerExplanation:
             lines.append(f"  without {i.hit.chunk.where} (#{i.hit.rank}): {i.change:.0%} of the words change")
         return "\n".join(lines)
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
         return _origins_html(self.origins) + _influences_html(self.influences)
 
@@ -97,7 +99,9 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 def _origins_html(origins: tuple[Origin, ...]) -> str:
     rows = []
     for o in origins:
-        ranks = "<br>".join(", ".join(f"{n} #{s.rank}" for n, s in h.signals.items()) for h in o.hits)
+        ranks = "<br>".join(
+            ", ".join(f"{html.escape(n)} #{s.rank}" for n, s in h.signals.items()) for h in o.hits
+        )
         where = "<br>".join(html.escape(h.chunk.where) for h in o.hits)
         rows.append([html.escape(o.sentence), f"{o.support:.2f}", where, ranks])
     return _table(["sentence", "support", "from", "found by"], rows)

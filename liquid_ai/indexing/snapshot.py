@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Chunk, Document
+from ..core import Chunk, Document, html_card
 from .segment import load_segment
 from .sparse import BM25Index, BM25View
 
@@ -190,6 +190,18 @@ class Snapshot(Readable):
         seen, whole = None if principals is None else self.readable(principals), self.document_sparse
         key = "documents", frozenset(principals or ())
         return whole if seen is None else self._view(key, whole, seen[self.places[:-1]])
+
+    def __repr__(self) -> str:
+        told = f"{self._count:,} documents, {len(self):,} chunks"
+        return f"Snapshot({self.folder.name}: generation {self.generation}, {told})"
+
+    def _repr_html_(self) -> str:
+        facts = {"documents": f"{self._count:,}", "chunks": f"{len(self):,}"}
+        return html_card(f"Snapshot {self.folder.name}", facts | {"generation": self.generation})
+
+    @property
+    def _count(self) -> int:  # documents
+        return len(self.places) - 1 if len(self) else 0
 
     def _view(self, key: Hashable, index: BM25Index, seen: np.ndarray) -> BM25Index | BM25View:
         if (found := self._views.get(key)) is None:

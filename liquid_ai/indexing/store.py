@@ -129,11 +129,18 @@ class Store:
         "Close the database."
         self._db.close()
 
+    def __repr__(self) -> str:
+        return f"Store({self.folder.name}: generation {self.generation}, {self.counts()})"
+
     def _repr_html_(self) -> str:
-        named = {"generation": self.generation, "encoder": self.meta("encoder_name") or "none"}
-        return html_card(f"Store {self.folder.name}", self.counts() | named)
+        return html_card(f"Store {self.folder.name}", _facts(self))
 
 # %% ../../nbs/indexing/store.ipynb #9964319d
+def _facts(store: Store) -> dict[str, Any]:
+    facts = {k: f"{n:,}" for k, n in store.counts().items()} | {"generation": store.generation}
+    return facts | {"encoder": store.meta("encoder_name") or "none"}
+
+
 def _prepare(folder: Path, create: bool) -> None:
     "Make an empty store where there is none. Raises: `StoreError` where `folder` is something else."
     path = folder / "store.db"

@@ -83,16 +83,19 @@ class IngestReport:
         told = ", ".join(f"{n:,} {status}" for status, n in self.counts.items())
         return f"{len(self.rows):,} files in {sum(row.seconds for row in self.rows):.1f} s: {told}"
 
+    def __repr__(self) -> str:
+        return f"IngestReport({self.summary})"
+
     def __str__(self) -> str:
         lines = [f"{a:<11} {b:>11} {c:>6}  {d}  {e}".rstrip() for a, b, c, d, e in _cells(self.rows)]
         return "\n".join([self.summary, *lines])
 
     def _repr_html_(self) -> str:
-        cells = [
-            [f"<td style='text-align:left'>{html.escape(c)}</td>" for c in row] for row in _cells(self.rows)
-        ]
-        rows = "".join(f"<tr>{''.join(row)}</tr>" for row in cells)
-        return f"<p>{self.summary}</p><table>{rows}</table>"
+        cell = "<t{0} style='text-align:left'>{1}</t{0}>".format
+        head, *rest = _cells(self.rows)
+        rows = "".join(f"<tr>{''.join(cell('d', html.escape(c)) for c in row)}</tr>" for row in rest)
+        top = "".join(cell("h", c) for c in head)
+        return f"<p>{self.summary}</p><table><thead><tr>{top}</tr></thead><tbody>{rows}</tbody></table>"
 
 # %% ../../nbs/ingestion/load.ipynb #b8b187c9
 def _cells(rows: tuple[FileRow, ...], most: int = 50) -> list[list[str]]:

@@ -61,6 +61,10 @@ class Shown:
         self.tell()
         return _plot(_samples(_families(self)), axes)
 
+    def __repr__(self) -> str:
+        told = self.reference()
+        return f"Monitor({told['total_requests']:,} requests, {told['total_errors']:,} errors)"
+
     def _repr_html_(self) -> str:
         self.tell()
         return _html(self)

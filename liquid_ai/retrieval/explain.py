@@ -59,6 +59,8 @@ class Explanation:
             lines += [f"{r.hit.rank}. {r.hit.chunk.where}: {told}", f"   {r.why}"]
         return "\n".join(lines)
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
         arms = [o.arm for o in self.reasons[0].opinions] if self.reasons else []
         cells = ["#", *arms, "words", "where", "why"]

@@ -66,6 +66,8 @@ class CleaningReport:
     def __str__(self) -> str:
         return _report_text(self)
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
         return _report_html(self)
 

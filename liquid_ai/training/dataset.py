@@ -79,6 +79,11 @@ class Dataset:
                 place.unlink(missing_ok=True)  # of an earlier run: it would be read with this one's
         return written
 
+    def __repr__(self) -> str:
+        told = ", ".join(f"{side} {len(part):,}" for side, part in zip(SIDES, self, strict=True))
+        kept = f"{self.report.kept:,} of {self.report.made:,} pairs kept"
+        return f"Dataset({told}; {kept})"
+
     def _repr_html_(self) -> str:
         rows = "".join(
             f"<tr><td style='text-align:left'>{side}</td><td>{len(part):,}</td><td style='text-align:left'>"

@@ -148,16 +148,16 @@ class Gate:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        colour, word = ("green", "passed") if self.passed else ("firebrick", "refused")
+        word = "✓ passed" if self.passed else "✗ refused"
         why = "".join(f"<li>{html.escape(r)}</li>" for r in self.refusals)
         tables = "".join(
             f"<p>{name}</p>{c._repr_html_()}"
             for name, c in {"the task": self.task, "the general set": self.general}.items()
         )
         small = f"<p><small>{html.escape(_small_print(self))}</small></p>"
-        return f"<strong style='color:{colour}'>{word}</strong><ul>{why}</ul>{tables}{small}"
+        return f"<strong style='font-size:1.15em'>{word}</strong><ul>{why}</ul>{tables}{small}"
 
-
+# %% ../../nbs/training/gate.ipynb #cce1e039
 def _small_print(gate: Gate) -> str:
     c, e = gate.general.verdict("after", "before"), gate.exact.verdict("after", "before")
     return (

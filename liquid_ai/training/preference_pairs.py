@@ -46,6 +46,9 @@ class Preferences:
     def __len__(self) -> int:
         return len(self.pairs)
 
+    def __repr__(self) -> str:
+        return f"Preferences({len(self):,} pairs, {sum(self.aside.values()):,} answers set aside)"
+
 # %% ../../nbs/training/preference_pairs.ipynb #412ae68b
 def passages_prompt(
     question: str,

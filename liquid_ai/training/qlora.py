@@ -63,14 +63,14 @@ class Trained:
         losses = [h["loss"] for h in self.history if "loss" in h]
         looks = [h["dev_loss"] for h in self.history if "dev_loss" in h]
         dev = f", dev {looks[0]:.3f} → {min(looks):.3f}" if looks else ""
-        return (
-            f"Trained({self.adapter.name}: {len(losses)} steps, loss {losses[0]:.3f} → {losses[-1]:.3f}{dev})"
-        )
+        loss = f", loss {losses[0]:.3f} → {losses[-1]:.3f}" if losses else ""
+        return f"Trained({self.adapter.name}: {len(losses)} steps{loss}{dev})"
 
     def _repr_html_(self) -> str:
         hidden = ("history", "options", "layers")
         rows = "".join(
-            f"<tr><td>{html.escape(k)}</td><td style='text-align:left'>{html.escape(str(v))}</td></tr>"
+            f"<tr><td style='text-align:left'>{html.escape(k)}</td>"
+            f"<td style='text-align:left'>{html.escape(str(v)[:500])}</td></tr>"
             for k, v in self.report.items()
             if k not in hidden
         )

@@ -20,7 +20,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from ..core import InputError, LiquidError, ModelError, Settings, cache_dir
+from ..core import InputError, LiquidError, ModelError, Settings, cache_dir, html_card
 from ..evaluation.track import client_of, experiment_of, load_mlflow, reaching, tracking_uri
 from ..generation.adapter_base import read_base
 from liquid_ai.training.adapter_files import (
@@ -64,6 +64,15 @@ class Version:
         worn = ", champion" if self.champion else ""
         what = f"adapter {self.adapter} of {self.base_name}, {size:,} bytes"
         return f"{self.name} version {self.version}{worn}: {what}"
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        worn = ", champion" if self.champion else ""
+        size = sum(n for n, _ in self.manifest.values())
+        facts = {"adapter": self.adapter, "base": f"{self.base_name} ({self.base})", "gate": self.gate}
+        facts |= {"run": self.run_id, "files": f"{len(self.manifest)}, {size:,} bytes"}
+        return html_card(f"{self.name} version {self.version}{worn}", facts)
 
 
 def check_name(name: str) -> str:

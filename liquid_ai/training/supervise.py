@@ -114,6 +114,8 @@ class PreflightReport:
         told = f"{told}, {s['longest']:,} at most{gone}; {s['learnt tokens']:,} of {s['tokens']:,} tokens"
         return f"{told} are learnt ({self.share:.1%})"
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
         drawn = "".join(
             f"<pre style='white-space:pre-wrap;text-align:left'><span style='opacity:.55'>"

@@ -95,6 +95,8 @@ class Targets:
         less = ", ".join(f"{n} {kind}" for kind, n in self.left_out.items())
         return f"{told} layers ({self.reached:.0%} of the weights){f'; without: {less}' if less else ''}"
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
         return (
             f"<strong>adapters on</strong> {html.escape(str(self))}<br><code>{', '.join(self.names)}</code>"

@@ -151,7 +151,7 @@ class MlflowTrack(_Telling):
         every: float = _EVERY,  # seconds
     ):
         self.folder, self.uri, self.failed = folder, without_secrets(uri), ""
-        self._uri, self._client, self._every = uri, client, every
+        self._uri, self.client, self._every = uri, client, every
         self.spool, self._artifacts, self._kept, self._over = Spool(folder), 0, {}, False
         self._held, self._wake = ExitStack(), threading.Event()
         self._held.enter_context(sender_of(folder))
@@ -218,7 +218,7 @@ def _sending(track: MlflowTrack) -> None:
     while True:
         over = track._over  # before it is read: what is told later is sent the next time
         try:
-            aside = send(track._client, track.folder, track._uri)[1]
+            aside = send(track.client, track.folder, track._uri)[1]
             track.failed, pause = "", track._every
             if aside:
                 warnings.warn(f"MLflow refuses {len(aside)} of what the run tells: {aside[0]}", stacklevel=2)
