@@ -160,13 +160,12 @@ class Logged(_Noting):
             call.status, call.ended = call.status or _GONE, time.perf_counter()
             self._add(call)
 
-    async def _reading(self, call: Call) -> Reading | None:
+    async def _reading(self, call: Call) -> Reading | None:  # type: ignore[return]
         "Where a client stands that was not counted."
         if not self.limiter.quota.remote:
             return self.limiter.read(client_key(call))
         with suppress(LimitDown):
             return await self.limiter.aread(client_key(call))
-        return None
         return None
 
 # %% ../../nbs/serving/middleware.ipynb #4df32c0e
