@@ -160,7 +160,7 @@ class Logged(_Noting):
             call.status, call.ended = call.status or _GONE, time.perf_counter()
             self._add(call)
 
-    async def _reading(self, call: Call) -> Reading | None:  # type: ignore[return]
+    async def _reading(self, call: Call) -> Reading | None:
         "Where a client stands that was not counted."
         if not self.limiter.quota.remote:
             return self.limiter.read(client_key(call))
