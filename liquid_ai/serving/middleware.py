@@ -167,7 +167,6 @@ class Logged(_Noting):
         with suppress(LimitDown):
             return await self.limiter.aread(client_key(call))
         return None
-        return None
 
 # %% ../../nbs/serving/middleware.ipynb #4df32c0e
 async def _failed(call: Call, error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
