@@ -6,7 +6,7 @@
 __all__ = ['MODES', 'SIDES', 'MOST_PASSAGES', 'VOTES', 'side_settings', 'told_settings', 'ask_with', 'Duel', 'hold_duel', 'Vote',
            'label', 'keep_vote', 'votes_of', 'Tally', 'tally', 'blind_html', 'reveal_html', 'tally_html', 'compare_tab']
 
-# %% ../../nbs/demo/compare.ipynb #69a2e3f9
+# %% ../../nbs/demo/compare.ipynb #08e724a8
 import json
 import random
 import secrets
@@ -33,7 +33,7 @@ from ..pipeline import RAG
 from ..retrieval.search import check_question, search
 from ..training.adapter_files import public_name
 
-# %% ../../nbs/demo/compare.ipynb #31b21965
+# %% ../../nbs/demo/compare.ipynb #44727a3e
 MODES = ("hybrid", "dense", "sparse")
 SIDES = (
     "mode",
@@ -77,7 +77,7 @@ def told_settings(settings: Settings) -> dict[str, Any]:
         name: public_name(told[name]) for name in ("rerank", "generator")
     }  # no folder of this machine
 
-# %% ../../nbs/demo/compare.ipynb #e006670d
+# %% ../../nbs/demo/compare.ipynb #a10a2cfa
 def ask_with(
     rag: RAG,
     question: str,
@@ -131,7 +131,7 @@ def hold_duel(
         swapped,
     )
 
-# %% ../../nbs/demo/compare.ipynb #d5f6fbf3
+# %% ../../nbs/demo/compare.ipynb #b077b36a
 VOTES = {
     "left": (4, 2),
     "right": (2, 4),
@@ -189,7 +189,7 @@ def _vote(duel: str, question: str, verdict: str, left: str, right: str, made: f
     better = {"left": left, "right": right}.get(verdict, "")
     return Vote(duel, question, better, (min(left, right), max(left, right)), verdict, made)
 
-# %% ../../nbs/demo/compare.ipynb #9d3880ac
+# %% ../../nbs/demo/compare.ipynb #d6eabf62
 def votes_of(
     rows: Iterable[Rated],  # as `FeedbackStore.rows` returns them
 ) -> list[Vote]:  # the oldest first
@@ -219,7 +219,7 @@ def _said(comment: str) -> dict[str, Any] | None:  # None: no vote
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
-# %% ../../nbs/demo/compare.ipynb #2b5c7c31
+# %% ../../nbs/demo/compare.ipynb #f0377026
 @dataclass(frozen=True, slots=True)
 class Tally:
     "How one side fares against another."
@@ -251,7 +251,7 @@ def tally(
         wins, losses, len(means) - wins - losses, (float(sure[0]), float(sure[1])), sign_flips(means)
     )
 
-# %% ../../nbs/demo/compare.ipynb #09f9f0be
+# %% ../../nbs/demo/compare.ipynb #3b44e8a0
 def blind_html(
     answer: Answer,
     name: str,  # `A` or `B`
@@ -262,7 +262,7 @@ def blind_html(
     body = answer_html(blind) + sources_html(blind, rag)
     return f"<section class='la la-card' aria-label='Answer {name}'><h3>Answer {name}</h3>{body}</section>"
 
-# %% ../../nbs/demo/compare.ipynb #2e531db9
+# %% ../../nbs/demo/compare.ipynb #7694290a
 def reveal_html(duel: Duel, verdict: str) -> str:
     "Which was which, and what each cost."
     said = {"tie": "You found them equally good.", "neither": "You found both bad."}
@@ -292,7 +292,7 @@ _NAMES = {
     "generator": "model",
 }
 
-# %% ../../nbs/demo/compare.ipynb #f3b569c2
+# %% ../../nbs/demo/compare.ipynb #ec9da3d7
 def tally_html(votes: Sequence[Vote]) -> str:
     "Every pair of sides that was voted on, with its interval and verdict."
     pairs = list(dict.fromkeys(v.labels for v in reversed(votes) if v.labels[0] != v.labels[1]))[:_PAIRS]
@@ -325,7 +325,7 @@ def _pair_html(votes: Sequence[Vote], one: str, other: str) -> str:
 
 _BALLOT = {"left": "A is better", "right": "B is better", "tie": "Equally good", "neither": "Both are bad"}
 
-# %% ../../nbs/demo/compare.ipynb #caadaefc
+# %% ../../nbs/demo/compare.ipynb #d009d316
 def _apart(one: str, other: str) -> tuple[str, str]:
     "What two labels do not share."
     a, b = one.split(" · "), other.split(" · ")
@@ -347,7 +347,7 @@ def _verdict(found: Tally, first: str, second: str) -> str:
         else f"{told}. This may be chance: vote on more."
     )
 
-# %% ../../nbs/demo/compare.ipynb #d2fc6562
+# %% ../../nbs/demo/compare.ipynb #4219fac3
 _KEPT_VOTES = 5_000  # that a tally looks back on
 _EMPTY = "Ask a question\nTwo answers will stand here, side by side."
 _HINT = "Two settings answer the same question. Vote before you see which is which."
@@ -379,7 +379,7 @@ def _side_controls(gr: Any, base: Settings, name: str, generators: Sequence[str]
         )
     return made
 
-# %% ../../nbs/demo/compare.ipynb #6423a9c6
+# %% ../../nbs/demo/compare.ipynb #e7d0a71e
 def compare_tab(
     rag: RAG,
     *,
@@ -399,6 +399,7 @@ def compare_tab(
             placeholder="What do you want to know?",
             lines=1,
             scale=5,
+            min_width=280,
             max_length=2_000,
         )
         ask = gr.Button("Answer twice", variant="primary", scale=1, min_width=120)
@@ -471,7 +472,7 @@ def compare_tab(
     for verdict, button in buttons.items():
         button.click(voting(verdict), duel, [status, ballot, revealed, duel, counted], **quiet)
 
-# %% ../../nbs/demo/compare.ipynb #ea83101d
+# %% ../../nbs/demo/compare.ipynb #66f00742
 def _other_mode(settings: Settings) -> str:
     "A mode to hold against that of `settings`."
     return "dense" if settings.mode != "dense" else "sparse"

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PARTS_STYLE', 'T', 'table_html', 'place', 'failed_html', 'in_turn']
 
-# %% ../../nbs/demo/parts.ipynb #71b0339d
+# %% ../../nbs/demo/parts.ipynb #eff61396
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from . import charts
 from .show import notice_html, safe
 from ..generation.limit import Limiter, LimitError
 
-# %% ../../nbs/demo/parts.ipynb #d13e314b
+# %% ../../nbs/demo/parts.ipynb #22152bec
 PARTS_STYLE = (
     charts.STYLE
     + """
@@ -26,7 +26,7 @@ PARTS_STYLE = (
 .la-place:not(:has(.la)){display:none!important}
 .la-asking{align-items:flex-end!important}
 .la-asking>button{min-height:3.1em}
-.gradio-container .la-asking input.subdued{color:var(--body-text-color-subdued)}
+.gradio-container .la-asking input.subdued{color:var(--body-text-color)!important;opacity:1!important}
 .la-card{padding:1em 1.1em}
 .la-stack{display:grid;gap:.8em}
 .la-tiles{display:grid;gap:.7em;grid-template-columns:repeat(auto-fit,minmax(9.5em,1fr))}
@@ -47,7 +47,7 @@ PARTS_STYLE = (
 """
 )  # beside that of `demo.show`
 
-# %% ../../nbs/demo/parts.ipynb #4f822bd7
+# %% ../../nbs/demo/parts.ipynb #9c3e686a
 def table_html(
     about: str,  # what it shows, for who cannot see it
     head: Sequence[str],  # names of the columns
@@ -61,7 +61,7 @@ def table_html(
     frame = f"class='la-scroll' tabindex='0' role='region' aria-label='{safe(about)}'"
     return f"<div {frame}><table><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table></div>"
 
-# %% ../../nbs/demo/parts.ipynb #4ef1e244
+# %% ../../nbs/demo/parts.ipynb #2753d2dc
 _log = logging.getLogger(__name__)
 
 
@@ -89,7 +89,7 @@ def failed_html(
 
 _LOGGED = "This is no mistake of yours. Try again in a moment; why it failed stands in the log."
 
-# %% ../../nbs/demo/parts.ipynb #dab6a0fb
+# %% ../../nbs/demo/parts.ipynb #fd265ac2
 T = TypeVar("T")
 
 

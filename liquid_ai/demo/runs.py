@@ -6,10 +6,10 @@
 __all__ = ['MOST_RUNS', 'Curves', 'CURVES', 'MOST_CURVES', 'told_place', 'Run', 'read_runs', 'runs_html', 'read_curves',
            'curves_html', 'Registered', 'read_adapters', 'adapters_html', 'failure_html', 'runs_tab']
 
-# %% ../../nbs/demo/runs.ipynb #3b003856
+# %% ../../nbs/demo/runs.ipynb #dc481138
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from .show import notice_html, safe
 from ..evaluation.track import client_of, load_mlflow, reaching, tracking_uri
 from ..training.registry import CHAMPION
 
-# %% ../../nbs/demo/runs.ipynb #354b583b
+# %% ../../nbs/demo/runs.ipynb #a0ab4308
 _log = logging.getLogger(__name__)
 
 
@@ -45,7 +45,7 @@ def _no_file(uri: str) -> bool:
     path = uri.removeprefix("sqlite:///").partition("?")[0]
     return uri.startswith("sqlite:///") and not Path(path).exists()
 
-# %% ../../nbs/demo/runs.ipynb #8f681b40
+# %% ../../nbs/demo/runs.ipynb #1696d236
 @dataclass(frozen=True, slots=True)
 class Run:
     "One run, as a row of a table."
@@ -88,7 +88,7 @@ def _run(found: Any, names: Mapping[str, str]) -> Run:
     name, told = info.run_name or info.run_id[:8], names.get(info.experiment_id, "")
     return Run(info.run_id, name, told, info.status, info.start_time / 1e3, seconds, dict(found.data.metrics))
 
-# %% ../../nbs/demo/runs.ipynb #d2816f51
+# %% ../../nbs/demo/runs.ipynb #d269347f
 def runs_html(
     runs: Sequence[Run],
     now: float | None = None,  # seconds since 1970; None: this moment
@@ -133,7 +133,7 @@ def _span(seconds: float) -> str:
             return f"{max(seconds, 0) / size:.0f} {unit}"
     return f"{seconds / 86_400:.0f} days"
 
-# %% ../../nbs/demo/runs.ipynb #23adf522
+# %% ../../nbs/demo/runs.ipynb #2a24b83d
 Curves = dict[str, dict[str, list[tuple[float, float]]]]  # by run's id and metric: steps and values
 CURVES = ("loss", "dev_loss", "learning_rate")
 MOST_CURVES = len(PALETTE)  # runs over one another
@@ -199,7 +199,7 @@ def _lines(
     points, colours = ({k: v[i] for k, v in series.items()} for i in (0, 1))
     return lines_html(points, title, x="step", y=y, height=height, dots=dots, colours=colours)
 
-# %% ../../nbs/demo/runs.ipynb #95ea8e57
+# %% ../../nbs/demo/runs.ipynb #3b3d2ccc
 @dataclass(frozen=True, slots=True)
 class Registered:
     "A version in the registry."
@@ -271,7 +271,7 @@ _GATE = {
     False: "<span class='la-badge la-low'>not passed</span>",
 }
 
-# %% ../../nbs/demo/runs.ipynb #bb392e8d
+# %% ../../nbs/demo/runs.ipynb #633ef41c
 def failure_html(
     error: Exception,
     settings: Settings,
@@ -289,7 +289,8 @@ _GONE = (
     "LIQUID_AI_TRACKING_URI; why it failed stands in the log."
 )
 
-# %% ../../nbs/demo/runs.ipynb #f11937c4
+# %% ../../nbs/demo/runs.ipynb #e1157ebf
+_LOOKING = "Looking for runs …"
 _HINT = "Training and experiments, as MLflow keeps them. Pick runs to see their curves over one another."
 
 
@@ -302,19 +303,21 @@ def runs_tab(settings: Settings) -> None:
             [], value=[], multiselect=True, max_choices=MOST_CURVES, label="Runs to draw", scale=5
         )
         again = gr.Button("Look again", scale=1, min_width=120)
-    drawn = place(gr, notice_html("loading", "Looking for runs …"), "la-curves")
+    drawn = place(gr, notice_html("loading", _LOOKING), "la-curves")
     table = place(gr, name="la-runs")
     adapters = place(gr, name="la-adapters")
 
-    def listed(before: list[str]) -> tuple[Any, Any, str, str]:
+    def listed(before: list[str]) -> Iterator[tuple[Any, Any, str, str]]:
+        yield gr.skip(), notice_html("loading", _LOOKING), "", ""
         try:
             found, kept = read_runs(settings), read_adapters(settings)
         except LiquidError as e:
-            return gr.update(choices=[], value=[]), failure_html(e, settings), "", ""
+            yield gr.update(choices=[], value=[]), failure_html(e, settings), "", ""
+            return
         known = {r.id for r in found}
         chosen = [id for id in before if id in known] or [r.id for r in found if "loss" in r.metrics][:2]
         update = gr.update(choices=[(_choice(r), r.id) for r in found], value=chosen)
-        return update, _drawn(settings, chosen, found), runs_html(found), adapters_html(kept)
+        yield update, _drawn(settings, chosen, found), runs_html(found), adapters_html(kept)
 
     def drew(chosen: list[str]) -> str:
         try:
@@ -323,7 +326,9 @@ def runs_tab(settings: Settings) -> None:
             return failure_html(e, settings)
 
     quiet = {"api_visibility": "private"}
-    gr.on(_opened(gr, again), listed, picked, [picked, drawn, table, adapters], **quiet)
+    gr.on(
+        _opened(gr, again), listed, picked, [picked, drawn, table, adapters], show_progress="hidden", **quiet
+    )
     picked.input(drew, picked, drawn, show_progress="hidden", **quiet)
 
 
@@ -342,7 +347,7 @@ def _drawn(settings: Settings, chosen: Sequence[str], found: Sequence[Run]) -> s
         else notice_html("empty", "No run is picked\nPick one or more above.")
     )
 
-# %% ../../nbs/demo/runs.ipynb #72ecab80
+# %% ../../nbs/demo/runs.ipynb #60afb6e7
 def _opened(gr: Any, button: Any) -> list[Any]:
     "What makes the tab look: its button, and that it is opened; outside a tab, that the page is."
     block = gr.context.Context.block
