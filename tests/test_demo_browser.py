@@ -167,13 +167,12 @@ def test_files_are_added_and_asked_about_and_bad_ones_are_named(demo, visit, tmp
     files.set_input_files([tmp_path / n for n in ("owls.md", "setup.exe", "broken.pdf")])
     report = page.locator(".la-report")
     report.wait_for(timeout=20_000)
-    rows = [row.inner_text() for row in report.locator("tbody tr").all()]
-    assert (
-        len(rows) == 3 and "added" in rows[0] and "unsupported" in rows[1] and len(rows[2].split("\t")[2]) > 5
-    )
+    rows = {row.locator("strong").inner_text(): row.inner_text() for row in report.locator("li").all()}
+    assert "added" in rows["owls.md"] and "unsupported" in rows["setup.exe"] and len(rows) == 3
+    assert len(rows["broken.pdf"].splitlines()[-1]) > 10, "no reason"
     page.get_by_text("5 documents").wait_for()
     ask(page, "What do grey herons eat at Lake Anna?")
-    assert "owls" in answered(page).locator(".la-sources").inner_text()
+    assert "Owls" in answered(page).locator(".la-sources").inner_text()
 
 
 def test_a_file_that_is_too_large_is_refused(demo, visit, tmp_path):
@@ -182,7 +181,7 @@ def test_a_file_that_is_too_large_is_refused(demo, visit, tmp_path):
         f.truncate(500_000_000)
     page = visit()
     page.locator("#la-side input[type=file]").set_input_files(big)
-    page.get_by_text(re.compile("exceeds the maximum|too large|larger than", re.I)).first.wait_for()
+    page.get_by_text(re.compile("exceed the maximum allowed size")).first.wait_for()
     ask(page)
     assert "fish and frogs" in answered(page).inner_text()
 

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PAGE_STYLE', 'looks', 'build', 'policy_of', 'Guarded', 'launch', 'Door', 'mount']
 
-# %% ../../nbs/demo/app.ipynb #9834bd95
+# %% ../../nbs/demo/app.ipynb #c5ceb3bb
 import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
@@ -24,17 +24,25 @@ from ..serving.service import Service
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-# %% ../../nbs/demo/app.ipynb #b5fb8ed0
+# %% ../../nbs/demo/app.ipynb #1fb3fde9
 _FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
 _MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
 PAGE_STYLE = """
-.gradio-container{max-width:1400px!important;margin:0 auto!important;
+gradio-app,.gradio-container,.gradio-container .wrap,.gradio-container main,.gradio-container .tabs,
+.tab-wrapper{min-width:0}
+.gradio-container{width:100%!important;max-width:min(1440px,100vw)!important;margin:0 auto!important;
 font-family:system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
-.la-title{display:flex;flex-wrap:wrap;align-items:baseline;gap:.2em .9em;padding:.3em 0 .1em}
+.gradio-container .main.fillable{width:100%;max-width:none;padding:14px 28px 0}
+.tab-wrapper{overflow:hidden}
+.tab-container button[role=tab].selected{color:var(--color-accent)!important}
+.gradio-container .or,.gradio-container .min_value,.gradio-container .max_value{
+color:var(--body-text-color-subdued)!important}
+.la-title{display:flex;flex-wrap:wrap;align-items:baseline;gap:.1em .9em;padding:.2em 0}
 .la-title h1{margin:0;font-size:1.45em;font-weight:700;letter-spacing:-.01em;color:var(--la-text)}
 .la-title p{color:var(--la-soft)}
+#la-head .html-container{padding:0}
 footer{display:none!important}
-@media (max-width:800px){.gradio-container{padding-left:10px!important;padding-right:10px!important}}
+@media (max-width:800px){.gradio-container .main.fillable{padding:8px 14px 0}.la-title p{font-size:.9em}}
 """
 
 
@@ -60,6 +68,7 @@ def looks(gr: Any) -> dict[str, Any]:
         "body_background_fill_dark": "#12171e",
         "block_background_fill_dark": "#1a212a",
         "background_fill_primary_dark": "#12171e",
+        "color_accent": "*primary_600",
     }
     button = {
         "button_primary_background_fill": "*primary_600",
@@ -73,7 +82,7 @@ def looks(gr: Any) -> dict[str, Any]:
     theme = theme.set(body_background_fill="#fff", **dark, **button)
     return {"theme": theme, "css": STYLE + CHAT_STYLE + PAGE_STYLE, "head": HEAD, "footer_links": []}
 
-# %% ../../nbs/demo/app.ipynb #acc74f35
+# %% ../../nbs/demo/app.ipynb #35c136bd
 def _title(rag: RAG, title: str) -> str:  # HTML
     told = "Answers from your documents, each with the words it rests on."
     return f'<div class="la la-title"><h1>{safe(title)}</h1><p>{told}</p></div>'
@@ -90,7 +99,7 @@ def build(
     "The demo as Gradio blocks. Raises: `LiquidError` where Gradio is not installed."
     gr, desk = load_gradio(), desk or Desk(room(rag))
     with gr.Blocks(title=title, analytics_enabled=False, fill_width=True, delete_cache=(600, 3_600)) as page:
-        gr.HTML(_title(rag, title), apply_default_css=False)
+        gr.HTML(_title(rag, title), elem_id="la-head", apply_default_css=False)
         with gr.Tabs():
             with gr.Tab("Chat"):
                 chat_tab(rag, desk, uploads, questions)
@@ -107,11 +116,15 @@ def _tabs(rag: RAG, service: Service) -> list[tuple[str, Callable[[], None]]]:
     from liquid_ai.demo.explain_tab import explain_tab
     from liquid_ai.demo.runs import runs_tab
 
-    shown = [("Compare", lambda: compare_tab(rag)), ("Explain", lambda: explain_tab(rag))]
-    shown += [("Dashboard", lambda: dashboard_tab(rag, service.monitor))]
-    return [*shown, ("Runs", lambda: runs_tab(rag.settings))]
+    asks = {"observe": service.monitor.observe, "places": service.places}
+    return [
+        ("Compare", lambda: compare_tab(rag, feedback=service.feedback, **asks)),
+        ("Explain", lambda: explain_tab(rag, **asks)),
+        ("Dashboard", lambda: dashboard_tab(rag, service.monitor)),
+        ("Runs", lambda: runs_tab(rag.settings)),
+    ]
 
-# %% ../../nbs/demo/app.ipynb #5ece9d95
+# %% ../../nbs/demo/app.ipynb #39cdee25
 _SCRIPT = re.compile(rb"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.S | re.I)
 
 
@@ -123,7 +136,8 @@ def policy_of(
     import base64
     import hashlib
 
-    hashes = [base64.b64encode(hashlib.sha256(code).digest()).decode() for code in _SCRIPT.findall(page)]
+    codes = _SCRIPT.findall(page + HEAD.encode())  # the page adds what is in `HEAD` by itself
+    hashes = [base64.b64encode(hashlib.sha256(code).digest()).decode() for code in codes]
     scripts = " ".join(["'self'", "'unsafe-eval'", *(f"'sha256-{h}'" for h in dict.fromkeys(hashes))])
     headers = dict(page_headers(scripts))
     policy = headers[b"content-security-policy"].replace(b"base-uri 'none'", b"base-uri 'self'")
@@ -133,7 +147,7 @@ def policy_of(
         policy = policy.replace(b"frame-ancestors 'none'", b"frame-ancestors *")
     return list((headers | {b"content-security-policy": policy}).items())
 
-# %% ../../nbs/demo/app.ipynb #0cf979c6
+# %% ../../nbs/demo/app.ipynb #e60bc1da
 _MOST = 1_000  # requests at once
 
 
@@ -158,6 +172,9 @@ class Guarded:
             self.inside -= 1
 
     async def _sent(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if any(name == b"accept" and b"text/html" in value for name, value in scope["headers"]):
+            plain = [h for h in scope["headers"] if h[0] != b"accept-encoding"]  # its scripts are to be read
+            scope = {**scope, "headers": plain}
         start: Message | None = None
         parts: list[bytes] = []
 
@@ -187,7 +204,7 @@ def _with(message: Message, own: Sequence[tuple[bytes, bytes]]) -> Message:
     kept = [(k, v) for k, v in message["headers"] if k.lower() not in names]
     return {**message, "headers": [*kept, *own]}
 
-# %% ../../nbs/demo/app.ipynb #2c570769
+# %% ../../nbs/demo/app.ipynb #1b861c0c
 def launch(
     rag: RAG,
     share: bool = False,  # a public link, through a server of Gradio's
@@ -230,7 +247,7 @@ def launch(
         raise LiquidError(f"the demo cannot be started: {e}") from e
     return page
 
-# %% ../../nbs/demo/app.ipynb #d3bdbe7f
+# %% ../../nbs/demo/app.ipynb #32cacd51
 class Door:
     "Who has come in, by a key or token of the server's."
 
@@ -259,7 +276,7 @@ class Door:
         require(who, "ask")
         return who
 
-# %% ../../nbs/demo/app.ipynb #2f3cdbd7
+# %% ../../nbs/demo/app.ipynb #bc697103
 def mount(
     app: "FastAPI",
     rag: RAG,

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['HEAD', 'CHAT_STYLE', 'load_gradio', 'first_questions', 'store_html', 'Desk', 'upload', 'rate', 'chat_tab']
 
-# %% ../../nbs/demo/chat.ipynb #7922342e
+# %% ../../nbs/demo/chat.ipynb #9fc7e9c7
 import asyncio
 import os
 from collections.abc import Callable, Sequence
@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..core import InputError, LiquidError
-from .show import notice_html, report_html, safe
+from .show import counted, notice_html, report_html, safe
 from .talk import Choice, Talk, Visitor, reason, respond, room
 from .upload import FILES, add_files
 from ..pipeline import RAG
 from ..serving.auth import ANYONE, Identity
 from ..serving.service import Service
 
-# %% ../../nbs/demo/chat.ipynb #e86ff91d
+# %% ../../nbs/demo/chat.ipynb #209b9d74
 def load_gradio() -> Any:  # the module
     "Gradio, without telemetry. Raises: `LiquidError` where it is not installed."
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -32,7 +32,7 @@ def load_gradio() -> Any:  # the module
         raise LiquidError("the demo needs Gradio: pip install 'liquid_ai[demo]'") from e
     return gradio
 
-# %% ../../nbs/demo/chat.ipynb #ffe95cea
+# %% ../../nbs/demo/chat.ipynb #88659539
 _KNOWN = {  # questions to the corpus of the quickstart
     "python:": (
         "What is the only operation on a function object?",
@@ -56,10 +56,12 @@ def first_questions(
 def store_html(rag: RAG) -> str:  # HTML
     "What the store holds."
     counts = rag.store.counts()
-    told = f"{counts['documents']:,} documents, {counts['chunks']:,} passages"
-    return f'<p class="la la-none">{safe(told)} to answer from.</p>'
+    told = (
+        f"{counted(counts['documents'], 'document')}, {counted(counts['chunks'], 'passage')} to answer from."
+    )
+    return f'<p class="la la-none">{safe(told)}</p>'
 
-# %% ../../nbs/demo/chat.ipynb #bac0ac57
+# %% ../../nbs/demo/chat.ipynb #959376af
 @dataclass(slots=True)
 class Desk:
     "What the handlers of a chat share."
@@ -75,7 +77,7 @@ class Desk:
         client = call.client if call is not None else getattr(request.client, "host", "") or "local"
         return Visitor(self.identity(request.username or ""), client, self.frank)
 
-# %% ../../nbs/demo/chat.ipynb #f0343ff3
+# %% ../../nbs/demo/chat.ipynb #b9db5358
 def _empty(rag: RAG) -> str:
     "The page before the first question."
     if not rag.store.counts()["documents"]:
@@ -89,8 +91,7 @@ def _empty(rag: RAG) -> str:
 
 async def upload(desk: Desk, paths: Sequence[str], request: Any):
     "Views of an upload: that it is under way, then the report."
-    files = "1 file" if len(paths) == 1 else f"{len(paths)} files"
-    yield notice_html("loading", f"Reading {files}")
+    yield notice_html("loading", f"Reading {counted(len(paths), 'file')}")
     try:
         call = desk.visitor(request).call("/documents")
         yield report_html(await add_files(desk.service, call, paths))
@@ -113,7 +114,7 @@ async def rate(desk: Desk, talk: Talk, rating: str, request: Any) -> str:  # HTM
         )
     return notice_html("done", "Thank you: kept, and used to measure and train")
 
-# %% ../../nbs/demo/chat.ipynb #969e7d60
+# %% ../../nbs/demo/chat.ipynb #c465095e
 HEAD = """<script>
 (() => {
   let from = null;
@@ -148,22 +149,46 @@ HEAD = """<script>
 })();
 </script>"""
 
-# %% ../../nbs/demo/chat.ipynb #32dce59d
+# %% ../../nbs/demo/chat.ipynb #fec87206
 CHAT_STYLE = """
-.la-turn{padding:1.1em 0 1.3em;border-bottom:1px solid var(--la-line)}
-.la-turn .la-question{margin:0 0 .55em;font-size:1.12em;font-weight:650;line-height:1.35;color:var(--la-text)}
-.la-columns{display:grid;grid-template-columns:minmax(0,1.15fr) minmax(0,1fr);gap:1.6em}
+.la-turn{padding:1.2em 0 1.4em;border-bottom:1px solid var(--la-line)}
+.la-turn .la-question{margin:0 0 .55em;font-size:1.15em;font-weight:650;line-height:1.35;
+color:var(--la-text)}
+.la-columns{display:grid;grid-template-columns:minmax(0,1.1fr) minmax(0,1fr);gap:1.8em}
 .la-main>*+*{margin-top:.8em}
-.la-reading{margin-top:.3em!important;font-size:.88em;color:var(--la-soft)}.la-reading li{padding:.15em 0}
+.la-reading{margin-top:.3em!important;font-size:.88em;color:var(--la-soft)}
+.la-reading li{padding:.25em 0;border-top:1px solid var(--la-line)}.la-reading li:first-child{border:0}
 .la-caret{display:inline-block;width:.5em;height:1.05em;margin-left:.1em;background:var(--la-accent);
 vertical-align:-.15em;animation:la-blink 1s steps(2) infinite}
 @keyframes la-blink{50%{opacity:0}}
-#la-composer{position:sticky;bottom:0;z-index:5;padding:.7em 0;background:var(--body-background-fill)}
-#la-side .la-report table{font-size:.86em}
-@media (max-width:800px){.la-columns{grid-template-columns:minmax(0,1fr);gap:.9em}}
+.la-hello{padding:2.6em 0 1em;text-align:center}.la-hello h2{margin:0 0 .3em;font-size:1.7em;
+letter-spacing:-.015em}
+.la-hello p{color:var(--la-soft);font-size:1.05em}
+#la-talk .html-container,#la-side .html-container{padding:0}
+#la-talk{gap:10px}
+#la-past:has(.la-turn)~#la-examples,#la-talk:has(.la-turn) #la-examples{display:none}
+#la-live:not(:has(.la)),#la-said:not(:has(.la)),#la-report:not(:has(.la)){display:none}
+#la-examples,#la-rating{justify-content:center;flex-wrap:wrap;gap:8px}#la-rating{justify-content:flex-start}
+#la-examples button,#la-rating button{flex:0 1 auto;width:auto;padding:.45em .95em;
+border:1px solid var(--border-color-primary);
+border-radius:1.4em;background:var(--block-background-fill);color:var(--body-text-color);font-weight:500}
+#la-examples button:hover,#la-rating button:hover{border-color:var(--color-accent)}
+#la-composer{position:sticky;bottom:0;z-index:5;align-items:stretch;padding:10px 0 14px;
+background:var(--body-background-fill)}
+#la-composer textarea{min-height:46px;padding:11px 14px;border:1px solid var(--border-color-primary);
+border-radius:10px;
+background:var(--block-background-fill);font-size:16px}
+#la-composer textarea:focus{border-color:var(--color-accent);box-shadow:0 0 0 3px color-mix(in srgb,
+var(--color-accent) 30%,transparent)}
+#la-composer button{border-radius:10px}
+#la-box{padding:0;border:0;background:none}
+#la-box label>span{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);
+white-space:nowrap}
+@media (max-width:800px){.la-columns{grid-template-columns:minmax(0,1fr);gap:.9em}.la-hello{
+padding:1.2em 0 .6em}}
 """
 
-# %% ../../nbs/demo/chat.ipynb #c00d5eb0
+# %% ../../nbs/demo/chat.ipynb #a5f59f79
 def _controls(gr: Any, rag: RAG) -> list[Any]:
     "How the next question is answered."
     s, rerankers = rag.settings, [("off", "none"), ("late interaction", "late")]
@@ -192,7 +217,7 @@ def _side(gr: Any, desk: Desk, uploads: bool) -> list[Any]:  # the controls
                 f'<p class="la la-none">PDF, Word, HTML, Markdown, text; up to {FILES} at once.</p>',
                 apply_default_css=False,
             )
-            report = gr.HTML(apply_default_css=False)
+            report = gr.HTML(elem_id="la-report", apply_default_css=False)
 
             async def brought(paths: list[str], request: gr.Request):
                 async for view in upload(desk, paths or [], request):
@@ -205,7 +230,7 @@ def _side(gr: Any, desk: Desk, uploads: bool) -> list[Any]:  # the controls
             )
     return controls
 
-# %% ../../nbs/demo/chat.ipynb #9867907e
+# %% ../../nbs/demo/chat.ipynb #53428ed1
 def chat_tab(
     rag: RAG,
     desk: Desk | None = None,  # None: one of its own
@@ -218,17 +243,17 @@ def chat_tab(
     first = first_questions(rag) if questions is None else tuple(questions)
     talk = gr.State(Talk(), time_to_live=7_200)
     with gr.Row():
-        with gr.Column(scale=4, min_width=320):
+        with gr.Column(scale=4, min_width=300, elem_id="la-talk"):
             past = gr.HTML(_empty(rag), elem_id="la-past", apply_default_css=False)
             live = gr.HTML("", elem_id="la-live", apply_default_css=False)
             with gr.Row(visible=False, elem_id="la-rating") as rating:
                 up, down = gr.Button("Helpful", size="sm"), gr.Button("Not helpful", size="sm")
                 fresh = gr.Button("New conversation", size="sm")
-            said = gr.HTML("", apply_default_css=False)
+            said = gr.HTML("", elem_id="la-said", apply_default_css=False)
             examples = _examples(gr, first)
             with gr.Row(elem_id="la-composer"):
                 box = gr.Textbox(
-                    placeholder="Ask a question",
+                    placeholder="Ask a question about the documents",
                     label="Question",
                     lines=1,
                     max_lines=6,
@@ -254,7 +279,7 @@ def _examples(gr: Any, questions: Sequence[str]) -> list[Any]:
     with gr.Row(elem_id="la-examples"):
         return [gr.Button(question, size="sm") for question in questions[:4]]
 
-# %% ../../nbs/demo/chat.ipynb #d8a88350
+# %% ../../nbs/demo/chat.ipynb #f6db777e
 def _wire(gr: Any, desk: Desk, parts: dict[str, Any], controls: list[Any]) -> None:
     "What happens when something is pressed."
     p = parts
