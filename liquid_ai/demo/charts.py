@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PALETTE', 'STYLE', 'Points', 'ticks', 'number', 'thinned', 'lines_html', 'Box', 'bar_html']
 
-# %% ../../nbs/demo/charts.ipynb #409cd3a3
+# %% ../../nbs/demo/charts.ipynb #fd191a26
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ..core import InputError
 from .show import safe
 
-# %% ../../nbs/demo/charts.ipynb #cb06e198
+# %% ../../nbs/demo/charts.ipynb #7970c10b
 PALETTE = ("#2f7de1", "#c2620a", "#12925a", "#a855e0", "#d43d51")  # 3 : 1 or more on white and on #18181b
 _DASHES = ("", "6 5", "1 5")  # of the first five lines, the next, and the next
 
@@ -42,7 +42,7 @@ STYLE = """
 .la-swatch{display:inline-block;width:.8em;height:.8em;border-radius:2px}
 """  # beside that of `demo.show`, whose colours it takes
 
-# %% ../../nbs/demo/charts.ipynb #f9c30331
+# %% ../../nbs/demo/charts.ipynb #d282945b
 def ticks(
     low: float,
     high: float,
@@ -62,6 +62,8 @@ def ticks(
 
 def number(value: float) -> str:
     "Three digits that count."
+    if not math.isfinite(value):
+        return "–" if math.isnan(value) else "∞" if value > 0 else "−∞"
     if value == 0 or 1e-3 <= abs(value) < 1e7:
         told = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
     else:
@@ -69,7 +71,7 @@ def number(value: float) -> str:
         told = f"{float(digits):g}e{int(power)}"
     return told.replace("-", "−")
 
-# %% ../../nbs/demo/charts.ipynb #c14ad21a
+# %% ../../nbs/demo/charts.ipynb #b26f7461
 Points = Sequence[tuple[float, float]]  # x ascending
 
 
@@ -88,7 +90,7 @@ def thinned(
         found += sorted({low, high})
     return found
 
-# %% ../../nbs/demo/charts.ipynb #1edd0b11
+# %% ../../nbs/demo/charts.ipynb #5ccc0dd4
 def lines_html(
     series: Mapping[str, Points],  # by name
     title: str,
@@ -126,7 +128,7 @@ def lines_html(
         f"{_grid(marks, box)}{paths}</svg>{_x_axis(left, right, x)}</div>{_legend(drawn, numbers)}</figure>"
     )
 
-# %% ../../nbs/demo/charts.ipynb #8f0abe37
+# %% ../../nbs/demo/charts.ipynb #9e2283ae
 @dataclass(frozen=True, slots=True)
 class Box:
     "What a plot shows of the plane."
@@ -170,7 +172,7 @@ def _path(points: Points, box: Box, colour: int, name: str, dots: bool, joined: 
 
 _DOTS = 200  # points of a line that are shown as such
 
-# %% ../../nbs/demo/charts.ipynb #f33928d0
+# %% ../../nbs/demo/charts.ipynb #7e511ad0
 def _grid(marks: Sequence[float], box: Box) -> str:
     heights = [box.at(box.left, m)[1] for m in marks]
     return f"<path class='la-grid' d='{' '.join(f'M0 {h:.2f}H100' for h in heights)}'/>"
@@ -197,7 +199,7 @@ def _legend(drawn: Mapping[str, Points], numbers: Mapping[str, int]) -> str:
         rows.append(f"<li>{sample}{safe(name)} <b>{number(points[-1][1])}</b></li>")
     return f"<ul class='la-legend'>{''.join(rows)}</ul>"
 
-# %% ../../nbs/demo/charts.ipynb #90b8e84a
+# %% ../../nbs/demo/charts.ipynb #525ef461
 def bar_html(
     parts: Sequence[tuple[float, int]],  # lengths, and positions in `PALETTE`; those below 0 go to the left
     low: float = 0.0,  # of the whole range

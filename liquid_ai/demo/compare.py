@@ -6,7 +6,7 @@
 __all__ = ['MODES', 'SIDES', 'MOST_PASSAGES', 'VOTES', 'side_settings', 'told_settings', 'ask_with', 'Duel', 'hold_duel', 'Vote',
            'label', 'keep_vote', 'votes_of', 'Tally', 'tally', 'blind_html', 'reveal_html', 'tally_html', 'compare_tab']
 
-# %% ../../nbs/demo/compare.ipynb #08e724a8
+# %% ../../nbs/demo/compare.ipynb #c463dc6b
 import json
 import random
 import secrets
@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Answer, Event, Hits, InputError, Settings, Stopwatch
+from ..core import Answer, Event, Hits, InputError, Settings, Stopwatch, StoreError
 from .chat import load_gradio
 from .charts import PALETTE, bar_html
 from .parts import PARTS_STYLE, failed_html, in_turn, place, table_html
@@ -33,7 +33,7 @@ from ..pipeline import RAG
 from ..retrieval.search import check_question, search
 from ..training.adapter_files import public_name
 
-# %% ../../nbs/demo/compare.ipynb #44727a3e
+# %% ../../nbs/demo/compare.ipynb #ca618481
 MODES = ("hybrid", "dense", "sparse")
 SIDES = (
     "mode",
@@ -77,7 +77,7 @@ def told_settings(settings: Settings) -> dict[str, Any]:
         name: public_name(told[name]) for name in ("rerank", "generator")
     }  # no folder of this machine
 
-# %% ../../nbs/demo/compare.ipynb #a10a2cfa
+# %% ../../nbs/demo/compare.ipynb #7cf0cd9c
 def ask_with(
     rag: RAG,
     question: str,
@@ -131,7 +131,7 @@ def hold_duel(
         swapped,
     )
 
-# %% ../../nbs/demo/compare.ipynb #b077b36a
+# %% ../../nbs/demo/compare.ipynb #1a7648d1
 VOTES = {
     "left": (4, 2),
     "right": (2, 4),
@@ -189,7 +189,7 @@ def _vote(duel: str, question: str, verdict: str, left: str, right: str, made: f
     better = {"left": left, "right": right}.get(verdict, "")
     return Vote(duel, question, better, (min(left, right), max(left, right)), verdict, made)
 
-# %% ../../nbs/demo/compare.ipynb #d6eabf62
+# %% ../../nbs/demo/compare.ipynb #7da7a6c9
 def votes_of(
     rows: Iterable[Rated],  # as `FeedbackStore.rows` returns them
 ) -> list[Vote]:  # the oldest first
@@ -219,7 +219,7 @@ def _said(comment: str) -> dict[str, Any] | None:  # None: no vote
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
-# %% ../../nbs/demo/compare.ipynb #f0377026
+# %% ../../nbs/demo/compare.ipynb #c1cf15cd
 @dataclass(frozen=True, slots=True)
 class Tally:
     "How one side fares against another."
@@ -251,7 +251,7 @@ def tally(
         wins, losses, len(means) - wins - losses, (float(sure[0]), float(sure[1])), sign_flips(means)
     )
 
-# %% ../../nbs/demo/compare.ipynb #3b44e8a0
+# %% ../../nbs/demo/compare.ipynb #47d81eac
 def blind_html(
     answer: Answer,
     name: str,  # `A` or `B`
@@ -262,7 +262,7 @@ def blind_html(
     body = answer_html(blind) + sources_html(blind, rag)
     return f"<section class='la la-card' aria-label='Answer {name}'><h3>Answer {name}</h3>{body}</section>"
 
-# %% ../../nbs/demo/compare.ipynb #7694290a
+# %% ../../nbs/demo/compare.ipynb #dc402817
 def reveal_html(duel: Duel, verdict: str) -> str:
     "Which was which, and what each cost."
     said = {"tie": "You found them equally good.", "neither": "You found both bad."}
@@ -292,7 +292,7 @@ _NAMES = {
     "generator": "model",
 }
 
-# %% ../../nbs/demo/compare.ipynb #ec9da3d7
+# %% ../../nbs/demo/compare.ipynb #6af19512
 def tally_html(votes: Sequence[Vote]) -> str:
     "Every pair of sides that was voted on, with its interval and verdict."
     pairs = list(dict.fromkeys(v.labels for v in reversed(votes) if v.labels[0] != v.labels[1]))[:_PAIRS]
@@ -325,7 +325,7 @@ def _pair_html(votes: Sequence[Vote], one: str, other: str) -> str:
 
 _BALLOT = {"left": "A is better", "right": "B is better", "tie": "Equally good", "neither": "Both are bad"}
 
-# %% ../../nbs/demo/compare.ipynb #d009d316
+# %% ../../nbs/demo/compare.ipynb #0bdf89ec
 def _apart(one: str, other: str) -> tuple[str, str]:
     "What two labels do not share."
     a, b = one.split(" · "), other.split(" · ")
@@ -347,7 +347,7 @@ def _verdict(found: Tally, first: str, second: str) -> str:
         else f"{told}. This may be chance: vote on more."
     )
 
-# %% ../../nbs/demo/compare.ipynb #4219fac3
+# %% ../../nbs/demo/compare.ipynb #1c6c145e
 _KEPT_VOTES = 5_000  # that a tally looks back on
 _EMPTY = "Ask a question\nTwo answers will stand here, side by side."
 _HINT = "Two settings answer the same question. Vote before you see which is which."
@@ -379,7 +379,7 @@ def _side_controls(gr: Any, base: Settings, name: str, generators: Sequence[str]
         )
     return made
 
-# %% ../../nbs/demo/compare.ipynb #e7d0a71e
+# %% ../../nbs/demo/compare.ipynb #17d9dbf0
 def compare_tab(
     rag: RAG,
     *,
@@ -390,8 +390,8 @@ def compare_tab(
 ) -> None:
     "Build the comparison inside an open `gr.Blocks`. Raises: `LiquidError` without Gradio, `StoreError`."
     gr = load_gradio()
-    store = FeedbackStore(rag.store.folder / "feedback.db") if feedback is None else feedback
-    votes = deque(votes_of(store.rows()), _KEPT_VOTES)
+    store = feedback if feedback is not None else _own_store(rag)
+    votes = deque(votes_of(store.rows()) if store is not None else (), _KEPT_VOTES)
     place(gr, f"<style>{PARTS_STYLE}</style><div class='la'><p class='la-lead'>{_HINT}</p></div>")
     with gr.Row(elem_classes="la-asking"):
         question = gr.Textbox(
@@ -452,6 +452,9 @@ def compare_tab(
                 None,
                 gr.skip(),
             )
+        if store is None:
+            told = notice_html("info", "Votes are not kept here\nThe store cannot be written to.")
+            return told, gr.update(visible=False), reveal_html(found, verdict), None, gr.skip()
         try:
             vote = keep_vote(store, found, verdict, who)
         except Exception as e:
@@ -472,7 +475,14 @@ def compare_tab(
     for verdict, button in buttons.items():
         button.click(voting(verdict), duel, [status, ballot, revealed, duel, counted], **quiet)
 
-# %% ../../nbs/demo/compare.ipynb #66f00742
+# %% ../../nbs/demo/compare.ipynb #e5359638
+def _own_store(rag: RAG) -> FeedbackStore | None:  # None: nothing can be written there
+    try:
+        return FeedbackStore(rag.store.folder / "feedback.db")
+    except StoreError:
+        return None
+
+
 def _other_mode(settings: Settings) -> str:
     "A mode to hold against that of `settings`."
     return "dense" if settings.mode != "dense" else "sparse"

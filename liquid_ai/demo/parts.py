@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PARTS_STYLE', 'T', 'table_html', 'place', 'failed_html', 'in_turn']
 
-# %% ../../nbs/demo/parts.ipynb #eff61396
+# %% ../../nbs/demo/parts.ipynb #287e895b
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from . import charts
 from .show import notice_html, safe
 from ..generation.limit import Limiter, LimitError
 
-# %% ../../nbs/demo/parts.ipynb #22152bec
+# %% ../../nbs/demo/parts.ipynb #97b38095
 PARTS_STYLE = (
     charts.STYLE
     + """
@@ -27,6 +27,8 @@ PARTS_STYLE = (
 .la-asking{align-items:flex-end!important}
 .la-asking>button{min-height:3.1em}
 .gradio-container .la-asking input.subdued{color:var(--body-text-color)!important;opacity:1!important}
+.dark .tab-container button[role=tab].selected{color:#5fd6c8!important}
+.gradio-container span.min_value,.gradio-container span.max_value{color:var(--body-text-color)!important}
 .la-card{padding:1em 1.1em}
 .la-stack{display:grid;gap:.8em}
 .la-tiles{display:grid;gap:.7em;grid-template-columns:repeat(auto-fit,minmax(9.5em,1fr))}
@@ -47,7 +49,7 @@ PARTS_STYLE = (
 """
 )  # beside that of `demo.show`
 
-# %% ../../nbs/demo/parts.ipynb #9c3e686a
+# %% ../../nbs/demo/parts.ipynb #51e7df54
 def table_html(
     about: str,  # what it shows, for who cannot see it
     head: Sequence[str],  # names of the columns
@@ -61,7 +63,7 @@ def table_html(
     frame = f"class='la-scroll' tabindex='0' role='region' aria-label='{safe(about)}'"
     return f"<div {frame}><table><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table></div>"
 
-# %% ../../nbs/demo/parts.ipynb #2753d2dc
+# %% ../../nbs/demo/parts.ipynb #0fba1ecd
 _log = logging.getLogger(__name__)
 
 
@@ -89,7 +91,7 @@ def failed_html(
 
 _LOGGED = "This is no mistake of yours. Try again in a moment; why it failed stands in the log."
 
-# %% ../../nbs/demo/parts.ipynb #fd265ac2
+# %% ../../nbs/demo/parts.ipynb #48dd44b5
 T = TypeVar("T")
 
 

@@ -6,7 +6,7 @@
 __all__ = ['MOST_RUNS', 'Curves', 'CURVES', 'MOST_CURVES', 'told_place', 'Run', 'read_runs', 'runs_html', 'read_curves',
            'curves_html', 'Registered', 'read_adapters', 'adapters_html', 'failure_html', 'runs_tab']
 
-# %% ../../nbs/demo/runs.ipynb #dc481138
+# %% ../../nbs/demo/runs.ipynb #d0fc4620
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ from .show import notice_html, safe
 from ..evaluation.track import client_of, load_mlflow, reaching, tracking_uri
 from ..training.registry import CHAMPION
 
-# %% ../../nbs/demo/runs.ipynb #a0ab4308
+# %% ../../nbs/demo/runs.ipynb #f9eb9142
 _log = logging.getLogger(__name__)
 
 
@@ -32,9 +32,11 @@ def told_place(
 ) -> str:
     "Where runs are kept, in words that give nothing away."
     if uri.startswith(("http:", "https:")):
-        parts = urlsplit(uri)
-        port = f":{parts.port}" if parts.port else ""
-        return f"{parts.scheme}://{parts.hostname or '?'}{port}"
+        try:
+            parts = urlsplit(uri)
+            return f"{parts.scheme}://{parts.hostname or '?'}{f':{parts.port}' if parts.port else ''}"
+        except ValueError:
+            return "a server whose address is none"
     return (
         "a file on this machine" if uri.startswith(("sqlite:", "file:", "/", ".")) else uri.partition(":")[0]
     )
@@ -45,7 +47,7 @@ def _no_file(uri: str) -> bool:
     path = uri.removeprefix("sqlite:///").partition("?")[0]
     return uri.startswith("sqlite:///") and not Path(path).exists()
 
-# %% ../../nbs/demo/runs.ipynb #1696d236
+# %% ../../nbs/demo/runs.ipynb #91771ed3
 @dataclass(frozen=True, slots=True)
 class Run:
     "One run, as a row of a table."
@@ -88,7 +90,7 @@ def _run(found: Any, names: Mapping[str, str]) -> Run:
     name, told = info.run_name or info.run_id[:8], names.get(info.experiment_id, "")
     return Run(info.run_id, name, told, info.status, info.start_time / 1e3, seconds, dict(found.data.metrics))
 
-# %% ../../nbs/demo/runs.ipynb #d269347f
+# %% ../../nbs/demo/runs.ipynb #550cf72b
 def runs_html(
     runs: Sequence[Run],
     now: float | None = None,  # seconds since 1970; None: this moment
@@ -133,7 +135,7 @@ def _span(seconds: float) -> str:
             return f"{max(seconds, 0) / size:.0f} {unit}"
     return f"{seconds / 86_400:.0f} days"
 
-# %% ../../nbs/demo/runs.ipynb #2a24b83d
+# %% ../../nbs/demo/runs.ipynb #c3d56017
 Curves = dict[str, dict[str, list[tuple[float, float]]]]  # by run's id and metric: steps and values
 CURVES = ("loss", "dev_loss", "learning_rate")
 MOST_CURVES = len(PALETTE)  # runs over one another
@@ -199,7 +201,7 @@ def _lines(
     points, colours = ({k: v[i] for k, v in series.items()} for i in (0, 1))
     return lines_html(points, title, x="step", y=y, height=height, dots=dots, colours=colours)
 
-# %% ../../nbs/demo/runs.ipynb #3b3d2ccc
+# %% ../../nbs/demo/runs.ipynb #d255620e
 @dataclass(frozen=True, slots=True)
 class Registered:
     "A version in the registry."
@@ -271,7 +273,7 @@ _GATE = {
     False: "<span class='la-badge la-low'>not passed</span>",
 }
 
-# %% ../../nbs/demo/runs.ipynb #633ef41c
+# %% ../../nbs/demo/runs.ipynb #4b238e10
 def failure_html(
     error: Exception,
     settings: Settings,
@@ -289,7 +291,7 @@ _GONE = (
     "LIQUID_AI_TRACKING_URI; why it failed stands in the log."
 )
 
-# %% ../../nbs/demo/runs.ipynb #e1157ebf
+# %% ../../nbs/demo/runs.ipynb #0759ec63
 _LOOKING = "Looking for runs …"
 _HINT = "Training and experiments, as MLflow keeps them. Pick runs to see their curves over one another."
 
@@ -347,7 +349,7 @@ def _drawn(settings: Settings, chosen: Sequence[str], found: Sequence[Run]) -> s
         else notice_html("empty", "No run is picked\nPick one or more above.")
     )
 
-# %% ../../nbs/demo/runs.ipynb #60afb6e7
+# %% ../../nbs/demo/runs.ipynb #f5d54751
 def _opened(gr: Any, button: Any) -> list[Any]:
     "What makes the tab look: its button, and that it is opened; outside a tab, that the page is."
     block = gr.context.Context.block
