@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PAGE_STYLE', 'looks', 'build', 'policy_of', 'Guarded', 'launch', 'Door', 'mount']
 
-# %% ../../nbs/demo/app.ipynb #c5ceb3bb
+# %% ../../nbs/demo/app.ipynb #f1b4317a
 import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
@@ -24,7 +24,7 @@ from ..serving.service import Service
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-# %% ../../nbs/demo/app.ipynb #1fb3fde9
+# %% ../../nbs/demo/app.ipynb #d55c6c32
 _FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
 _MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
 PAGE_STYLE = """
@@ -33,6 +33,7 @@ gradio-app,.gradio-container,.gradio-container .wrap,.gradio-container main,.gra
 .gradio-container{width:100%!important;max-width:min(1440px,100vw)!important;margin:0 auto!important;
 font-family:system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
 .gradio-container .main.fillable{width:100%;max-width:none;padding:14px 28px 0}
+.dark{--color-accent:#5fd6c8}
 .tab-wrapper{overflow:hidden}
 .tab-container button[role=tab].selected{color:var(--color-accent)!important}
 .gradio-container .or,.gradio-container .min_value,.gradio-container .max_value{
@@ -40,7 +41,7 @@ color:var(--body-text-color-subdued)!important}
 .la-title{display:flex;flex-wrap:wrap;align-items:baseline;gap:.1em .9em;padding:.2em 0}
 .la-title h1{margin:0;font-size:1.45em;font-weight:700;letter-spacing:-.01em;color:var(--la-text)}
 .la-title p{color:var(--la-soft)}
-#la-head .html-container{padding:0}
+.gradio-container .html-container{padding:0}
 footer{display:none!important}
 @media (max-width:800px){.gradio-container .main.fillable{padding:8px 14px 0}.la-title p{font-size:.9em}}
 """
@@ -69,6 +70,11 @@ def looks(gr: Any) -> dict[str, Any]:
         "block_background_fill_dark": "#1a212a",
         "background_fill_primary_dark": "#12171e",
         "color_accent": "*primary_600",
+        "body_text_color_subdued": "*neutral_500",
+        "checkbox_label_background_fill": "*neutral_50",
+        "checkbox_label_background_fill_dark": "#232c37",
+        "checkbox_label_background_fill_hover": "*neutral_100",
+        "input_background_fill_dark": "#12171e",
     }
     button = {
         "button_primary_background_fill": "*primary_600",
@@ -82,7 +88,7 @@ def looks(gr: Any) -> dict[str, Any]:
     theme = theme.set(body_background_fill="#fff", **dark, **button)
     return {"theme": theme, "css": STYLE + CHAT_STYLE + PAGE_STYLE, "head": HEAD, "footer_links": []}
 
-# %% ../../nbs/demo/app.ipynb #35c136bd
+# %% ../../nbs/demo/app.ipynb #9ac2ac68
 def _title(rag: RAG, title: str) -> str:  # HTML
     told = "Answers from your documents, each with the words it rests on."
     return f'<div class="la la-title"><h1>{safe(title)}</h1><p>{told}</p></div>'
@@ -124,7 +130,7 @@ def _tabs(rag: RAG, service: Service) -> list[tuple[str, Callable[[], None]]]:
         ("Runs", lambda: runs_tab(rag.settings)),
     ]
 
-# %% ../../nbs/demo/app.ipynb #39cdee25
+# %% ../../nbs/demo/app.ipynb #63698de6
 _SCRIPT = re.compile(rb"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.S | re.I)
 
 
@@ -147,7 +153,7 @@ def policy_of(
         policy = policy.replace(b"frame-ancestors 'none'", b"frame-ancestors *")
     return list((headers | {b"content-security-policy": policy}).items())
 
-# %% ../../nbs/demo/app.ipynb #e60bc1da
+# %% ../../nbs/demo/app.ipynb #7573817b
 _MOST = 1_000  # requests at once
 
 
@@ -204,7 +210,7 @@ def _with(message: Message, own: Sequence[tuple[bytes, bytes]]) -> Message:
     kept = [(k, v) for k, v in message["headers"] if k.lower() not in names]
     return {**message, "headers": [*kept, *own]}
 
-# %% ../../nbs/demo/app.ipynb #1b861c0c
+# %% ../../nbs/demo/app.ipynb #c6413861
 def launch(
     rag: RAG,
     share: bool = False,  # a public link, through a server of Gradio's
@@ -247,7 +253,7 @@ def launch(
         raise LiquidError(f"the demo cannot be started: {e}") from e
     return page
 
-# %% ../../nbs/demo/app.ipynb #32cacd51
+# %% ../../nbs/demo/app.ipynb #150abef1
 class Door:
     "Who has come in, by a key or token of the server's."
 
@@ -276,7 +282,7 @@ class Door:
         require(who, "ask")
         return who
 
-# %% ../../nbs/demo/app.ipynb #bc697103
+# %% ../../nbs/demo/app.ipynb #c52b3969
 def mount(
     app: "FastAPI",
     rag: RAG,

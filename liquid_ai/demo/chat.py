@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['HEAD', 'CHAT_STYLE', 'load_gradio', 'first_questions', 'store_html', 'Desk', 'upload', 'rate', 'chat_tab']
 
-# %% ../../nbs/demo/chat.ipynb #9fc7e9c7
+# %% ../../nbs/demo/chat.ipynb #2b38fe1d
 import asyncio
 import os
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ from ..pipeline import RAG
 from ..serving.auth import ANYONE, Identity
 from ..serving.service import Service
 
-# %% ../../nbs/demo/chat.ipynb #209b9d74
+# %% ../../nbs/demo/chat.ipynb #a2784ce9
 def load_gradio() -> Any:  # the module
     "Gradio, without telemetry. Raises: `LiquidError` where it is not installed."
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -32,7 +32,7 @@ def load_gradio() -> Any:  # the module
         raise LiquidError("the demo needs Gradio: pip install 'liquid_ai[demo]'") from e
     return gradio
 
-# %% ../../nbs/demo/chat.ipynb #88659539
+# %% ../../nbs/demo/chat.ipynb #5c3b2ffc
 _KNOWN = {  # questions to the corpus of the quickstart
     "python:": (
         "What is the only operation on a function object?",
@@ -61,7 +61,7 @@ def store_html(rag: RAG) -> str:  # HTML
     )
     return f'<p class="la la-none">{safe(told)}</p>'
 
-# %% ../../nbs/demo/chat.ipynb #959376af
+# %% ../../nbs/demo/chat.ipynb #ec93af48
 @dataclass(slots=True)
 class Desk:
     "What the handlers of a chat share."
@@ -77,16 +77,20 @@ class Desk:
         client = call.client if call is not None else getattr(request.client, "host", "") or "local"
         return Visitor(self.identity(request.username or ""), client, self.frank)
 
-# %% ../../nbs/demo/chat.ipynb #b9db5358
+    def begin(self, request: Any) -> Visitor:  # a request of Gradio's
+        "The same, who can now be found by their session. Raises: `AuthError`."
+        visitor = self.at_work[request.session_hash] = self.visitor(request)
+        return visitor
+
+# %% ../../nbs/demo/chat.ipynb #c14576fa
 def _empty(rag: RAG) -> str:
     "The page before the first question."
     if not rag.store.counts()["documents"]:
-        told = "There is nothing to answer from yet\nAdd a few files, then ask about them."
-    else:
-        told = (
-            "Ask your documents\nEach answer cites the exact words it rests on, or says that there are none."
+        return notice_html(
+            "empty", "There is nothing to answer from yet\nAdd a few files, then ask about them."
         )
-    return notice_html("empty", told)
+    told = "Each answer cites the exact words it rests on, or says that there are none."
+    return f'<div class="la la-hello"><h2>Ask your documents</h2><p>{told}</p></div>'
 
 
 async def upload(desk: Desk, paths: Sequence[str], request: Any):
@@ -114,7 +118,7 @@ async def rate(desk: Desk, talk: Talk, rating: str, request: Any) -> str:  # HTM
         )
     return notice_html("done", "Thank you: kept, and used to measure and train")
 
-# %% ../../nbs/demo/chat.ipynb #c465095e
+# %% ../../nbs/demo/chat.ipynb #08db1eeb
 HEAD = """<script>
 (() => {
   let from = null;
@@ -149,7 +153,7 @@ HEAD = """<script>
 })();
 </script>"""
 
-# %% ../../nbs/demo/chat.ipynb #fec87206
+# %% ../../nbs/demo/chat.ipynb #c22aa854
 CHAT_STYLE = """
 .la-turn{padding:1.2em 0 1.4em;border-bottom:1px solid var(--la-line)}
 .la-turn .la-question{margin:0 0 .55em;font-size:1.15em;font-weight:650;line-height:1.35;
@@ -161,10 +165,9 @@ color:var(--la-text)}
 .la-caret{display:inline-block;width:.5em;height:1.05em;margin-left:.1em;background:var(--la-accent);
 vertical-align:-.15em;animation:la-blink 1s steps(2) infinite}
 @keyframes la-blink{50%{opacity:0}}
-.la-hello{padding:2.6em 0 1em;text-align:center}.la-hello h2{margin:0 0 .3em;font-size:1.7em;
+.la-hello{padding:2.6em 0 1em;text-align:center}.la-hello h2{margin:0 0 .3em;font-size:1.7em;font-weight:700;
 letter-spacing:-.015em}
 .la-hello p{color:var(--la-soft);font-size:1.05em}
-#la-talk .html-container,#la-side .html-container{padding:0}
 #la-talk{gap:10px}
 #la-past:has(.la-turn)~#la-examples,#la-talk:has(.la-turn) #la-examples{display:none}
 #la-live:not(:has(.la)),#la-said:not(:has(.la)),#la-report:not(:has(.la)){display:none}
@@ -181,6 +184,7 @@ background:var(--block-background-fill);font-size:16px}
 #la-composer textarea:focus{border-color:var(--color-accent);box-shadow:0 0 0 3px color-mix(in srgb,
 var(--color-accent) 30%,transparent)}
 #la-composer button{border-radius:10px}
+#la-composer .form{border:0;border-radius:10px;background:none;box-shadow:none}
 #la-box{padding:0;border:0;background:none}
 #la-box label>span{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);
 white-space:nowrap}
@@ -188,7 +192,7 @@ white-space:nowrap}
 padding:1.2em 0 .6em}}
 """
 
-# %% ../../nbs/demo/chat.ipynb #a5f59f79
+# %% ../../nbs/demo/chat.ipynb #2bfd3959
 def _controls(gr: Any, rag: RAG) -> list[Any]:
     "How the next question is answered."
     s, rerankers = rag.settings, [("off", "none"), ("late interaction", "late")]
@@ -230,7 +234,7 @@ def _side(gr: Any, desk: Desk, uploads: bool) -> list[Any]:  # the controls
             )
     return controls
 
-# %% ../../nbs/demo/chat.ipynb #53428ed1
+# %% ../../nbs/demo/chat.ipynb #839d6762
 def chat_tab(
     rag: RAG,
     desk: Desk | None = None,  # None: one of its own
@@ -253,7 +257,7 @@ def chat_tab(
             examples = _examples(gr, first)
             with gr.Row(elem_id="la-composer"):
                 box = gr.Textbox(
-                    placeholder="Ask a question about the documents",
+                    placeholder="Ask a question",
                     label="Question",
                     lines=1,
                     max_lines=6,
@@ -279,34 +283,39 @@ def _examples(gr: Any, questions: Sequence[str]) -> list[Any]:
     with gr.Row(elem_id="la-examples"):
         return [gr.Button(question, size="sm") for question in questions[:4]]
 
-# %% ../../nbs/demo/chat.ipynb #f6db777e
+# %% ../../nbs/demo/chat.ipynb #4e6a986f
 def _wire(gr: Any, desk: Desk, parts: dict[str, Any], controls: list[Any]) -> None:
     "What happens when something is pressed."
     p = parts
-    into = [p[name] for name in ("talk", "past", "live", "rating", "said", "box", "ask", "stop")]
+    into = [p[n] for n in ("talk", "past", "live", "rating", "said", "box", "ask", "stop", "up", "down")]
 
     async def asked(
         question: str, talk: Talk, mode: str, top_k: int, rerank: str, cache: bool, request: gr.Request
     ):
-        same, busy = gr.skip(), (gr.update(interactive=False, visible=False), gr.update(visible=True))
-        choice = Choice(mode, int(top_k), _known(rerank, desk), cache)
-        visitor = desk.at_work[request.session_hash] = desk.visitor(request)
-        yield same, same if talk.shown else "", same, gr.update(visible=False), "", "", *busy
+        same, on, off = gr.skip(), gr.update(visible=True), gr.update(visible=False)
+        if not question.strip():
+            yield [same] * len(into)
+            return
         try:
+            visitor = desk.begin(request)
+            choice = Choice(mode, int(top_k), _known(rerank, desk), cache)
+            yield same, same if talk.shown else "", same, off, "", "", off, on, same, same
             async with aclosing(respond(desk.service, visitor, question, talk, choice)) as views:
                 async for view in views:
                     if view.talk is None:
-                        yield same, same, view.live, *[same] * 5
+                        yield same, same, view.live, *[same] * 7
                     else:
-                        idle = gr.update(interactive=True, visible=True), gr.update(visible=False)
-                        yield view.talk, view.talk.html(), "", gr.update(visible=True), "", same, *idle
+                        rated = on if view.talk.last else off
+                        yield view.talk, view.talk.html(), "", on, "", same, on, off, rated, rated
+        except LiquidError as error:  # a key that is no longer good, a reranker that is not offered
+            yield same, same, notice_html("error", reason(error, desk.frank)), *[same] * 7
         finally:
             desk.at_work.pop(request.session_hash, None)
 
     def stopped(request: gr.Request) -> None:
         visitor = desk.at_work.get(request.session_hash)
-        if visitor is not None and visitor.job is not None:
-            visitor.job.stop()
+        if visitor is not None:
+            visitor.stop()
 
     async def good(talk: Talk, request: gr.Request) -> str:
         return await rate(desk, talk, "up", request)
@@ -322,13 +331,8 @@ def _wire(gr: Any, desk: Desk, parts: dict[str, Any], controls: list[Any]) -> No
     p["stop"].click(stopped, None, None, queue=False, api_visibility="private", show_progress="hidden")
     p["up"].click(good, p["talk"], p["said"], **options)
     p["down"].click(bad, p["talk"], p["said"], **options)
-    begin = _empty(desk.service.rag)
-    p["fresh"].click(
-        lambda: (Talk(), begin, "", gr.update(visible=False), "", "", gr.skip(), gr.skip()),
-        None,
-        into,
-        **options,
-    )
+    begin = Talk(), _empty(desk.service.rag), "", gr.update(visible=False), "", "", *[gr.skip()] * 4
+    p["fresh"].click(lambda: begin, None, into, **options)
 
 
 def _known(rerank: str, desk: Desk) -> str:

@@ -6,7 +6,7 @@
 __all__ = ['Notice', 'STYLE', 'safe', 'counted', 'anchor', 'answer_html', 'sources_html', 'badges_html', 'notice_html',
            'report_html']
 
-# %% ../../nbs/demo/show.ipynb #0f2e532f
+# %% ../../nbs/demo/show.ipynb #55725f26
 import html
 import re
 from collections.abc import Callable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from liquid_ai.ingestion.load import FileRow
     from liquid_ai.pipeline import RAG
 
-# %% ../../nbs/demo/show.ipynb #a1f46e51
+# %% ../../nbs/demo/show.ipynb #70b42ef3
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
 
 
@@ -28,7 +28,7 @@ def safe(
     "`text` as text, between tags and in quoted attributes."
     return html.escape(_UNSEEN.sub(lambda m: f"\\u{ord(m[0]):04x}" if m[0] != "\r" else "", str(text)))
 
-# %% ../../nbs/demo/show.ipynb #05595b8a
+# %% ../../nbs/demo/show.ipynb #00fd812b
 def counted(
     n: int,
     what: str,  # of which there are `n`
@@ -36,7 +36,7 @@ def counted(
     "A number and what it counts."
     return f"{n:,} {what}" + ("" if n == 1 else "s")
 
-# %% ../../nbs/demo/show.ipynb #ebf2ccf8
+# %% ../../nbs/demo/show.ipynb #6c5c50e7
 def anchor(answer: Answer, number: int) -> str:
     "The id of a cited span on the page."
     own = re.sub(r"\W", "", answer.trace_id, flags=re.A) or digest(answer.question, answer.text)
@@ -76,7 +76,7 @@ def answer_html(answer: Answer) -> str:  # HTML
     note = f'<p class="la-note">{safe(answer.reason)}</p>' if answer.reason else ""
     return f'<div class="la la-answer{kind}"><p class="la-text">{text}</p>{note}</div>'
 
-# %% ../../nbs/demo/show.ipynb #cd14c283
+# %% ../../nbs/demo/show.ipynb #70c757e4
 _AROUND = 260  # characters on each side of a cited span
 
 
@@ -100,7 +100,7 @@ def _place(c: Citation, chunk, document: Document | None) -> tuple[str, str]:
     attached = '<span class="la-page" title="the model did not cite it">found afterwards</span>'
     return safe(name), page + path + (attached if c.attached else "")
 
-# %% ../../nbs/demo/show.ipynb #39214c88
+# %% ../../nbs/demo/show.ipynb #f4608333
 def _source(answer: Answer, c: Citation, rag: "RAG | None") -> str:
     "One cited span in its passage."
     chunk = next((h.chunk for h in answer.hits if h.chunk.id == c.chunk_id), None)
@@ -132,7 +132,7 @@ def _others(answer: Answer) -> str:
     rows = "".join(
         f"<li><strong>{safe(c.where)}</strong><p>{safe(_short(c.text))}</p></li>" for c in rest[:20]
     )
-    told = f"<summary>{counted(len(rest), 'passage')} more read</summary>"
+    told = f"<summary>{counted(len(rest), 'more passage')} read</summary>"
     return f'<details class="la-others">{told}<ul>{rows}</ul></details>'
 
 
@@ -145,7 +145,7 @@ def sources_html(
     cited = f'<ol class="la-list">{found}</ol>' if found else '<p class="la-none">Nothing is cited.</p>'
     return f'<div class="la la-sources" role="group" aria-label="Sources">{cited}{_others(answer)}</div>'
 
-# %% ../../nbs/demo/show.ipynb #1b1e44ce
+# %% ../../nbs/demo/show.ipynb #f53bcd84
 def _age(seconds: float) -> str:
     "A span of time for a person."
     for most, unit in ((90, "s"), (5_400, "min")):
@@ -198,7 +198,7 @@ def badges_html(answer: Answer) -> str:  # HTML
     listed = f'<ul class="la-badges" aria-label="About this answer">{rows}</ul>'
     return f'<div class="la la-told">{listed}{_timings(answer)}</div>'
 
-# %% ../../nbs/demo/show.ipynb #943fca04
+# %% ../../nbs/demo/show.ipynb #2ba0f8a0
 Notice = Literal["empty", "loading", "error", "info", "done"]
 _SIGNS = {"empty": "?", "loading": "", "error": "!", "info": "i", "done": "✓"}
 
@@ -212,7 +212,7 @@ def notice_html(kind: Notice, text: str) -> str:  # HTML
     told = f"{sign}<div><strong>{safe(title)}</strong>{more}</div>"
     return f'<div class="la la-notice la-{kind}" role="{role}">{told}</div>'
 
-# %% ../../nbs/demo/show.ipynb #bf71f673
+# %% ../../nbs/demo/show.ipynb #ec40a5e0
 _READ = ("parsed", "partial")
 
 
@@ -231,7 +231,7 @@ def report_html(
 
     return f'<ul class="la la-report" aria-label="What became of the files">{"".join(map(row, rows))}</ul>'
 
-# %% ../../nbs/demo/show.ipynb #a813dba3
+# %% ../../nbs/demo/show.ipynb #9cd41ce8
 _PAIRS = {  # on light, on dark
     "text": ("#1a2028", "#e6eaf0"),
     "soft": ("#566070", "#a3adba"),
@@ -254,7 +254,7 @@ _DARK = '.dark .la,[data-jp-theme-light="false"] .la,.quarto-dark .la,[data-bs-t
 _COLOURS = f"gradio-app .la{{color-scheme:light}}{_DARK}{{color-scheme:dark}}.la{{"
 _COLOURS += "".join(f"--la-{name}:light-dark({a},{b});" for name, (a, b) in _PAIRS.items()) + "}"
 
-# %% ../../nbs/demo/show.ipynb #603fb53a
+# %% ../../nbs/demo/show.ipynb #7717db53
 _SHAPES = """
 .la,.la *{box-sizing:border-box}
 .la{color:var(--la-text);font:15px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;
@@ -285,10 +285,11 @@ scroll-margin:6em 0}
 .la-none{color:var(--la-soft);font-size:.9em}
 .la details{margin-top:.6em;font-size:.86em;color:var(--la-soft)}.la summary{cursor:pointer;padding:.2em 0}
 .la-others li,.la-report li{padding:.5em 0;border-top:1px solid var(--la-line)}
+.la-report{margin:0;padding:0;list-style:none}
 .la-report li:first-child{border:0}.la-report p{color:var(--la-soft);font-size:.88em}
 """
 
-# %% ../../nbs/demo/show.ipynb #b29f52cb
+# %% ../../nbs/demo/show.ipynb #73ffde2d
 _STATES = """
 .la-badges{display:flex;flex-wrap:wrap;gap:.35em}
 .la-badge{display:inline-block;padding:.05em .6em;border:1px solid var(--la-line);border-radius:1em;

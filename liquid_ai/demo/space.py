@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['export_space']
 
-# %% ../../nbs/demo/space.ipynb #c0c7d885
+# %% ../../nbs/demo/space.ipynb #d5a86d7e
 from pathlib import Path
 
 from .. import __version__
 from ..core import InputError
 
-# %% ../../nbs/demo/space.ipynb #64283439
+# %% ../../nbs/demo/space.ipynb #f273784f
 _APP = '''"""Cited answers from the files in documents/, or else from Python's language reference."""
 
 import os
@@ -66,7 +66,7 @@ Answers from documents, each with the exact words it rests on; made by `liquid-a
 * As a Space: make one with the SDK Gradio, and push this folder.
 """
 
-# %% ../../nbs/demo/space.ipynb #d4923846
+# %% ../../nbs/demo/space.ipynb #2c6896e6
 def export_space(
     folder: str | Path,  # made where it is not there
     title: str = "liquid_ai",

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['room', 'patient', 'Choice', 'chosen', 'Talk', 'View', 'turn_html', 'Job', 'Visitor', 'respond', 'reason']
 
-# %% ../../nbs/demo/talk.ipynb #4813820e
+# %% ../../nbs/demo/talk.ipynb #afff75e3
 import asyncio
 import copy
 import logging
@@ -32,7 +32,7 @@ from ..serving.schemas import AskRequest
 from ..serving.app import service_of
 from ..serving.service import Service, told
 
-# %% ../../nbs/demo/talk.ipynb #0a525e67
+# %% ../../nbs/demo/talk.ipynb #33c99b29
 _log = logging.getLogger(__name__)
 _PATIENCE = 600.0  # seconds for a place at the model, and for an answer
 
@@ -57,7 +57,7 @@ def patient(service: Service) -> Service:
     own.options = replace(o, **longer)
     return own
 
-# %% ../../nbs/demo/talk.ipynb #1d0fa951
+# %% ../../nbs/demo/talk.ipynb #d4ee90d5
 @dataclass(frozen=True, slots=True)
 class Choice:
     "How a visitor wants to be answered."
@@ -86,7 +86,7 @@ def chosen(
     own.rag = rag
     return own
 
-# %% ../../nbs/demo/talk.ipynb #5c85b840
+# %% ../../nbs/demo/talk.ipynb #3ba5b398
 _TURNS = 40  # of a conversation that are kept and shown
 
 
@@ -120,7 +120,7 @@ class View:
     live: str = ""  # HTML of the turn in the making
     talk: Talk | None = None  # set when the turn is over
 
-# %% ../../nbs/demo/talk.ipynb #c61cf905
+# %% ../../nbs/demo/talk.ipynb #bb18d1c3
 def turn_html(
     question: str,
     main: str,  # HTML
@@ -158,7 +158,7 @@ class _Draft:
         draft = f'<p class="la-text la-draft">{safe(self.text)}</p>' if self.text.strip() else ""
         return turn_html(self.question, draft + notice_html(kind, text), "", self.understood)
 
-# %% ../../nbs/demo/talk.ipynb #efdd5371
+# %% ../../nbs/demo/talk.ipynb #4bc5cb31
 async def _understood(service: Service, question: str, talk: Talk) -> str:
     "`question` as one of its own."
     if not talk.turns or stands_alone(question):
@@ -170,7 +170,7 @@ async def _understood(service: Service, question: str, talk: Talk) -> str:
     async with service.places.place(service.options.wait_seconds):
         return (await asyncio.shield(begin(condense, *known))).question
 
-# %% ../../nbs/demo/talk.ipynb #5e136681
+# %% ../../nbs/demo/talk.ipynb #cbc62082
 _TICK, _PAUSE = 1.0, 0.04  # seconds: a sign of life; between two pictures of a growing text
 
 
@@ -219,7 +219,7 @@ class Job:
         if not self.stopped:
             await self.task
 
-# %% ../../nbs/demo/talk.ipynb #5a992dce
+# %% ../../nbs/demo/talk.ipynb #da6a1715
 @dataclass(slots=True)
 class Visitor:
     "Who asks, and what they have under way."
@@ -228,6 +228,13 @@ class Visitor:
     client: str = "local"  # address, by which who has no name is counted
     frank: bool = True  # tell them the words of any error; else only what gives nothing away
     job: Job | None = None
+    stopped: bool = False
+
+    def stop(self) -> None:
+        "End what is under way, or what is about to be."
+        self.stopped = True
+        if self.job is not None:
+            self.job.stop()
 
     def call(self, kind: str = "/ask/stream") -> Call:
         "A request of theirs, as the server's layers know one."
@@ -268,12 +275,14 @@ async def respond(
         call.status, call.ended = call.status or 499, time.perf_counter()
         service.note(call)
 
-# %% ../../nbs/demo/talk.ipynb #645b80a1
+# %% ../../nbs/demo/talk.ipynb #9b775539
 async def _watched(
     service: Service, visitor: Visitor, call: Call, request: AskRequest, draft: _Draft
 ) -> AsyncIterator[tuple[str, Answer | None]]:
     "Pictures of the draft, and the answer where it is there."
     visitor.job = job = Job(told(service, call, request))
+    if visitor.stopped:
+        job.stop()
     began = time.monotonic()
     try:
         async for events in job.seen():
@@ -308,7 +317,7 @@ async def _ended(service: Service, draft: _Draft, talk: Talk, answer: Answer | N
     main = answer_html(answer) + badges_html(answer)
     return talk.with_answer(draft.question, answer, turn_html(draft.question, main, beside, draft.understood))
 
-# %% ../../nbs/demo/talk.ipynb #c6a7a86a
+# %% ../../nbs/demo/talk.ipynb #6d694895
 def reason(
     error: BaseException,
     frank: bool,  # tell the words of any error of ours

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['FILES', 'ALL', 'add_files']
 
-# %% ../../nbs/demo/upload.ipynb #7f2b3e45
+# %% ../../nbs/demo/upload.ipynb #05644c6f
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,9 +18,13 @@ from ..serving.managing import changing, recorded
 from ..serving.call import Call
 from ..serving.service import Service
 
-# %% ../../nbs/demo/upload.ipynb #b8c79a08
+# %% ../../nbs/demo/upload.ipynb #f100f9de
 FILES, ALL = 20, 500  # of one upload; of all visitors
 _PREFIX = "upload:"  # before the name, in a document's source
+
+
+def _bytes(n: int) -> str:
+    return f"{n / 1e6:,.1f} MB" if n >= 100_000 else f"{n:,} bytes"
 
 
 def _brought(path: Path, most: int, settings) -> Loaded:
@@ -30,7 +34,7 @@ def _brought(path: Path, most: int, settings) -> Loaded:
     except OSError:
         return Loaded(FileRow(path.name, "failed", "the file has not arrived"))
     if size > most:
-        told = f"{size / 1e6:,.0f} MB are more than the {most / 1e6:,.0f} MB that a file may have here"
+        told = f"{_bytes(size)} are more than the {_bytes(most)} that a file may have here"
         return Loaded(FileRow(path.name, "failed", told))
     found = load_file(path, settings)
     return replace(found, row=replace(found.row, path=path.name))
@@ -47,8 +51,9 @@ def _owned(service: Service, identity: Identity, document: Document, name: str) 
     meta = dict(document.meta) | {"path": name}
     return replace(document, id=id, source=source, access=access, meta=meta)
 
-# %% ../../nbs/demo/upload.ipynb #0ada20c4
+# %% ../../nbs/demo/upload.ipynb #4dd4b387
 def _room_left(service: Service) -> int:
+    "Files that visitors may still bring."
     there = sum(fact["source"].startswith(_PREFIX) for fact in service.rag.snapshot().facts.values())
     return ALL - there
 
