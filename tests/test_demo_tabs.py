@@ -66,11 +66,9 @@ def duel_of(rag, **other) -> compare.Duel:
 
 @given(st.floats(-1e9, 1e9), st.floats(0, 1e9))
 def test_ticks_hold_what_they_are_for(low, width):
-    marks = charts.ticks(low, low + width)
-    assert marks == sorted(marks) and 2 <= len(marks) <= 8
-    assert (
-        marks[0] <= low + 1e-6 * abs(low) + 1e-9 and marks[-1] >= low + width - 1e-6 * abs(low + width) - 1e-9
-    )
+    marks, slack = charts.ticks(low, low + width), 1e-8 * width + 1e-6 * abs(low)
+    assert marks == sorted(marks) and 2 <= len(marks) <= 8 and marks[0] < marks[-1]
+    assert marks[0] <= low + slack and marks[-1] >= low + width - slack
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.floats(allow_nan=True)), max_size=2_000))
@@ -411,7 +409,7 @@ def seen(rag, tracked, tmp_path_factory):
     _, url, _ = demo.launch(server_name="127.0.0.1", **how, **looks(gr))
     with chromium() as browser:
         watched = Watched(browser, url)
-        watched.open().set_default_timeout(15_000)
+        watched.open().set_default_timeout(60_000)  # a machine may be busy
         yield SimpleNamespace(page=watched.page, feedback=feedback, monitor=monitor)
         assert watched.page.evaluate("window.hurt") is None
         watched.context.close()
