@@ -5,15 +5,15 @@
 # %% auto #0
 __all__ = ['PALETTE', 'STYLE', 'Points', 'ticks', 'number', 'thinned', 'lines_html', 'Box', 'bar_html']
 
-# %% ../../nbs/demo/charts.ipynb #ac7ee287
+# %% ../../nbs/demo/charts.ipynb #fd191a26
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..core import InputError
 from .show import safe
 
-# %% ../../nbs/demo/charts.ipynb #884c8610
+# %% ../../nbs/demo/charts.ipynb #7970c10b
 PALETTE = ("#2f7de1", "#c2620a", "#12925a", "#a855e0", "#d43d51")  # 3 : 1 or more on white and on #18181b
 _DASHES = ("", "6 5", "1 5")  # of the first five lines, the next, and the next
 
@@ -42,7 +42,7 @@ STYLE = """
 .la-swatch{display:inline-block;width:.8em;height:.8em;border-radius:2px}
 """  # beside that of `demo.show`, whose colours it takes
 
-# %% ../../nbs/demo/charts.ipynb #64c6edb0
+# %% ../../nbs/demo/charts.ipynb #d282945b
 def ticks(
     low: float,
     high: float,
@@ -51,8 +51,9 @@ def ticks(
     "Round numbers from `low` or a little before it to `high` or a little after it."
     if not (math.isfinite(low) and math.isfinite(high) and low <= high):
         raise InputError(f"an axis from {low!r} to {high!r}: give two finite numbers, the smaller one first")
-    if low == high:
-        low, high = low - (abs(low) or 1) / 2, high + (abs(high) or 1) / 2
+    size = max(abs(low), abs(high))
+    if high - low <= max(1e-9 * size, 1e-290):  # one value, as far as can be told
+        low, high = low - (size if size > 1e-290 else 1.0) / 2, high + (size if size > 1e-290 else 1.0) / 2
     rough = (high - low) / about
     size = 10.0 ** math.floor(math.log10(rough))
     step = next(size * m for m in (1, 2, 5, 10) if size * m >= rough * 0.999)
@@ -62,12 +63,16 @@ def ticks(
 
 def number(value: float) -> str:
     "Three digits that count."
-    if value == 0 or 1e-3 <= abs(value) < 1e6:
+    if not math.isfinite(value):
+        return "–" if math.isnan(value) else "∞" if value > 0 else "−∞"
+    if value == 0 or 1e-3 <= abs(value) < 1e7:
         told = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-        return told.replace("-", "−")
-    return f"{value:.2g}".replace("-", "−")
+    else:
+        digits, power = f"{value:.2e}".split("e")
+        told = f"{float(digits):g}e{int(power)}"
+    return told.replace("-", "−")
 
-# %% ../../nbs/demo/charts.ipynb #130c192d
+# %% ../../nbs/demo/charts.ipynb #b26f7461
 Points = Sequence[tuple[float, float]]  # x ascending
 
 
@@ -86,7 +91,7 @@ def thinned(
         found += sorted({low, high})
     return found
 
-# %% ../../nbs/demo/charts.ipynb #41541521
+# %% ../../nbs/demo/charts.ipynb #5ccc0dd4
 def lines_html(
     series: Mapping[str, Points],  # by name
     title: str,
@@ -94,7 +99,8 @@ def lines_html(
     x: str = "",  # what the axes show, with unit
     y: str = "",
     height: int = 180,  # pixels of the plot
-    dots: frozenset[str] | set[str] = frozenset(),  # series that are shown as points, too
+    dots: Collection[str] = (),  # series that are shown as points, too
+    only_dots: bool = False,  # without lines between them
     from_zero: bool = False,  # the y axis begins at 0
     log: bool = False,  # the y axis counts powers of ten; what is not above 0 is left out
     colours: Mapping[str, int] | None = None,  # positions in `PALETTE`; None: one after the other
@@ -109,7 +115,10 @@ def lines_html(
     left, right = min(xs), max(xs)
     box = Box(left, (right - left) or 1.0, marks[0], marks[-1], log)
     numbers = {name: (colours or {}).get(name, n) for n, name in enumerate(drawn)}
-    paths = "".join(_path(points, box, numbers[n], n, n in dots) for n, points in drawn.items())
+    paths = "".join(
+        _path(points, box, numbers[n], n, n in dots or only_dots, not only_dots)
+        for n, points in drawn.items()
+    )
     told = "; ".join(f"{n}: {number(p[0][1])} to {number(p[-1][1])}" for n, p in drawn.items())
     unit = f" <span class='la-unit'>{safe(y)}</span>" if y else ""
     box_style = f"viewBox='0 0 100 100' preserveAspectRatio='none' style='height:{int(height)}px'"
@@ -120,7 +129,7 @@ def lines_html(
         f"{_grid(marks, box)}{paths}</svg>{_x_axis(left, right, x)}</div>{_legend(drawn, numbers)}</figure>"
     )
 
-# %% ../../nbs/demo/charts.ipynb #0dbca678
+# %% ../../nbs/demo/charts.ipynb #9e2283ae
 @dataclass(frozen=True, slots=True)
 class Box:
     "What a plot shows of the plane."
@@ -148,21 +157,23 @@ def _line(colour: int, width: int) -> str:
     return f"stroke='{PALETTE[colour % len(PALETTE)]}' stroke-width='{width}' stroke-dasharray='{dash}'"
 
 
-def _path(points: Points, box: Box, colour: int, name: str, dots: bool) -> str:
+def _path(points: Points, box: Box, colour: int, name: str, dots: bool, joined: bool) -> str:
     line = "M" + " L".join("{:.2f} {:.2f}".format(*box.at(x, y)) for x, y in points)
     drawn = (
-        f"<path d='{line}' {_line(colour, 2)}><title>{safe(name)}</title></path>" if len(points) > 1 else ""
+        f"<path d='{line}' {_line(colour, 2)}><title>{safe(name)}</title></path>"
+        if joined and len(points) > 1
+        else ""
     )
     for x, y in points[:_DOTS] if dots or len(points) == 1 else ():
         at, title = box.at(x, y), f"<title>{safe(name)}: {number(y)} at {number(x)}</title>"
-        style = f"stroke='{PALETTE[colour % len(PALETTE)]}' stroke-width='7'"
+        style = f"stroke='{PALETTE[colour % len(PALETTE)]}' stroke-width='{7 if joined else 4}'"
         drawn += f"<path d='M{at[0]:.2f} {at[1]:.2f}h.001' {style}>{title}</path>"
     return drawn
 
 
 _DOTS = 200  # points of a line that are shown as such
 
-# %% ../../nbs/demo/charts.ipynb #a9d3774d
+# %% ../../nbs/demo/charts.ipynb #7e511ad0
 def _grid(marks: Sequence[float], box: Box) -> str:
     heights = [box.at(box.left, m)[1] for m in marks]
     return f"<path class='la-grid' d='{' '.join(f'M0 {h:.2f}H100' for h in heights)}'/>"
@@ -176,7 +187,7 @@ def _y_axis(marks: Sequence[float], box: Box) -> str:
 
 
 def _x_axis(left: float, right: float, name: str) -> str:
-    ends = [(0, number(left)), (50, safe(name)), (100, number(right))]
+    ends = [(0, number(round(left, 1))), (50, safe(name)), (100, number(round(right, 1)))]
     labels = "".join(f"<span style='left:{p}%'>{t}</span>" for p, t in ends)
     return f"<div class='la-x' aria-hidden='true'>{labels}</div>"
 
@@ -189,7 +200,7 @@ def _legend(drawn: Mapping[str, Points], numbers: Mapping[str, int]) -> str:
         rows.append(f"<li>{sample}{safe(name)} <b>{number(points[-1][1])}</b></li>")
     return f"<ul class='la-legend'>{''.join(rows)}</ul>"
 
-# %% ../../nbs/demo/charts.ipynb #fa3d0e3a
+# %% ../../nbs/demo/charts.ipynb #525ef461
 def bar_html(
     parts: Sequence[tuple[float, int]],  # lengths, and positions in `PALETTE`; those below 0 go to the left
     low: float = 0.0,  # of the whole range

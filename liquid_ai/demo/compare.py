@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['MODES', 'SIDES', 'MOST_PASSAGES', 'VOTES', 'side_settings', 'told_settings', 'ask_with', 'Duel', 'hold_duel', 'Vote',
-           'label', 'keep_vote', 'votes_of', 'tally', 'blind_html', 'reveal_html', 'tally_html', 'compare_tab']
+           'label', 'keep_vote', 'votes_of', 'Tally', 'tally', 'blind_html', 'reveal_html', 'tally_html', 'compare_tab']
 
-# %% ../../nbs/demo/compare.ipynb #fad0bb9b
+# %% ../../nbs/demo/compare.ipynb #c463dc6b
 import json
 import random
 import secrets
@@ -16,14 +16,16 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..core import Answer, Event, Hits, InputError, Settings, Stopwatch
+import numpy as np
+
+from ..core import Answer, Event, Hits, InputError, Settings, Stopwatch, StoreError
 from .chat import load_gradio
-from .charts import bar_html
+from .charts import PALETTE, bar_html
 from .parts import PARTS_STYLE, failed_html, in_turn, place, table_html
 from .show import answer_html, notice_html, safe, sources_html
-from ..evaluation.compare import Contrast, compare
 from ..evaluation.feedback import FeedbackStore
 from ..evaluation.feedback_set import Rated
+from ..evaluation.significance import sign_flips
 from ..generation.answer import write_answer
 from ..generation.limit import Limiter
 from ..generation.models import load_model
@@ -31,7 +33,7 @@ from ..pipeline import RAG
 from ..retrieval.search import check_question, search
 from ..training.adapter_files import public_name
 
-# %% ../../nbs/demo/compare.ipynb #d0f87823
+# %% ../../nbs/demo/compare.ipynb #ca618481
 MODES = ("hybrid", "dense", "sparse")
 SIDES = (
     "mode",
@@ -75,7 +77,7 @@ def told_settings(settings: Settings) -> dict[str, Any]:
         name: public_name(told[name]) for name in ("rerank", "generator")
     }  # no folder of this machine
 
-# %% ../../nbs/demo/compare.ipynb #4164bcc2
+# %% ../../nbs/demo/compare.ipynb #7cf0cd9c
 def ask_with(
     rag: RAG,
     question: str,
@@ -129,7 +131,7 @@ def hold_duel(
         swapped,
     )
 
-# %% ../../nbs/demo/compare.ipynb #c07f0742
+# %% ../../nbs/demo/compare.ipynb #1a7648d1
 VOTES = {
     "left": (4, 2),
     "right": (2, 4),
@@ -187,7 +189,7 @@ def _vote(duel: str, question: str, verdict: str, left: str, right: str, made: f
     better = {"left": left, "right": right}.get(verdict, "")
     return Vote(duel, question, better, (min(left, right), max(left, right)), verdict, made)
 
-# %% ../../nbs/demo/compare.ipynb #4c5e8f27
+# %% ../../nbs/demo/compare.ipynb #7da7a6c9
 def votes_of(
     rows: Iterable[Rated],  # as `FeedbackStore.rows` returns them
 ) -> list[Vote]:  # the oldest first
@@ -217,24 +219,39 @@ def _said(comment: str) -> dict[str, Any] | None:  # None: no vote
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
-# %% ../../nbs/demo/compare.ipynb #9aa910f2
+# %% ../../nbs/demo/compare.ipynb #c1cf15cd
+@dataclass(frozen=True, slots=True)
+class Tally:
+    "How one side fares against another."
+
+    wins: int  # questions on which it was preferred
+    losses: int
+    ties: int  # equally good, both bad, or votes that cancel out
+    interval: tuple[float, float]  # of its share of the decided questions, 95 %
+    p: float  # two-sided, of no difference
+
+
 def tally(
     votes: Iterable[Vote],
     one: str,  # labels
     other: str,
-) -> Contrast | None:  # None: fewer than two questions
-    "How `one` fares against `other`, with its interval."
-    scores: dict[str, list[float]] = {}
+) -> Tally:
+    "Count votes by question. Source: Clopper and Pearson 1934, for the interval."
+    from scipy.stats import binomtest
+
+    worth: dict[str, list[int]] = {}
     for vote in votes:
         if vote.labels == (min(one, other), max(one, other)) and one != other:
-            worth = 0.5 if not vote.better else float(vote.better == one)
-            scores.setdefault(" ".join(vote.question.split()).casefold(), []).append(worth)
-    if len(scores) < 2:
-        return None
-    means = {question: sum(worths) / len(worths) for question, worths in scores.items()}
-    return compare({other: {q: 1 - m for q, m in means.items()}, one: means}, metric="preferred").verdict(one)
+            said = 0 if not vote.better else 1 if vote.better == one else -1
+            worth.setdefault(" ".join(vote.question.split()).casefold(), []).append(said)
+    means = np.array([sum(said) / len(said) for said in worth.values()])
+    wins, losses = int((means > 0).sum()), int((means < 0).sum())
+    sure = binomtest(wins, wins + losses).proportion_ci(0.95) if wins + losses else (0.0, 1.0)
+    return Tally(
+        wins, losses, len(means) - wins - losses, (float(sure[0]), float(sure[1])), sign_flips(means)
+    )
 
-# %% ../../nbs/demo/compare.ipynb #e81435d0
+# %% ../../nbs/demo/compare.ipynb #47d81eac
 def blind_html(
     answer: Answer,
     name: str,  # `A` or `B`
@@ -245,7 +262,7 @@ def blind_html(
     body = answer_html(blind) + sources_html(blind, rag)
     return f"<section class='la la-card' aria-label='Answer {name}'><h3>Answer {name}</h3>{body}</section>"
 
-# %% ../../nbs/demo/compare.ipynb #7c9e3b8c
+# %% ../../nbs/demo/compare.ipynb #dc402817
 def reveal_html(duel: Duel, verdict: str) -> str:
     "Which was which, and what each cost."
     said = {"tie": "You found them equally good.", "neither": "You found both bad."}
@@ -258,7 +275,7 @@ def reveal_html(duel: Duel, verdict: str) -> str:
     rows += [["tokens read", *(f"{a.usage.prompt_tokens:,}" for a in duel.answers)]]
     rows += [["tokens written", *(f"{a.usage.answer_tokens:,}" for a in duel.answers)]]
     rows += [["confidence", *(f"{a.confidence:.2f}" for a in duel.answers)]]
-    table = table_html("The settings of both answers", ["", "Answer A", "Answer B"], rows)
+    table = table_html("The settings of both answers", ["what", "Answer A", "Answer B"], rows)
     return f"<section class='la la-card'><h3>{chosen}</h3>{table}</section>"
 
 
@@ -275,7 +292,7 @@ _NAMES = {
     "generator": "model",
 }
 
-# %% ../../nbs/demo/compare.ipynb #7ae6b706
+# %% ../../nbs/demo/compare.ipynb #6af19512
 def tally_html(votes: Sequence[Vote]) -> str:
     "Every pair of sides that was voted on, with its interval and verdict."
     pairs = list(dict.fromkeys(v.labels for v in reversed(votes) if v.labels[0] != v.labels[1]))[:_PAIRS]
@@ -289,37 +306,48 @@ _PAIRS = 8  # pairs that are shown, those voted on last first
 
 def _pair_html(votes: Sequence[Vote], one: str, other: str) -> str:
     mine = [v for v in votes if v.labels == (one, other)]
-    wins, losses = (sum(v.better == side for v in mine) for side in (one, other))
-    ties, neither = (sum(v.verdict == kind for v in mine) for kind in ("tie", "neither"))
     first, second = _apart(one, other)
-    bar = bar_html([(wins, 0), (ties + neither, 4), (losses, 1)], 0, len(mine))
-    counts = f"{wins} : {losses}, {ties} equally good, {neither} both bad"
+    told = {first: (sum(v.better == one for v in mine), 0), second: (sum(v.better == other for v in mine), 1)}
+    told |= {
+        _BALLOT[kind]: (sum(v.verdict == kind for v in mine), n) for kind, n in (("tie", 2), ("neither", 4))
+    }
+    bar = bar_html([told[first], told[_BALLOT["tie"]], told[_BALLOT["neither"]], told[second]], 0, len(mine))
+    key = "".join(
+        f"<li><i class='la-swatch' style='background:{PALETTE[c]}'></i>{safe(name)} <b>{n}</b></li>"
+        for name, (n, c) in told.items()
+    )
     verdict = safe(_verdict(tally(mine, one, other), first, second))
     return (
         f"<section class='la-card'><h4>{safe(first)} <span class='la-dim'>or</span> {safe(second)}</h4>"
-        f"<p>{counts}</p>{bar}<p class='la-dim'>{verdict}</p></section>"
+        f"{bar}<ul class='la-legend'>{key}</ul><p class='la-dim la-small'>{verdict}</p></section>"
     )
 
 
+_BALLOT = {"left": "A is better", "right": "B is better", "tie": "Equally good", "neither": "Both are bad"}
+
+# %% ../../nbs/demo/compare.ipynb #0bdf89ec
 def _apart(one: str, other: str) -> tuple[str, str]:
     "What two labels do not share."
     a, b = one.split(" · "), other.split(" · ")
     return " · ".join(p for p in a if p not in b) or one, " · ".join(p for p in b if p not in a) or other
 
 
-def _verdict(found: Contrast | None, first: str, second: str) -> str:
-    if found is None:
-        return "One question says nothing: ask another."
-    low, high = found.interval
-    n = found.wins + found.ties + found.losses
-    told = (
-        f"difference {found.difference:+.2f} [{low:+.2f}, {high:+.2f}] over {n} questions, p = {found.p:.2g}"
+def _verdict(found: Tally, first: str, second: str) -> str:
+    decided = found.wins + found.losses
+    if not decided:
+        return "No question is decided yet."
+    ahead, wins, interval = first, found.wins, found.interval
+    if found.losses > found.wins:
+        ahead, wins, interval = second, found.losses, (1 - found.interval[1], 1 - found.interval[0])
+    sure = f"{wins / decided:.0%} [{interval[0]:.0%}, {interval[1]:.0%}], p = {found.p:.2g}"
+    told = f"{ahead} was preferred on {wins} of {decided} decided questions: {sure}"
+    return (
+        f"{told}. This is more than chance."
+        if found.p < 0.05
+        else f"{told}. This may be chance: vote on more."
     )
-    if found.verdict == "tie":
-        return f"No more than chance so far: {told}."
-    return f"{first if found.verdict == 'better' else second} is preferred: {told}."
 
-# %% ../../nbs/demo/compare.ipynb #275c32c7
+# %% ../../nbs/demo/compare.ipynb #1c6c145e
 _KEPT_VOTES = 5_000  # that a tally looks back on
 _EMPTY = "Ask a question\nTwo answers will stand here, side by side."
 _HINT = "Two settings answer the same question. Vote before you see which is which."
@@ -329,29 +357,29 @@ def _side_controls(gr: Any, base: Settings, name: str, generators: Sequence[str]
     "The controls of one side, in the order of `SIDES`."
     start = told_settings(base) | chosen
     tokens = base.answer_tokens
-    with gr.Group(), gr.Row():
-        place(gr, f"<h3 class='la la-side'>{name}</h3>")
+    with gr.Column(min_width=320), gr.Group(), gr.Row():
+        place(gr, f"<div class='la'><h3>{name}</h3></div>", min_width=320)
         made = [
-            gr.Dropdown(list(MODES), value=start["mode"], label="Search", min_width=120),
-            gr.Slider(1, MOST_PASSAGES, start["top_k"], step=1, label="Passages", min_width=120),
+            gr.Dropdown(list(MODES), value=start["mode"], label="Search", min_width=150),
+            gr.Slider(1, MOST_PASSAGES, start["top_k"], step=1, label="Passages", min_width=150),
             gr.Dropdown(
                 list(dict.fromkeys(("none", "late", base.rerank))),
                 value=start["rerank"],
                 label="Reranker",
-                min_width=120,
+                min_width=150,
             ),
-            gr.Slider(1, tokens, start["answer_tokens"], step=1, label="Tokens at most", min_width=120),
+            gr.Slider(1, tokens, start["answer_tokens"], step=1, label="Tokens at most", min_width=150),
             gr.Dropdown(
-                ["flag", "remove"], value=start["unsupported"], label="Unsupported sentences", min_width=120
+                ["flag", "remove"], value=start["unsupported"], label="Unsupported sentences", min_width=150
             ),
         ]
         names = [(public_name(g), g) for g in dict.fromkeys((base.generator, *generators))]
         made.append(
-            gr.Dropdown(names, value=base.generator, label="Model", min_width=120, visible=len(names) > 1)
+            gr.Dropdown(names, value=base.generator, label="Model", min_width=150, visible=len(names) > 1)
         )
     return made
 
-# %% ../../nbs/demo/compare.ipynb #902528c9
+# %% ../../nbs/demo/compare.ipynb #17d9dbf0
 def compare_tab(
     rag: RAG,
     *,
@@ -362,15 +390,16 @@ def compare_tab(
 ) -> None:
     "Build the comparison inside an open `gr.Blocks`. Raises: `LiquidError` without Gradio, `StoreError`."
     gr = load_gradio()
-    store = FeedbackStore(rag.store.folder / "feedback.db") if feedback is None else feedback
-    votes = deque(votes_of(store.rows()), _KEPT_VOTES)
-    place(gr, f"<style>{PARTS_STYLE}</style><p class='la la-lead'>{_HINT}</p>")
-    with gr.Row(equal_height=True):
+    store = feedback if feedback is not None else _own_store(rag)
+    votes = deque(votes_of(store.rows()) if store is not None else (), _KEPT_VOTES)
+    place(gr, f"<style>{PARTS_STYLE}</style><div class='la'><p class='la-lead'>{_HINT}</p></div>")
+    with gr.Row(elem_classes="la-asking"):
         question = gr.Textbox(
             label="Ask both sides",
             placeholder="What do you want to know?",
             lines=1,
             scale=5,
+            min_width=280,
             max_length=2_000,
         )
         ask = gr.Button("Answer twice", variant="primary", scale=1, min_width=120)
@@ -380,8 +409,11 @@ def compare_tab(
             _side_controls(gr, rag.settings, "Another setting", generators, mode=_other_mode(rag.settings)),
         ]
     duel, status = gr.State(None, time_to_live=3_600), place(gr, notice_html("empty", _EMPTY))
+    shown = []
     with gr.Row():
-        shown = [place(gr, name=f"la-answer-{n}", min_width=300) for n in "ab"]
+        for side in "ab":
+            with gr.Column(min_width=320):
+                shown.append(place(gr, name=f"la-answer-{side}"))
     with gr.Row(visible=False) as ballot:
         buttons = {v: gr.Button(t, min_width=130) for v, t in _BALLOT.items()}
     revealed, counted = place(gr), place(gr, tally_html(votes), "la-tally")
@@ -420,6 +452,9 @@ def compare_tab(
                 None,
                 gr.skip(),
             )
+        if store is None:
+            told = notice_html("info", "Votes are not kept here\nThe store cannot be written to.")
+            return told, gr.update(visible=False), reveal_html(found, verdict), None, gr.skip()
         try:
             vote = keep_vote(store, found, verdict, who)
         except Exception as e:
@@ -440,8 +475,12 @@ def compare_tab(
     for verdict, button in buttons.items():
         button.click(voting(verdict), duel, [status, ballot, revealed, duel, counted], **quiet)
 
-# %% ../../nbs/demo/compare.ipynb #fbd4fe7c
-_BALLOT = {"left": "A is better", "right": "B is better", "tie": "Equally good", "neither": "Both are bad"}
+# %% ../../nbs/demo/compare.ipynb #e5359638
+def _own_store(rag: RAG) -> FeedbackStore | None:  # None: nothing can be written there
+    try:
+        return FeedbackStore(rag.store.folder / "feedback.db")
+    except StoreError:
+        return None
 
 
 def _other_mode(settings: Settings) -> str:

@@ -6,7 +6,7 @@
 __all__ = ['LOOKS', 'EVERY', 'Stage', 'bucket_quantile', 'stages_of', 'Beat', 'look', 'rates', 'tiles_html', 'times_html',
            'recent_html', 'alerts_html', 'dashboard_html', 'dashboard_tab']
 
-# %% ../../nbs/demo/dashboard.ipynb #b5354696
+# %% ../../nbs/demo/dashboard.ipynb #04ac494b
 import math
 import time
 from collections import deque
@@ -26,7 +26,7 @@ from ..pipeline import RAG
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
-# %% ../../nbs/demo/dashboard.ipynb #1686dd99
+# %% ../../nbs/demo/dashboard.ipynb #0698cb88
 @dataclass(frozen=True, slots=True)
 class Stage:
     "How long one part of a request takes."
@@ -78,7 +78,7 @@ def _stage(name: str, buckets: list[tuple[float, float]]) -> Stage:
     quantiles = (bucket_quantile(buckets, share) * 1e3 for share in (0.5, 0.95, 0.99))
     return Stage(name, int(buckets[-1][1]), *quantiles)
 
-# %% ../../nbs/demo/dashboard.ipynb #70dab84d
+# %% ../../nbs/demo/dashboard.ipynb #31a63f54
 @dataclass(frozen=True, slots=True)
 class Beat:
     "A look at the counters."
@@ -109,7 +109,7 @@ def rates(
     last = beats[-1].at if beats else 0.0
     return [(b.at - last, max(b.requests - a.requests, 0) / max(b.at - a.at, 1e-9) * 60) for a, b in pairs]
 
-# %% ../../nbs/demo/dashboard.ipynb #cb0a8385
+# %% ../../nbs/demo/dashboard.ipynb #893cce61
 def tiles_html(told: Mapping[str, Any]) -> str:
     "The figures of a monitor, at a glance."
     total, looked = told["total_requests"], told["cache_hits"] + told["cache_misses"]
@@ -144,7 +144,7 @@ def tiles_html(told: Mapping[str, Any]) -> str:
 def _ms(milliseconds: float) -> str:
     return f"{number(milliseconds)} ms" if milliseconds < 1_000 else f"{milliseconds / 1e3:.2f} s"
 
-# %% ../../nbs/demo/dashboard.ipynb #893781bc
+# %% ../../nbs/demo/dashboard.ipynb #b5fac90d
 def times_html(stages: Sequence[Stage]) -> str:
     "Percentiles by stage; the bar runs from p50 to p99 on an axis of powers of ten."
     if not stages:
@@ -180,6 +180,7 @@ def recent_html(times: Sequence[float], beats: Sequence[Beat]) -> str:  # millis
         x="requests ago",
         y="milliseconds",
         log=True,
+        only_dots=True,
         height=150,
     )
     busy = lines_html(
@@ -190,7 +191,7 @@ def recent_html(times: Sequence[float], beats: Sequence[Beat]) -> str:  # millis
 
 _RECENT = 200  # requests
 
-# %% ../../nbs/demo/dashboard.ipynb #fa411610
+# %% ../../nbs/demo/dashboard.ipynb #81722c6d
 def alerts_html(
     raised: Sequence[Alert] | None,  # the oldest first; None: nobody watches
     watched: Sequence[str] = (),  # kinds
@@ -232,7 +233,7 @@ def _ago(seconds: float) -> str:
             return f"{max(seconds, 0) / size:.0f} {unit} ago"
     return f"{seconds / 86_400:.0f} days ago"
 
-# %% ../../nbs/demo/dashboard.ipynb #127bfdfb
+# %% ../../nbs/demo/dashboard.ipynb #0aa6e892
 def dashboard_html(
     monitor: Monitor,
     beats: "deque[Beat]",
@@ -247,7 +248,7 @@ def dashboard_html(
         (None, []) if alerts is None else (list(alerts.raised), [d.kind for d in alerts.detectors])
     )
     watch = alerts_html(raised, watched, 0 if alerts is None else alerts.missed, moment)
-    foot = f"<p class='la la-dim la-small'>{safe(index)}</p>" if index else ""
+    foot = f"<p class='la-dim la-small'>{safe(index)}</p>" if index else ""
     if not told["total_requests"]:
         first = notice_html(
             "empty", "No request yet\nAsk something in the chat: it is counted here within two seconds."
@@ -270,7 +271,7 @@ def _outcomes(told: Mapping[str, Any]) -> str:
     )
     return f"<div class='la'><h4>How requests ended</h4>{bar}<ul class='la-legend'>{key}</ul></div>"
 
-# %% ../../nbs/demo/dashboard.ipynb #1df8d5e7
+# %% ../../nbs/demo/dashboard.ipynb #9a89c55f
 _HINT = "What the system does, as it does it."
 
 
@@ -288,8 +289,8 @@ def dashboard_tab(
         found = dashboard_html(monitor, beats, alerts, _index(rag))
         return (gr.skip(), gr.skip()) if found == before else (found, found)
 
-    place(gr, f"<style>{PARTS_STYLE}</style><p class='la la-lead'>{_HINT}</p>")
-    live = gr.Checkbox(True, label="Live", info="looks again every two seconds", container=False)
+    place(gr, f"<style>{PARTS_STYLE}</style><div class='la'><p class='la-lead'>{_HINT}</p></div>")
+    live = gr.Checkbox(True, label="Live: looks again every two seconds", container=False)
     page = place(gr, dashboard_html(monitor, beats, alerts, _index(rag)), "la-dashboard")
     before, timer = gr.State(""), gr.Timer(EVERY)
     quiet = {"show_progress": "hidden", "api_visibility": "private"}

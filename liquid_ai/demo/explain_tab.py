@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['ranking_html', 'origins_html', 'influence_html', 'without_each', 'explain_tab']
 
-# %% ../../nbs/demo/explain_tab.ipynb #b8f4d62a
+# %% ../../nbs/demo/explain_tab.ipynb #0d159b91
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
@@ -19,7 +19,7 @@ from ..generation.limit import Limiter
 from ..pipeline import RAG
 from ..retrieval.explain import Explanation, Reason
 
-# %% ../../nbs/demo/explain_tab.ipynb #c1a4ccd5
+# %% ../../nbs/demo/explain_tab.ipynb #158f1edb
 _ARMS = {"dense": 0, "sparse": 1, "document": 2}  # colours
 _TERMS = 8  # words shown of a passage
 
@@ -59,7 +59,7 @@ def _range(reasons: Sequence[Reason]) -> tuple[float, float]:
 def _swatch(colour: int) -> str:
     return f"<i class='la-swatch' style='background:{PALETTE[colour]}'></i>"
 
-# %% ../../nbs/demo/explain_tab.ipynb #ffb2f08a
+# %% ../../nbs/demo/explain_tab.ipynb #94bec355
 def _ranked(reason: Reason, shown: Sequence[str], low: float, high: float) -> list[str]:
     "The cells of one passage."
     hit = reason.hit
@@ -79,9 +79,14 @@ def _ranked(reason: Reason, shown: Sequence[str], low: float, high: float) -> li
     bar = bar_html([(o.share, _colour(o.arm)) for o in reason.opinions], low, high)
     shares = ", ".join(f"{o.arm} {o.share:+.2f}" for o in reason.opinions)
     cells = [f"<span class='la-num'>{told.get(name, '–')}</span>" for name in shown]
-    return [str(hit.rank), passage, *cells, f"{bar}<span class='la-dim la-small'>{safe(shares)}</span>"]
+    return [
+        str(hit.rank),
+        passage,
+        *cells,
+        f"<div class='la-mid'>{bar}<span class='la-dim la-small'>{safe(shares)}</span></div>",
+    ]
 
-# %% ../../nbs/demo/explain_tab.ipynb #eb38d4df
+# %% ../../nbs/demo/explain_tab.ipynb #2cbb8165
 def origins_html(found: AnswerExplanation) -> str:
     "Each sentence of an answer with its passages."
     if not found.origins:
@@ -116,7 +121,7 @@ def _short(text: str, most: int = 200) -> str:
     folded = " ".join(text.split())
     return folded if len(folded) <= most else f"{folded[:most].rstrip()} …"
 
-# %% ../../nbs/demo/explain_tab.ipynb #b4c7f65e
+# %% ../../nbs/demo/explain_tab.ipynb #25503ba6
 def influence_html(found: AnswerExplanation) -> str:
     "What the answer becomes without each passage."
     if not found.influences:
@@ -135,9 +140,10 @@ def _left_out(influence: Influence, cited: bool) -> list[str]:
     mark = " <span class='la-chip'>cited</span>" if cited else ""
     kind = " <span class='la-chip'>no answer</span>" if without.abstained else ""
     change = f"{bar_html([(influence.change, 4)])}{influence.change:.0%}"
-    return [f"#{hit.rank} {safe(hit.chunk.where)}{mark}", change, f"<div class='la-wide'>{text}{kind}</div>"]
+    name = f"<div class='la-mid'>#{hit.rank} {safe(hit.chunk.where)}{mark}</div>"
+    return [name, change, f"<div class='la-wide'>{text}{kind}</div>"]
 
-# %% ../../nbs/demo/explain_tab.ipynb #a52366bc
+# %% ../../nbs/demo/explain_tab.ipynb #f7e0e729
 def without_each(
     rag: RAG,
     answer: Answer,
@@ -152,7 +158,7 @@ def without_each(
 
     return explain_answer(answer, read, every=True)
 
-# %% ../../nbs/demo/explain_tab.ipynb #7d4650f2
+# %% ../../nbs/demo/explain_tab.ipynb #6ad066af
 _EMPTY = "Ask a question\nThen you see what each retriever thought of each passage."
 _HINT = "What each retriever thought of each passage, and what the answer owes to which."
 
@@ -165,10 +171,15 @@ def explain_tab(
 ) -> None:
     "Build the explanation inside an open `gr.Blocks`. Raises: `LiquidError` without Gradio."
     gr = load_gradio()
-    place(gr, f"<style>{PARTS_STYLE}</style><p class='la la-lead'>{_HINT}</p>")
-    with gr.Row(equal_height=True):
+    place(gr, f"<style>{PARTS_STYLE}</style><div class='la'><p class='la-lead'>{_HINT}</p></div>")
+    with gr.Row():
         question = gr.Textbox(
-            label="Explain", placeholder="What do you want to know?", lines=1, scale=5, max_length=2_000
+            label="Explain",
+            placeholder="What do you want to know?",
+            lines=1,
+            scale=5,
+            min_width=280,
+            max_length=2_000,
         )
         mode = gr.Dropdown(
             ["hybrid", "dense", "sparse"], value=rag.settings.mode, label="Search", scale=1, min_width=110
@@ -222,7 +233,15 @@ def explain_tab(
             yield failed_html(e), gr.update(interactive=True)
 
     quiet, asked = {"api_visibility": "private"}, [question, mode, top_k]
-    gr.on([rank.click, question.submit], ranked, asked, ranking, concurrency_limit=None, **quiet)
+    gr.on(
+        [rank.click, question.submit],
+        ranked,
+        asked,
+        ranking,
+        concurrency_limit=None,
+        show_progress="hidden",
+        **quiet,
+    )
     whole.click(
         explained,
         asked,

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PARTS_STYLE', 'T', 'table_html', 'place', 'failed_html', 'in_turn']
 
-# %% ../../nbs/demo/parts.ipynb #e8bb27f8
+# %% ../../nbs/demo/parts.ipynb #287e895b
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
@@ -16,13 +16,19 @@ from . import charts
 from .show import notice_html, safe
 from ..generation.limit import Limiter, LimitError
 
-# %% ../../nbs/demo/parts.ipynb #70cd8eb2
+# %% ../../nbs/demo/parts.ipynb #97b38095
 PARTS_STYLE = (
     charts.STYLE
     + """
-.la h3,.la h4,h3.la{margin:0 0 .5em;color:var(--la-text);font-weight:650;line-height:1.3}
+.la h3,.la h4,h3.la{margin:0 0 .5em;color:var(--la-text);font-weight:650!important;line-height:1.3}
 .la h3,h3.la{font-size:1.05em}.la h4{font-size:.95em}
-.la.la-lead{color:var(--la-soft)}
+.la-lead{color:var(--la-soft)}
+.la-place:not(:has(.la)){display:none!important}
+.la-asking{align-items:flex-end!important}
+.la-asking>button{min-height:3.1em}
+.gradio-container .la-asking input.subdued{color:var(--body-text-color)!important;opacity:1!important}
+.dark .tab-container button[role=tab].selected{color:#5fd6c8!important}
+.gradio-container span.min_value,.gradio-container span.max_value{color:var(--body-text-color)!important}
 .la-card{padding:1em 1.1em}
 .la-stack{display:grid;gap:.8em}
 .la-tiles{display:grid;gap:.7em;grid-template-columns:repeat(auto-fit,minmax(9.5em,1fr))}
@@ -36,14 +42,14 @@ PARTS_STYLE = (
 .la-scroll{overflow-x:auto}
 .la-scroll:focus-visible{outline:3px solid var(--la-ring)}
 .la-scroll td,.la-scroll th{overflow-wrap:normal}
-.la-wide{min-width:15em}.la tbody th[scope=row]{font-weight:600}
+.la-wide{min-width:15em}.la-mid{min-width:11em}.la tbody th[scope=row]{font-weight:600}
 .la-chips{display:flex;flex-wrap:wrap;gap:.3em;margin-top:.35em}
 .la-chip{padding:0 .5em;border:1px solid var(--la-line);border-radius:.9em;font-size:.82em}
 .la-chip{background:var(--la-raised);color:var(--la-soft)}
 """
 )  # beside that of `demo.show`
 
-# %% ../../nbs/demo/parts.ipynb #47bfe296
+# %% ../../nbs/demo/parts.ipynb #51e7df54
 def table_html(
     about: str,  # what it shows, for who cannot see it
     head: Sequence[str],  # names of the columns
@@ -57,7 +63,7 @@ def table_html(
     frame = f"class='la-scroll' tabindex='0' role='region' aria-label='{safe(about)}'"
     return f"<div {frame}><table><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table></div>"
 
-# %% ../../nbs/demo/parts.ipynb #d7ea4599
+# %% ../../nbs/demo/parts.ipynb #0fba1ecd
 _log = logging.getLogger(__name__)
 
 
@@ -68,7 +74,8 @@ def place(
     **options: Any,  # of `gr.HTML`
 ) -> Any:  # gr.HTML
     "A place for HTML of ours, which Gradio leaves as it is."
-    return gr.HTML(value, elem_id=name or None, apply_default_css=False, **options)
+    known = {"elem_id": name or None, "elem_classes": "la-place", "apply_default_css": False}
+    return gr.HTML(value, **known, **options)
 
 
 def failed_html(
@@ -84,7 +91,7 @@ def failed_html(
 
 _LOGGED = "This is no mistake of yours. Try again in a moment; why it failed stands in the log."
 
-# %% ../../nbs/demo/parts.ipynb #368b94a8
+# %% ../../nbs/demo/parts.ipynb #48dd44b5
 T = TypeVar("T")
 
 

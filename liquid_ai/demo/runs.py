@@ -6,10 +6,10 @@
 __all__ = ['MOST_RUNS', 'Curves', 'CURVES', 'MOST_CURVES', 'told_place', 'Run', 'read_runs', 'runs_html', 'read_curves',
            'curves_html', 'Registered', 'read_adapters', 'adapters_html', 'failure_html', 'runs_tab']
 
-# %% ../../nbs/demo/runs.ipynb #27fa5e96
+# %% ../../nbs/demo/runs.ipynb #d0fc4620
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from .show import notice_html, safe
 from ..evaluation.track import client_of, load_mlflow, reaching, tracking_uri
 from ..training.registry import CHAMPION
 
-# %% ../../nbs/demo/runs.ipynb #ece89b55
+# %% ../../nbs/demo/runs.ipynb #f9eb9142
 _log = logging.getLogger(__name__)
 
 
@@ -32,9 +32,11 @@ def told_place(
 ) -> str:
     "Where runs are kept, in words that give nothing away."
     if uri.startswith(("http:", "https:")):
-        parts = urlsplit(uri)
-        port = f":{parts.port}" if parts.port else ""
-        return f"{parts.scheme}://{parts.hostname or '?'}{port}"
+        try:
+            parts = urlsplit(uri)
+            return f"{parts.scheme}://{parts.hostname or '?'}{f':{parts.port}' if parts.port else ''}"
+        except ValueError:
+            return "a server whose address is none"
     return (
         "a file on this machine" if uri.startswith(("sqlite:", "file:", "/", ".")) else uri.partition(":")[0]
     )
@@ -43,9 +45,9 @@ def told_place(
 def _no_file(uri: str) -> bool:
     "Whether there is no database yet: MLflow would make one by looking."
     path = uri.removeprefix("sqlite:///").partition("?")[0]
-    return path != uri and not Path(path).exists()
+    return uri.startswith("sqlite:///") and not Path(path).exists()
 
-# %% ../../nbs/demo/runs.ipynb #08a33dd1
+# %% ../../nbs/demo/runs.ipynb #91771ed3
 @dataclass(frozen=True, slots=True)
 class Run:
     "One run, as a row of a table."
@@ -88,7 +90,7 @@ def _run(found: Any, names: Mapping[str, str]) -> Run:
     name, told = info.run_name or info.run_id[:8], names.get(info.experiment_id, "")
     return Run(info.run_id, name, told, info.status, info.start_time / 1e3, seconds, dict(found.data.metrics))
 
-# %% ../../nbs/demo/runs.ipynb #b23523bf
+# %% ../../nbs/demo/runs.ipynb #550cf72b
 def runs_html(
     runs: Sequence[Run],
     now: float | None = None,  # seconds since 1970; None: this moment
@@ -99,7 +101,7 @@ def runs_html(
     rows = [_row(r, time.time() if now is None else now) for r in runs[:_ROWS]]
     more = f"<p class='la-dim la-small'>and {len(runs) - _ROWS:,} more</p>" if len(runs) > _ROWS else ""
     head = ["run", "status", "started", "took", "figures"]
-    return f"<div class='la'>{table_html('Runs', head, rows)}{more}</div>"
+    return f"<div class='la'><h3>Runs</h3>{table_html('Runs', head, rows)}{more}</div>"
 
 
 _NO_RUNS = "No runs yet\nTrain with “liquid-ai train”, or run an experiment: each run is shown here."
@@ -133,7 +135,7 @@ def _span(seconds: float) -> str:
             return f"{max(seconds, 0) / size:.0f} {unit}"
     return f"{seconds / 86_400:.0f} days"
 
-# %% ../../nbs/demo/runs.ipynb #00c3584a
+# %% ../../nbs/demo/runs.ipynb #c3d56017
 Curves = dict[str, dict[str, list[tuple[float, float]]]]  # by run's id and metric: steps and values
 CURVES = ("loss", "dev_loss", "learning_rate")
 MOST_CURVES = len(PALETTE)  # runs over one another
@@ -199,7 +201,7 @@ def _lines(
     points, colours = ({k: v[i] for k, v in series.items()} for i in (0, 1))
     return lines_html(points, title, x="step", y=y, height=height, dots=dots, colours=colours)
 
-# %% ../../nbs/demo/runs.ipynb #d01bd707
+# %% ../../nbs/demo/runs.ipynb #d255620e
 @dataclass(frozen=True, slots=True)
 class Registered:
     "A version in the registry."
@@ -263,7 +265,7 @@ def adapters_html(rows: Sequence[Registered]) -> str:
         for r in rows
     ]
     table = table_html("Adapters", ["adapter", "serves", "gate", "for", "registered"], cells)
-    return f"<div class='la'>{table}</div>"
+    return f"<div class='la'><h3>Adapters</h3>{table}</div>"
 
 
 _GATE = {
@@ -271,7 +273,7 @@ _GATE = {
     False: "<span class='la-badge la-low'>not passed</span>",
 }
 
-# %% ../../nbs/demo/runs.ipynb #6b189843
+# %% ../../nbs/demo/runs.ipynb #4b238e10
 def failure_html(
     error: Exception,
     settings: Settings,
@@ -289,34 +291,35 @@ _GONE = (
     "LIQUID_AI_TRACKING_URI; why it failed stands in the log."
 )
 
-# %% ../../nbs/demo/runs.ipynb #6d894c24
+# %% ../../nbs/demo/runs.ipynb #0759ec63
+_LOOKING = "Looking for runs …"
 _HINT = "Training and experiments, as MLflow keeps them. Pick runs to see their curves over one another."
 
 
 def runs_tab(settings: Settings) -> None:
     "Build the list of runs inside an open `gr.Blocks`. Raises: `LiquidError` without Gradio."
     gr = load_gradio()
-    place(gr, f"<style>{PARTS_STYLE}</style><p class='la la-lead'>{_HINT}</p>")
-    with gr.Row(equal_height=True):
+    place(gr, f"<style>{PARTS_STYLE}</style><div class='la'><p class='la-lead'>{_HINT}</p></div>")
+    with gr.Row(elem_classes="la-asking"):
         picked = gr.Dropdown(
             [], value=[], multiselect=True, max_choices=MOST_CURVES, label="Runs to draw", scale=5
         )
         again = gr.Button("Look again", scale=1, min_width=120)
-    drawn = place(gr, notice_html("loading", "Looking for runs …"), "la-curves")
-    place(gr, "<h3 class='la'>Runs</h3>")
+    drawn = place(gr, notice_html("loading", _LOOKING), "la-curves")
     table = place(gr, name="la-runs")
-    place(gr, "<h3 class='la'>Adapters</h3>")
     adapters = place(gr, name="la-adapters")
 
-    def listed(before: list[str]) -> tuple[Any, Any, str, str]:
+    def listed(before: list[str]) -> Iterator[tuple[Any, Any, str, str]]:
+        yield gr.skip(), notice_html("loading", _LOOKING), "", ""
         try:
             found, kept = read_runs(settings), read_adapters(settings)
         except LiquidError as e:
-            return gr.update(choices=[], value=[]), failure_html(e, settings), "", ""
+            yield gr.update(choices=[], value=[]), failure_html(e, settings), "", ""
+            return
         known = {r.id for r in found}
         chosen = [id for id in before if id in known] or [r.id for r in found if "loss" in r.metrics][:2]
         update = gr.update(choices=[(_choice(r), r.id) for r in found], value=chosen)
-        return update, _drawn(settings, chosen, found), runs_html(found), adapters_html(kept)
+        yield update, _drawn(settings, chosen, found), runs_html(found), adapters_html(kept)
 
     def drew(chosen: list[str]) -> str:
         try:
@@ -325,7 +328,9 @@ def runs_tab(settings: Settings) -> None:
             return failure_html(e, settings)
 
     quiet = {"api_visibility": "private"}
-    gr.on(_opened(gr, again), listed, picked, [picked, drawn, table, adapters], **quiet)
+    gr.on(
+        _opened(gr, again), listed, picked, [picked, drawn, table, adapters], show_progress="hidden", **quiet
+    )
     picked.input(drew, picked, drawn, show_progress="hidden", **quiet)
 
 
@@ -344,7 +349,7 @@ def _drawn(settings: Settings, chosen: Sequence[str], found: Sequence[Run]) -> s
         else notice_html("empty", "No run is picked\nPick one or more above.")
     )
 
-# %% ../../nbs/demo/runs.ipynb #01eee4cf
+# %% ../../nbs/demo/runs.ipynb #f5d54751
 def _opened(gr: Any, button: Any) -> list[Any]:
     "What makes the tab look: its button, and that it is opened; outside a tab, that the page is."
     block = gr.context.Context.block
