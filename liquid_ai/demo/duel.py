@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..core import Answer, InputError, Settings, Stopwatch
+from ..core import Answer, InputError, ModelError, Settings, Stopwatch
 from ..generation.answer import write_answer
 from ..generation.models import load_model
 from ..pipeline import RAG
@@ -78,6 +78,8 @@ def ask_with(
     same = settings.generator == rag.settings.generator
     known = snapshot, encoder, lambda: rag.model if same else load_model(settings)
     *_, last = write_answer(question, hits, *known, settings, watch, ())
+    if last.answer is None:
+        raise ModelError("the model ended without an answer: ask again")
     return last.answer
 
 

@@ -7,7 +7,7 @@ __all__ = ['MOST', 'ranking_html', 'origins_html', 'influence_html', 'without_ea
 
 # %% ../../nbs/demo/explain_tab.ipynb #7e69d5d8
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from ..core import Answer, Event, Hits
 from .chat import load_gradio
@@ -178,7 +178,8 @@ def _explaining(
 
     async def ranked(text: str, mode: str, most: int) -> str:
         try:
-            return ranking_html(await in_turn(None, lambda: rag.explain(text, **_how(mode, most))))
+            found = await in_turn(None, lambda: rag.explain(text, **_how(mode, most)))
+            return ranking_html(cast(Explanation, found))  # of a question
         except Exception as e:
             return failed_html(e)
 
@@ -191,7 +192,7 @@ def _explaining(
             yield gr.skip(), failed_html(e), "", None, off
             return
         observe(answer.event())
-        taken = "" if answer.abstained else origins_html(rag.explain(answer, influence=False))
+        taken = "" if answer.abstained else origins_html(explain_answer(answer))
         shown = f"<div class='la la-stack'>{_answer_html(answer)}{taken}</div>"
         yield gr.skip(), shown, "", answer, gr.update(interactive=bool(answer.hits))
 

@@ -198,7 +198,7 @@ def _lines(
     height: int,
     dots: set[str],
 ) -> str:
-    points, colours = ({k: v[i] for k, v in series.items()} for i in (0, 1))
+    points, colours = {k: p for k, (p, _) in series.items()}, {k: c for k, (_, c) in series.items()}
     return lines_html(points, title, x="step", y=y, height=height, dots=dots, colours=colours)
 
 # %% ../../nbs/demo/runs.ipynb #3b36a194

@@ -73,7 +73,8 @@ def keep_vote(
         feedback.remember(answer, asker, tenant)
         comment = {"compare": duel.id, "side": side, "vote": verdict, "settings": dict(settings)}
         feedback.add(answer.trace_id, rating, json.dumps(comment), asker=asker, tenant=tenant)
-    return _vote(duel.id, duel.question, verdict, *map(label, duel.settings), time.time())
+    left, right = map(label, duel.settings)
+    return _vote(duel.id, duel.question, verdict, left, right, time.time())
 
 
 def _vote(duel: str, question: str, verdict: str, left: str, right: str, made: float) -> Vote:
@@ -128,7 +129,7 @@ def tally(
     other: str,
 ) -> Tally:
     "Count votes by question. Source: Clopper and Pearson 1934, for the interval."
-    from scipy.stats import binomtest
+    from scipy.stats import binomtest  # type: ignore[import-untyped]
 
     worth: dict[str, list[int]] = {}
     for vote in votes:
