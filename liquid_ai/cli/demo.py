@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['demo']
 
-# %% ../../nbs/cli/demo.ipynb #86c74f53
+# %% ../../nbs/cli/demo.ipynb #206085a9
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +15,7 @@ from .options import Generator, Json, settings_for
 from .say import Outcome, say
 from ..core import InputError, cache_dir
 
-# %% ../../nbs/cli/demo.ipynb #5c8eef8b
+# %% ../../nbs/cli/demo.ipynb #1747b31a
 _Folder = Annotated[
     Path | None,
     typer.Argument(metavar="[STORE]", help="Folder of the store; the quickstart's where none is given."),
@@ -68,7 +68,7 @@ def demo(
                 service.feedback.close()
     return Outcome({}, lambda: None)
 
-# %% ../../nbs/cli/demo.ipynb #72879e22
+# %% ../../nbs/cli/demo.ipynb #d75acf5d
 def _user(auth: str | None) -> tuple[str, str] | None:
     if auth is None:
         return None

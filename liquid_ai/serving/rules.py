@@ -54,13 +54,12 @@ RULES = {
     ("GET", "/docs"): _ABOUT,
     ("GET", "/docs-start.js"): _ABOUT,
     ("GET", "/openapi.json"): _ABOUT,  # which the page reads, without a key
-    ("GET", "/demo"): _ABOUT,  # leads on to /demo/
 }
 _BELOW = {("DELETE", "/documents/"): _REMOVE, ("GET", "/documents/"): Rule("documents")}
 # where the demo is mounted, it asks by itself who comes, and counts questions, not files of its page
 _DEMO = Rule("demo", "", counted=False)
 _BELOW |= {("POST", "/demo/gradio_api/upload"): Rule("demo", "", patient=True)}
-_BELOW |= {(method, "/demo/"): _DEMO for method in ("GET", "POST")}
+_BELOW |= {("GET", "/demo"): _DEMO, ("POST", "/demo/"): _DEMO}
 _BELOW |= {("GET", "/v1/models/"): Rule("models"), ("GET", "/docs/"): _ABOUT}
 _BELOW |= {(method, "/mcp"): Rule("mcp") for method in ("GET", "DELETE")}
 _BELOW |= {("POST", "/mcp"): Rule("mcp", writes=True)}
