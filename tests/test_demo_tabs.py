@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from served import QUESTION, Slow, opened
 
 from liquid_ai.core import Document, Event, InputError, LiquidError, Settings, StoreError, Usage
-from liquid_ai.demo import charts, compare, dashboard, explain_tab, parts, runs, show
+from liquid_ai.demo import charts, compare, dashboard, duel, explain_tab, parts, runs, show, votes
 from liquid_ai.evaluation.feedback import FeedbackStore
 from liquid_ai.metrics.alerts import Alerts
 from liquid_ai.metrics.detect import Alert
@@ -53,12 +53,12 @@ def feedback(tmp_path):
     store.close()
 
 
-def duel_of(rag, **other) -> compare.Duel:
+def duel_of(rag, **other) -> duel.Duel:
     one, two = (
-        compare.side_settings(rag.settings),
-        compare.side_settings(rag.settings, **({"top_k": 1} | other)),
+        duel.side_settings(rag.settings),
+        duel.side_settings(rag.settings, **({"top_k": 1} | other)),
     )
-    return compare.hold_duel(rag, QUESTION, one, two, random.Random(1))
+    return duel.hold_duel(rag, QUESTION, one, two, random.Random(1))
 
 
 # charts
@@ -105,23 +105,23 @@ def test_without_gradio_the_extra_is_named(monkeypatch):
 
 
 def test_sides_are_asked_as_they_say_and_shown_blind(rag):
-    duel = duel_of(rag, mode="sparse")
-    by_mode = {s["mode"]: a for s, a in zip(duel.settings, duel.answers, strict=True)}
+    held = duel_of(rag, mode="sparse")
+    by_mode = {s["mode"]: a for s, a in zip(held.settings, held.answers, strict=True)}
     assert len(by_mode["sparse"].hits) == 1 and len(by_mode["hybrid"].hits) > 1
-    for answer in duel.answers:
+    for answer in held.answers:
         shown = compare.blind_html(answer, "A", rag)
         harmless(shown)
         for word in ("hybrid", "sparse", "passages read", " ms", "tokens", "confidence", "cache"):
             assert word not in shown
-    assert {a.cache.kind for a in duel.answers} == {"miss"}
+    assert {a.cache.kind for a in held.answers} == {"miss"}
 
 
 def test_either_side_may_stand_left(rag):
-    one, two = compare.side_settings(rag.settings), compare.side_settings(rag.settings, mode="dense")
-    duels = [compare.hold_duel(rag, QUESTION, one, two, random.Random(n)) for n in range(6)]
-    lefts = {duel.settings[0]["mode"] for duel in duels}
-    assert lefts == {"hybrid", "dense"} and {duel.swapped for duel in duels} == {True, False}
-    assert all(duel.swapped == (duel.settings[0]["mode"] == "dense") for duel in duels)
+    one, two = duel.side_settings(rag.settings), duel.side_settings(rag.settings, mode="dense")
+    duels = [duel.hold_duel(rag, QUESTION, one, two, random.Random(n)) for n in range(6)]
+    lefts = {d.settings[0]["mode"] for d in duels}
+    assert lefts == {"hybrid", "dense"} and {d.swapped for d in duels} == {True, False}
+    assert all(d.swapped == (d.settings[0]["mode"] == "dense") for d in duels)
 
 
 @pytest.mark.parametrize(
@@ -138,38 +138,38 @@ def test_either_side_may_stand_left(rag):
 )
 def test_a_page_cannot_choose_everything(rag, chosen):
     with pytest.raises(InputError):
-        compare.side_settings(rag.settings, **chosen)
+        duel.side_settings(rag.settings, **chosen)
 
 
 def test_folders_of_models_are_not_told():
-    told = compare.told_settings(Settings(generator="/home/ann/models/secret-bot", rerank="~/rank"))
+    told = duel.told_settings(Settings(generator="/home/ann/models/secret-bot", rerank="~/rank"))
     assert told["generator"] == "secret-bot" and told["rerank"] == "rank"
     with pytest.raises(InputError) as e:
-        compare.side_settings(Settings(generator="/home/ann/models/secret-bot"), generator="other")
+        duel.side_settings(Settings(generator="/home/ann/models/secret-bot"), generator="other")
     assert "/home" not in str(e.value)
 
 
-@pytest.mark.parametrize("verdict", compare.VOTES)
+@pytest.mark.parametrize("verdict", votes.VOTES)
 def test_a_vote_becomes_the_pair_that_training_reads(rag, feedback, verdict):
-    duel = duel_of(rag)
+    held = duel_of(rag)
     left, right = (
-        replace(a, text=t) for a, t in zip(duel.answers, ("Fish and frogs.", "Berries."), strict=True)
+        replace(a, text=t) for a, t in zip(held.answers, ("Fish and frogs.", "Berries."), strict=True)
     )
-    duel = replace(duel, answers=(left, right))
-    vote = compare.keep_vote(feedback, duel, verdict, "ann")
-    assert compare.keep_vote(feedback, duel, verdict, "ann").duel == vote.duel  # a second click
+    held = replace(held, answers=(left, right))
+    vote = votes.keep_vote(feedback, held, verdict, "ann")
+    assert votes.keep_vote(feedback, held, verdict, "ann").duel == vote.duel  # a second click
     pairs = preference_pairs(feedback.rows()).pairs
     wanted = {"left": [("Fish and frogs.", "Berries.")], "right": [("Berries.", "Fish and frogs.")]}
     assert [(p.chosen, p.rejected) for p in pairs] == wanted.get(verdict, [])
     assert all(QUESTION in p.prompt[-1]["content"] for p in pairs)
-    [read] = compare.votes_of(feedback.rows())
+    [read] = votes.votes_of(feedback.rows())
     assert (read.better, read.labels, read.verdict) == (vote.better, vote.labels, verdict)
-    harmless(compare.reveal_html(duel, verdict) + compare.tally_html([read]))
+    harmless(compare.reveal_html(held, verdict) + votes.tally_html([read]))
 
 
 def test_a_vote_that_is_none_is_refused(rag, feedback):
     with pytest.raises(InputError, match="no vote"):
-        compare.keep_vote(feedback, duel_of(rag), "up")
+        votes.keep_vote(feedback, duel_of(rag), "up")
     assert feedback.rows() == []
 
 
@@ -191,29 +191,29 @@ def test_comments_of_strangers_are_no_votes(rag, feedback, comment):
     answer = duel_of(rag).answers[0]
     feedback.remember(answer)
     feedback.add(answer.trace_id, "up", comment[:4_000])
-    votes = compare.votes_of(feedback.rows())
-    assert votes == []
-    harmless(compare.tally_html(votes))
+    read = votes.votes_of(feedback.rows())
+    assert read == []
+    harmless(votes.tally_html(read))
 
 
 def test_forged_settings_are_shown_as_text():
-    forged = compare._vote("x", EVIL, "left", compare.label({"mode": EVIL}), "dense", 0.0)
-    harmless(compare.tally_html([forged]))
+    forged = votes._vote("x", EVIL, "left", votes.label({"mode": EVIL}), "dense", 0.0)
+    harmless(votes.tally_html([forged]))
 
 
 def test_votes_on_one_question_count_as_one():
     def vote(n, question, better):
-        return compare.Vote(str(n), question, better, ("A", "B"), "left", 0.0)
+        return votes.Vote(str(n), question, better, ("A", "B"), "left", 0.0)
 
-    once = compare.tally([vote(n, "Why?", "A") for n in range(50)], "A", "B")
+    once = votes.tally([vote(n, "Why?", "A") for n in range(50)], "A", "B")
     assert (once.wins, once.losses, once.p) == (1, 0, 1.0) and once.interval[0] < 0.03
     many = [vote(n, f"Why {n}?", "A") for n in range(10)]
-    found = compare.tally([*many, vote(98, "why  9?", "B"), vote(99, "WHY 8?", "")], "A", "B")
+    found = votes.tally([*many, vote(98, "why  9?", "B"), vote(99, "WHY 8?", "")], "A", "B")
     assert (found.wins, found.losses, found.ties) == (9, 0, 1) and found.p == pytest.approx(2 / 2**9)
-    mirrored = compare.tally(many, "B", "A")
+    mirrored = votes.tally(many, "B", "A")
     assert (mirrored.wins, mirrored.losses) == (0, 10) and mirrored.interval[1] < 0.31
-    assert "more than chance" in compare.tally_html(many) and "may be chance" in compare.tally_html(many[:5])
-    assert compare.tally([], "A", "B") == compare.Tally(0, 0, 0, (0.0, 1.0), 1.0)
+    assert "more than chance" in votes.tally_html(many) and "may be chance" in votes.tally_html(many[:5])
+    assert votes.tally([], "A", "B") == votes.Tally(0, 0, 0, (0.0, 1.0), 1.0)
 
 
 def test_a_store_that_cannot_be_written_to_is_compared_all_the_same(rag, monkeypatch):
@@ -440,7 +440,7 @@ def test_compare_and_vote_in_a_browser(seen):
     page.get_by_role("heading", name="You preferred A").wait_for()
     assert " ms" in page.get_by_role("table").first.inner_text()
     page.locator("#la-tally", has_text="preferred on 1 of 1 decided").wait_for()
-    assert len(compare.votes_of(seen.feedback.rows())) == 1
+    assert len(votes.votes_of(seen.feedback.rows())) == 1
     assert not page.get_by_role("button", name="A is better").is_visible()
     assert serious(page) == []
 

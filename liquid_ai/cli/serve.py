@@ -38,7 +38,7 @@ _Audit = Annotated[str | None, typer.Option(metavar="FILE", help="Audit trail of
 
 _Demo = Annotated[bool, typer.Option("--demo", help="With a page to ask from, at /demo/.")]
 
-
+# %% ../../nbs/cli/serve.ipynb #2e6a032b
 def serve(
     store: MaybeStore = None,
     host: _Host = None,

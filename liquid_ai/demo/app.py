@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PAGE_STYLE', 'looks', 'build', 'policy_of', 'Guarded', 'launch', 'Door', 'mount']
 
-# %% ../../nbs/demo/app.ipynb #7ddce338
+# %% ../../nbs/demo/app.ipynb #f131e620
 import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
@@ -24,7 +24,7 @@ from ..serving.service import Service
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-# %% ../../nbs/demo/app.ipynb #c64e0a1d
+# %% ../../nbs/demo/app.ipynb #1a9fa133
 _FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
 _MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
 PAGE_STYLE = """
@@ -46,7 +46,7 @@ footer{display:none!important}
 @media (max-width:800px){.gradio-container .main.fillable{padding:8px 14px 0}.la-title p{font-size:.9em}}
 """
 
-# %% ../../nbs/demo/app.ipynb #6b8603af
+# %% ../../nbs/demo/app.ipynb #4ad133fb
 def looks(gr: Any) -> dict[str, Any]:
     "What a page of the demo looks like, for `launch` and `mount_gradio_app`."
     accent = gr.themes.Color(
@@ -88,7 +88,7 @@ def looks(gr: Any) -> dict[str, Any]:
     theme = theme.set(body_background_fill="#fff", **dark, **button)
     return {"theme": theme, "css": STYLE + CHAT_STYLE + PAGE_STYLE, "head": HEAD, "footer_links": []}
 
-# %% ../../nbs/demo/app.ipynb #b316c338
+# %% ../../nbs/demo/app.ipynb #2c9cee05
 def _title(rag: RAG, title: str) -> str:  # HTML
     told = "Answers from your documents, each with the words it rests on."
     return f'<div class="la la-title"><h1>{safe(title)}</h1><p>{told}</p></div>'
@@ -130,7 +130,7 @@ def _tabs(rag: RAG, service: Service) -> list[tuple[str, Callable[[], None]]]:
         ("Runs", lambda: runs_tab(rag.settings)),
     ]
 
-# %% ../../nbs/demo/app.ipynb #dcc7add8
+# %% ../../nbs/demo/app.ipynb #eeb2b96e
 _SCRIPT = re.compile(rb"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.S | re.I)
 
 
@@ -153,7 +153,7 @@ def policy_of(
         policy = policy.replace(b"frame-ancestors 'none'", b"frame-ancestors *")
     return list((headers | {b"content-security-policy": policy}).items())
 
-# %% ../../nbs/demo/app.ipynb #5d3fcbdd
+# %% ../../nbs/demo/app.ipynb #be4535a3
 _MOST = 1_000  # requests at once
 
 
@@ -210,7 +210,7 @@ def _with(message: Message, own: Sequence[tuple[bytes, bytes]]) -> Message:
     kept = [(k, v) for k, v in message["headers"] if k.lower() not in names]
     return {**message, "headers": [*kept, *own]}
 
-# %% ../../nbs/demo/app.ipynb #4075609e
+# %% ../../nbs/demo/app.ipynb #ecb5195b
 def launch(
     rag: RAG,
     share: bool = False,  # a public link, through a server of Gradio's
@@ -260,7 +260,7 @@ def launch(
         raise LiquidError(f"the demo cannot be started: {e}") from e
     return page
 
-# %% ../../nbs/demo/app.ipynb #d9948942
+# %% ../../nbs/demo/app.ipynb #f765c309
 class Door:
     "Who has come in, by a key or token of the server's."
 
@@ -289,7 +289,7 @@ class Door:
         require(who, "ask")
         return who
 
-# %% ../../nbs/demo/app.ipynb #c112207f
+# %% ../../nbs/demo/app.ipynb #7482c277
 def mount(
     app: "FastAPI",
     rag: RAG,

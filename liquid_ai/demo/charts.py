@@ -51,8 +51,9 @@ def ticks(
     "Round numbers from `low` or a little before it to `high` or a little after it."
     if not (math.isfinite(low) and math.isfinite(high) and low <= high):
         raise InputError(f"an axis from {low!r} to {high!r}: give two finite numbers, the smaller one first")
-    if low == high:
-        low, high = low - (abs(low) or 1) / 2, high + (abs(high) or 1) / 2
+    size = max(abs(low), abs(high))
+    if high - low <= max(1e-9 * size, 1e-290):  # one value, as far as can be told
+        low, high = low - (size if size > 1e-290 else 1.0) / 2, high + (size if size > 1e-290 else 1.0) / 2
     rough = (high - low) / about
     size = 10.0 ** math.floor(math.log10(rough))
     step = next(size * m for m in (1, 2, 5, 10) if size * m >= rough * 0.999)

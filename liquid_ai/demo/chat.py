@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['HEAD', 'CHAT_STYLE', 'load_gradio', 'first_questions', 'store_html', 'Desk', 'upload', 'rate', 'chat_tab']
 
-# %% ../../nbs/demo/chat.ipynb #892d7bb4
+# %% ../../nbs/demo/chat.ipynb #a1f323c6
 import asyncio
 import os
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ from ..pipeline import RAG
 from ..serving.auth import ANYONE, Identity
 from ..serving.service import Service
 
-# %% ../../nbs/demo/chat.ipynb #e8b58f40
+# %% ../../nbs/demo/chat.ipynb #286c643a
 def load_gradio() -> Any:  # the module
     "Gradio, without telemetry. Raises: `LiquidError` where it is not installed."
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -32,7 +32,7 @@ def load_gradio() -> Any:  # the module
         raise LiquidError("the demo needs Gradio: pip install 'liquid_ai[demo]'") from e
     return gradio
 
-# %% ../../nbs/demo/chat.ipynb #d3b1d17a
+# %% ../../nbs/demo/chat.ipynb #62fb32c2
 _KNOWN = {  # questions to the corpus of the quickstart
     "python:": (
         "What is the only operation on a function object?",
@@ -61,7 +61,7 @@ def store_html(rag: RAG) -> str:  # HTML
     )
     return f'<p class="la la-none">{safe(told)}</p>'
 
-# %% ../../nbs/demo/chat.ipynb #6e1dc067
+# %% ../../nbs/demo/chat.ipynb #8957373a
 @dataclass(slots=True)
 class Desk:
     "What the handlers of a chat share."
@@ -82,7 +82,7 @@ class Desk:
         visitor = self.at_work[request.session_hash] = self.visitor(request)
         return visitor
 
-# %% ../../nbs/demo/chat.ipynb #0f13a052
+# %% ../../nbs/demo/chat.ipynb #b8a9fd2d
 def _empty(rag: RAG) -> str:
     "The page before the first question."
     if not rag.store.counts()["documents"]:
@@ -118,7 +118,7 @@ async def rate(desk: Desk, talk: Talk, rating: str, request: Any) -> str:  # HTM
         )
     return notice_html("done", "Thank you: kept, and used to measure and train")
 
-# %% ../../nbs/demo/chat.ipynb #cc5cb677
+# %% ../../nbs/demo/chat.ipynb #033fd0cd
 HEAD = """<script>
 (() => {
   let from = null;
@@ -153,7 +153,7 @@ HEAD = """<script>
 })();
 </script>"""
 
-# %% ../../nbs/demo/chat.ipynb #2a14ac87
+# %% ../../nbs/demo/chat.ipynb #e32a3bac
 CHAT_STYLE = """
 .la-turn{padding:1.2em 0 1.4em;border-bottom:1px solid var(--la-line)}
 .la-turn .la-question{margin:0 0 .55em;font-size:1.15em;font-weight:650;line-height:1.35;
@@ -192,7 +192,7 @@ white-space:nowrap}
 padding:1.2em 0 .6em}}
 """
 
-# %% ../../nbs/demo/chat.ipynb #b24a64e9
+# %% ../../nbs/demo/chat.ipynb #0b7d4dda
 def _controls(gr: Any, rag: RAG) -> list[Any]:
     "How the next question is answered."
     s, rerankers = rag.settings, [("off", "none"), ("late interaction", "late")]
@@ -234,7 +234,7 @@ def _side(gr: Any, desk: Desk, uploads: bool) -> list[Any]:  # the controls
             )
     return controls
 
-# %% ../../nbs/demo/chat.ipynb #be1bb836
+# %% ../../nbs/demo/chat.ipynb #ab9be8aa
 def chat_tab(
     rag: RAG,
     desk: Desk | None = None,  # None: one of its own
@@ -283,7 +283,7 @@ def _examples(gr: Any, questions: Sequence[str]) -> list[Any]:
     with gr.Row(elem_id="la-examples"):
         return [gr.Button(question, size="sm") for question in questions[:4]]
 
-# %% ../../nbs/demo/chat.ipynb #cfd1ca36
+# %% ../../nbs/demo/chat.ipynb #aabf57a9
 def _wire(gr: Any, desk: Desk, parts: dict[str, Any], controls: list[Any]) -> None:
     "What happens when something is pressed."
     p = parts

@@ -12,13 +12,13 @@ import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .chat import load_gradio
 from .charts import PALETTE, bar_html, lines_html, number
 from .parts import PARTS_STYLE, place, table_html
 from .show import notice_html, safe
-from ..metrics.alerts import Alert, Alerts
+from ..metrics.alerts import Alert, Alerts, Detector
 from ..metrics.instruments import PREFIX
 from ..metrics.monitor import Monitor
 from ..pipeline import RAG
@@ -152,7 +152,13 @@ def times_html(stages: Sequence[Stage]) -> str:
     low = math.log10(max(min(s.p50 for s in stages), 0.01)) - 0.3
     high = max(math.log10(max(max(s.p99 for s in stages), 0.1)), low + 1)
     rows = [
-        [safe(s.name), f"{s.count:,}", *map(_ms, (s.p50, s.p95, s.p99)), _span(s, low, high)] for s in stages
+        [
+            safe(s.name),
+            f"{s.count:,}",
+            *(f"<span class='la-num'>{_ms(v)}</span>" for v in (s.p50, s.p95, s.p99)),
+            _span(s, low, high),
+        ]
+        for s in stages
     ]
     head = ["stage", "times", "p50", "p95", "p99", "p50 to p99"]
     table = table_html("Response times by stage", head, rows)
@@ -244,10 +250,10 @@ def dashboard_html(
     "Everything, as it stands."
     moment, told = time.time() if now is None else now, monitor.reference()
     look(beats, told, moment)
-    raised, watched = (
-        (None, []) if alerts is None else (list(alerts.raised), [d.kind for d in alerts.detectors])
-    )
-    watch = alerts_html(raised, watched, 0 if alerts is None else alerts.missed, moment)
+    watch = alerts_html(None)
+    if alerts is not None:
+        watched = [cast(Detector, d).kind for d in alerts.detectors]
+        watch = alerts_html(list(alerts.raised), watched, alerts.missed, moment)
     foot = f"<p class='la-dim la-small'>{safe(index)}</p>" if index else ""
     if not told["total_requests"]:
         first = notice_html(

@@ -6,7 +6,7 @@
 __all__ = ['MOST_RUNS', 'Curves', 'CURVES', 'MOST_CURVES', 'told_place', 'Run', 'read_runs', 'runs_html', 'read_curves',
            'curves_html', 'Registered', 'read_adapters', 'adapters_html', 'failure_html', 'runs_tab']
 
-# %% ../../nbs/demo/runs.ipynb #d0fc4620
+# %% ../../nbs/demo/runs.ipynb #95d61e0d
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ from .show import notice_html, safe
 from ..evaluation.track import client_of, load_mlflow, reaching, tracking_uri
 from ..training.registry import CHAMPION
 
-# %% ../../nbs/demo/runs.ipynb #f9eb9142
+# %% ../../nbs/demo/runs.ipynb #5c6430d8
 _log = logging.getLogger(__name__)
 
 
@@ -47,7 +47,7 @@ def _no_file(uri: str) -> bool:
     path = uri.removeprefix("sqlite:///").partition("?")[0]
     return uri.startswith("sqlite:///") and not Path(path).exists()
 
-# %% ../../nbs/demo/runs.ipynb #91771ed3
+# %% ../../nbs/demo/runs.ipynb #30a74166
 @dataclass(frozen=True, slots=True)
 class Run:
     "One run, as a row of a table."
@@ -90,7 +90,7 @@ def _run(found: Any, names: Mapping[str, str]) -> Run:
     name, told = info.run_name or info.run_id[:8], names.get(info.experiment_id, "")
     return Run(info.run_id, name, told, info.status, info.start_time / 1e3, seconds, dict(found.data.metrics))
 
-# %% ../../nbs/demo/runs.ipynb #550cf72b
+# %% ../../nbs/demo/runs.ipynb #ea92acd1
 def runs_html(
     runs: Sequence[Run],
     now: float | None = None,  # seconds since 1970; None: this moment
@@ -135,7 +135,7 @@ def _span(seconds: float) -> str:
             return f"{max(seconds, 0) / size:.0f} {unit}"
     return f"{seconds / 86_400:.0f} days"
 
-# %% ../../nbs/demo/runs.ipynb #c3d56017
+# %% ../../nbs/demo/runs.ipynb #b11599f4
 Curves = dict[str, dict[str, list[tuple[float, float]]]]  # by run's id and metric: steps and values
 CURVES = ("loss", "dev_loss", "learning_rate")
 MOST_CURVES = len(PALETTE)  # runs over one another
@@ -160,7 +160,7 @@ def _history(client: Any, id: str, name: str) -> list[tuple[float, float]]:
     found = {m.step: m.value for m in client.get_metric_history(id, name)}  # a step told twice: the last
     return [(float(step), float(value)) for step, value in sorted(found.items())]
 
-
+# %% ../../nbs/demo/runs.ipynb #009d7d6b
 def curves_html(
     curves: Curves,
     names: Mapping[str, str],  # of the runs, by id
@@ -198,10 +198,10 @@ def _lines(
     height: int,
     dots: set[str],
 ) -> str:
-    points, colours = ({k: v[i] for k, v in series.items()} for i in (0, 1))
+    points, colours = {k: p for k, (p, _) in series.items()}, {k: c for k, (_, c) in series.items()}
     return lines_html(points, title, x="step", y=y, height=height, dots=dots, colours=colours)
 
-# %% ../../nbs/demo/runs.ipynb #d255620e
+# %% ../../nbs/demo/runs.ipynb #3b36a194
 @dataclass(frozen=True, slots=True)
 class Registered:
     "A version in the registry."
@@ -247,7 +247,7 @@ def read_adapters(
     ]
     return sorted(rows, key=lambda r: (r.name, -r.version))
 
-
+# %% ../../nbs/demo/runs.ipynb #03f9d804
 def adapters_html(rows: Sequence[Registered]) -> str:
     "Adapters by name and version, the champions marked."
     if not rows:
@@ -273,7 +273,7 @@ _GATE = {
     False: "<span class='la-badge la-low'>not passed</span>",
 }
 
-# %% ../../nbs/demo/runs.ipynb #4b238e10
+# %% ../../nbs/demo/runs.ipynb #8bcf3a08
 def failure_html(
     error: Exception,
     settings: Settings,
@@ -291,7 +291,7 @@ _GONE = (
     "LIQUID_AI_TRACKING_URI; why it failed stands in the log."
 )
 
-# %% ../../nbs/demo/runs.ipynb #0759ec63
+# %% ../../nbs/demo/runs.ipynb #584a6b2b
 _LOOKING = "Looking for runs …"
 _HINT = "Training and experiments, as MLflow keeps them. Pick runs to see their curves over one another."
 
@@ -349,7 +349,7 @@ def _drawn(settings: Settings, chosen: Sequence[str], found: Sequence[Run]) -> s
         else notice_html("empty", "No run is picked\nPick one or more above.")
     )
 
-# %% ../../nbs/demo/runs.ipynb #f5d54751
+# %% ../../nbs/demo/runs.ipynb #08d8de0f
 def _opened(gr: Any, button: Any) -> list[Any]:
     "What makes the tab look: its button, and that it is opened; outside a tab, that the page is."
     block = gr.context.Context.block

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['room', 'patient', 'Choice', 'chosen', 'Talk', 'View', 'turn_html', 'Job', 'Visitor', 'respond', 'reason']
 
-# %% ../../nbs/demo/talk.ipynb #251f4720
+# %% ../../nbs/demo/talk.ipynb #a22bf6d6
 import asyncio
 import copy
 import logging
@@ -32,7 +32,7 @@ from ..serving.schemas import AskRequest
 from ..serving.app import service_of
 from ..serving.service import Service, told
 
-# %% ../../nbs/demo/talk.ipynb #a47c7d1c
+# %% ../../nbs/demo/talk.ipynb #4f4b46d5
 _log = logging.getLogger(__name__)
 _PATIENCE = 600.0  # seconds for a place at the model, and for an answer
 
@@ -57,7 +57,7 @@ def patient(service: Service) -> Service:
     own.options = replace(o, **longer)
     return own
 
-# %% ../../nbs/demo/talk.ipynb #eec3f129
+# %% ../../nbs/demo/talk.ipynb #5cb6e93b
 @dataclass(frozen=True, slots=True)
 class Choice:
     "How a visitor wants to be answered."
@@ -86,7 +86,7 @@ def chosen(
     own.rag = rag
     return own
 
-# %% ../../nbs/demo/talk.ipynb #3c5153a8
+# %% ../../nbs/demo/talk.ipynb #985f35ba
 _TURNS = 40  # of a conversation that are kept and shown
 
 
@@ -120,7 +120,7 @@ class View:
     live: str = ""  # HTML of the turn in the making
     talk: Talk | None = None  # set when the turn is over
 
-# %% ../../nbs/demo/talk.ipynb #c4678011
+# %% ../../nbs/demo/talk.ipynb #65d339bd
 def turn_html(
     question: str,
     main: str,  # HTML
@@ -158,7 +158,7 @@ class _Draft:
         draft = f'<p class="la-text la-draft">{safe(self.text)}</p>' if self.text.strip() else ""
         return turn_html(self.question, draft + notice_html(kind, text), "", self.understood)
 
-# %% ../../nbs/demo/talk.ipynb #69f1e1ef
+# %% ../../nbs/demo/talk.ipynb #fbb91d8d
 async def _understood(service: Service, question: str, talk: Talk) -> str:
     "`question` as one of its own."
     if not talk.turns or stands_alone(question):
@@ -170,7 +170,7 @@ async def _understood(service: Service, question: str, talk: Talk) -> str:
     async with service.places.place(service.options.wait_seconds):
         return (await asyncio.shield(begin(condense, *known))).question
 
-# %% ../../nbs/demo/talk.ipynb #c395f971
+# %% ../../nbs/demo/talk.ipynb #e4d2be58
 _TICK, _PAUSE = 1.0, 0.04  # seconds: a sign of life; between two pictures of a growing text
 
 
@@ -181,14 +181,12 @@ class Job:
         self._queue: asyncio.Queue[StreamEvent | None] = asyncio.Queue()
         self.stopped = False
         self.task = asyncio.ensure_future(self._pump(events))
+        self.task.add_done_callback(lambda _: self._queue.put_nowait(None))  # one that never began, too
 
     async def _pump(self, events) -> None:
-        try:
-            async with aclosing(events):
-                async for event in events:
-                    self._queue.put_nowait(event)
-        finally:
-            self._queue.put_nowait(None)
+        async with aclosing(events):
+            async for event in events:
+                self._queue.put_nowait(event)
 
     def stop(self) -> None:
         "End it; what was written so far stays."
@@ -219,7 +217,7 @@ class Job:
         if not self.stopped:
             await self.task
 
-# %% ../../nbs/demo/talk.ipynb #603416ba
+# %% ../../nbs/demo/talk.ipynb #c11b06f5
 @dataclass(slots=True)
 class Visitor:
     "Who asks, and what they have under way."
@@ -275,7 +273,7 @@ async def respond(
         call.status, call.ended = call.status or 499, time.perf_counter()
         service.note(call)
 
-# %% ../../nbs/demo/talk.ipynb #17e43faf
+# %% ../../nbs/demo/talk.ipynb #44e526ab
 async def _watched(
     service: Service, visitor: Visitor, call: Call, request: AskRequest, draft: _Draft
 ) -> AsyncIterator[tuple[str, Answer | None]]:
@@ -317,7 +315,7 @@ async def _ended(service: Service, draft: _Draft, talk: Talk, answer: Answer | N
     main = answer_html(answer) + badges_html(answer)
     return talk.with_answer(draft.question, answer, turn_html(draft.question, main, beside, draft.understood))
 
-# %% ../../nbs/demo/talk.ipynb #486c6231
+# %% ../../nbs/demo/talk.ipynb #4f4044ba
 def reason(
     error: BaseException,
     frank: bool,  # tell the words of any error of ours
