@@ -66,11 +66,13 @@ class Clock:
 def opened(folder: Path):
     "A small store whose model is the clock."
     from liquid_ai import RAG, Document
+    from liquid_ai.generation.models import writer_fingerprint
 
     class Told(RAG):
         model = Clock()
 
     rag = Told.open(folder, generator="packaged", device="cpu", limit_concurrent=1, limit_requests=100_000)
+    Told.model.fingerprint = writer_fingerprint(rag.settings)
     if not rag.store.generation:
         told = "Grey herons eat fish and frogs. They stand still for hours."
         rag.ingest(Document.of(told, "herons.txt"), progress=False)
@@ -192,11 +194,11 @@ def figures(took: list[float], tokens: np.ndarray, waited: list[list[float]]) ->
     ratio = max(means) / min(means) if means else None
     note = "each chat's mean wait for a first word, from its second question on"
     return {
-        "demo, first token to screen, p50": token(50, "<= 150"),
+        "demo, first token to screen, p50": token(50, "< 150"),
         "demo, first token to screen, p95": token(95),
         "demo, start to first page, models excluded": median_of(took, "s", "< 10"),
         f"demo, chats of {CHATS} that got all answers": Figure(value=len(waited), target=f">= {CHATS}"),
-        "demo, longest mean wait / shortest": Figure(value=ratio, target="<= 2", note=note),
+        "demo, longest mean wait / shortest": Figure(value=ratio, target="< 2", note=note),
         "demo, longest mean wait": Figure(value=max(means, default=None), unit="s", note=note),
     }
 

@@ -7,8 +7,7 @@ __all__ = ['PAGE_STYLE', 'looks', 'build', 'policy_of', 'Guarded', 'launch', 'Do
 
 # %% ../../nbs/demo/app.ipynb #f131e620
 import re
-import time
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..core import InputError, LiquidError

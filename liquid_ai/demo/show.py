@@ -9,10 +9,9 @@ __all__ = ['Notice', 'STYLE', 'safe', 'counted', 'anchor', 'answer_html', 'sourc
 # %% ../../nbs/demo/show.ipynb #55725f26
 import html
 import re
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
-from ..core import Answer, Citation, Document, Hits, digest
+from ..core import Answer, Citation, Document, digest
 
 if TYPE_CHECKING:
     from liquid_ai.ingestion.load import FileRow
