@@ -78,7 +78,7 @@ models: | .venv/.core
 
 .venv/.app: $(INPUTS) | .venv/bin/python
 	@echo "Installing liquid_ai with its demo into .venv (once; a minute or two) ..."
-	$(PIP) --editable '.[demo,serve]'
+	$(PIP) --editable '.[demo]'
 	@touch $@ .venv/.core
 
 .venv/.dev: $(INPUTS) | .venv/bin/python

@@ -17,6 +17,7 @@ def requirements(key: str) -> list[str]:
 
 
 extras = {name: requirements(f"{name}_requirements") for name in EXTRAS}
+extras["demo"] += extras["serve"]  # what it asks is the server's
 extras["all"] = sorted({r for name, rs in extras.items() if name != "gpu" for r in rs})
 
 setup(

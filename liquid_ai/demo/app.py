@@ -125,7 +125,7 @@ def _tabs(rag: RAG, service: Service) -> list[tuple[str, Callable[[], None]]]:
     return [
         ("Compare", lambda: compare_tab(rag, feedback=service.feedback, **asks)),
         ("Explain", lambda: explain_tab(rag, **asks)),
-        ("Dashboard", lambda: dashboard_tab(rag, service.monitor)),
+        ("Dashboard", lambda: dashboard_tab(rag, service.monitor, alerts=service.alerts)),
         ("Runs", lambda: runs_tab(rag.settings)),
     ]
 

@@ -248,7 +248,7 @@ def _controls(view: Explorer) -> Any:
     why = w.Checkbox(description="say why", indent=False, layout=w.Layout(width="8em"))
     why.observe(lambda change: _turned(view, why=change["new"]), "value")
     answer, reset = w.Button(description="Answer from these"), w.Button(description="Back to the start")
-    answer.on_click(lambda _: view._busy or _answered(view))
+    answer.on_click(lambda _: None if view._busy else _answered(view))
     own = {name: getattr(view.rag.settings, name) for name in KNOBS}
     reset.on_click(lambda _: view.set(**own))
     page = w.HTML()

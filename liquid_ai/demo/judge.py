@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..core import Hits, InputError, LiquidError, Settings, digest
+from ..core import Hits, InputError, LiquidError, digest
 from .explore import marked
 from .show import safe
 from .view import View, bar, notice, themed, widgets

@@ -129,7 +129,7 @@ def tally(
     other: str,
 ) -> Tally:
     "Count votes by question. Source: Clopper and Pearson 1934, for the interval."
-    from scipy.stats import binomtest  # type: ignore[import-untyped]
+    from scipy.stats import binomtest
 
     worth: dict[str, list[int]] = {}
     for vote in votes:

@@ -9,13 +9,12 @@ __all__ = ['Curve', 'Seen', 'from_history', 'from_mlflow', 'source_of', 'chart',
 import math
 import re
 import threading
-import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..core import InputError, LiquidError, Settings
+from ..core import InputError, Settings
 from .show import safe
 from .view import View, bar, notice, themed, widgets
 from ..evaluation.track import client_of, load_mlflow, reaching, tracking_uri, without_secrets
