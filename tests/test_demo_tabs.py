@@ -213,7 +213,7 @@ def test_votes_on_one_question_count_as_one():
     mirrored = votes.tally(many, "B", "A")
     assert (mirrored.wins, mirrored.losses) == (0, 10) and mirrored.interval[1] < 0.31
     assert "more than chance" in votes.tally_html(many) and "may be chance" in votes.tally_html(many[:5])
-    assert votes.tally([], "A", "B") == votes.Tally(0, 0, 0, (0.0, 1.0), 1.0)
+    assert votes.tally([], "A", "B") == votes.Standing(0, 0, 0, (0.0, 1.0), 1.0)
 
 
 def test_a_store_that_cannot_be_written_to_is_compared_all_the_same(rag, monkeypatch):
