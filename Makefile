@@ -49,7 +49,7 @@ readme: .venv/.dev ## README.md and llms.txt, from the notebooks
 diagrams: .venv/.dev ## nbs/images/*.svg, from the *.mmd beside them
 	$(BIN)/python tools/diagrams.py
 
-screenshots: .venv/.dev models ## the pictures of the README: the demo and the site, in a browser
+screenshots: .venv/.dev models ## the pictures of the README: the demo, in a browser
 	$(BIN)/python tools/screenshots.py
 
 bench: .venv/.dev models ## every published number, into benchmarks/results

@@ -1,11 +1,10 @@
-"""Takes the pictures of the README, in Debian's Chromium: the demo in light and dark, and the site.
+"""Takes the pictures of the README, in Debian's Chromium: the demo in light and dark.
 
 They land in nbs/images as WebP below 150 kB each, so that they can be kept in git. What they show is real:
 the demo runs over Python's language reference with the packaged model.
 """
 
 import contextlib
-import functools
 import io
 import os
 import shutil
@@ -13,10 +12,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -26,7 +23,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ROOT / "nbs" / "images"
 MOST = 150_000  # bytes of a picture
-QUESTION = "What does the finally clause of a try statement do?"
+QUESTION = "What is the only operation on a function object?"
 SIZE = {"width": 1280, "height": 860}
 
 
@@ -70,23 +67,6 @@ def demo(folder: Path) -> Iterator[str]:
             process.terminate()
 
 
-@contextlib.contextmanager
-def site(folder: Path) -> Iterator[str]:
-    "The site, built and served; its address."
-    run = [sys.executable, ROOT / "tools" / "build_docs.py", "--output", folder / "site"]
-    subprocess.run(run, check=True, stdout=subprocess.DEVNULL)
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *args):
-            pass
-
-    handler = functools.partial(Quiet, directory=folder / "site")
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-
-
 def open_page(browser: Browser, address: str, scheme: str) -> Page:
     "A page in light or dark."
     context = browser.new_context(viewport=SIZE, color_scheme=scheme)
@@ -102,28 +82,21 @@ def chat(browser: Browser, address: str, scheme: str) -> None:
     box.wait_for()
     box.fill(QUESTION)
     box.press("Enter")
-    page.locator("mark").first.wait_for(timeout=120_000)
-    page.wait_for_load_state("networkidle")
+    page.get_by_role("button", name="Helpful", exact=True).wait_for(timeout=120_000)  # the answer is whole
+    page.locator("mark").first.wait_for()
     page.wait_for_timeout(1_500)  # until nothing moves
     keep(page.screenshot(), f"chat-{scheme}")
 
 
-def main(names: list[str]) -> None:
-    "All pictures, or those named: `demo`, `site`."
-    wanted = names or ["demo", "site"]
+def main() -> None:
     with tempfile.TemporaryDirectory() as tmp, sync_playwright() as p:
         flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
         browser = p.chromium.launch(executable_path=shutil.which("chromium"), args=flags)
-        if "demo" in wanted:
-            with demo(Path(tmp)) as address:
-                for scheme in ("light", "dark"):
-                    chat(browser, address, scheme)
-        if "site" in wanted:
-            with site(Path(tmp)) as address:
-                page = open_page(browser, address, "light")
-                keep(page.screenshot(), "site")
+        with demo(Path(tmp)) as address:
+            for scheme in ("light", "dark"):
+                chat(browser, address, scheme)
         browser.close()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

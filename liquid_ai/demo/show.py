@@ -79,6 +79,11 @@ def answer_html(answer: Answer) -> str:  # HTML
 _AROUND = 260  # characters on each side of a cited span
 
 
+def _flowed(text: str) -> str:  # as long as it was
+    "Lines that were broken to fit a width, as one; lists, code and short lines stay."
+    return re.sub(r"(?m)^(.{50,})\n(?=[^\s*•|#>\d-])", r"\1 ", text)
+
+
 def _window(text: str, start: int, end: int) -> tuple[str, str]:
     "What stands before and after a span, cut at words."
     before, after = text[max(0, start - _AROUND) : start], text[end : end + _AROUND]
@@ -109,6 +114,7 @@ def _source(answer: Answer, c: Citation, rag: "RAG | None") -> str:
         text, start, end = chunk.text, c.start - chunk.start, c.end - chunk.start
     elif document is not None and document.text[c.start : c.end] == c.quote:
         text, start, end = document.text, c.start, c.end
+    text = _flowed(text)
     before, after = _window(text, start, end)
     title, place = _place(c, chunk, document)
     to = anchor(answer, c.number)
@@ -129,7 +135,7 @@ def _others(answer: Answer) -> str:
     if not rest:
         return ""
     rows = "".join(
-        f"<li><strong>{safe(c.where)}</strong><p>{safe(_short(c.text))}</p></li>" for c in rest[:20]
+        f"<li><strong>{safe(c.where)}</strong><p>{safe(_short(_flowed(c.text)))}</p></li>" for c in rest[:20]
     )
     told = f"<summary>{counted(len(rest), 'more passage')} read</summary>"
     return f'<details class="la-others">{told}<ul>{rows}</ul></details>'

@@ -30,11 +30,12 @@ from ..core import LiquidError, Settings, cache_dir
 # %% ../../nbs/evaluation/track.ipynb #3c5d21ed
 _USER = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/\s'\"]*@", re.I)
 _QUERY = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s?#'\"]*)[?#][^\s'\")]*", re.I)
+_PATH_QUERY = re.compile(r"(?<!\w)(/[\w./~%-]*)\?[^\s'\")]*=[^\s'\")]*")  # of an address without its host
 
 
 def without_secrets(text: str) -> str:
     "`text` without the user, password, query and fragment of any address in it."
-    return _QUERY.sub(r"\1?…", _USER.sub(r"\1…@", text))
+    return _PATH_QUERY.sub(r"\1?…", _QUERY.sub(r"\1?…", _USER.sub(r"\1…@", text)))
 
 
 def public_settings(settings: Settings) -> dict[str, Any]:  # by field
