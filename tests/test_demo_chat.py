@@ -17,14 +17,16 @@ import pytest
 from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from served import QUESTION, Slow, gives_nothing_away, keys, opened, running, until
+from served import PEOPLE, QUESTION, Slow, gives_nothing_away, keys, opened, running, until
 
 from liquid_ai import Document
 from liquid_ai.cli import main
 from liquid_ai.core import Answer, CacheInfo, Chunk, Citation, Hit, Hits, InputError, Sentence
 from liquid_ai.demo.chat import Desk, upload
+from liquid_ai.demo.parts import in_turn
 from liquid_ai.demo.show import answer_html, badges_html, notice_html, report_html, sources_html
 from liquid_ai.demo.talk import Choice, Talk, Visitor, respond, room, turn_html
+from liquid_ai.generation.limit import Limiter
 from liquid_ai.ingestion.load import FileRow
 from liquid_ai.serving.app import authenticator_of, handlers, layered, service_of
 from liquid_ai.serving.options import ServerSettings
@@ -165,9 +167,9 @@ def keyed(tmp_path, with_keys=True, **options):
     return layered(api, service, authenticator), service, headers
 
 
-def ask_over(http: httpx.Client, question: str) -> str:
+def ask_over(http: httpx.Client, question: str, config=None) -> str:
     "Ask as the page does; what the page was told."
-    config = http.get("/demo/config").raise_for_status().json()
+    config = config or http.get("/demo/config").raise_for_status().json()
     asks = next(d for d in config["dependencies"] if len(d["inputs"]) == 6)
     data = [question, None, "hybrid", 5, "none", True]
     sent = {"data": data, "fn_index": asks["id"], "session_hash": f"s{time.time_ns()}", "trigger_id": None}
@@ -244,7 +246,29 @@ def test_a_revoked_key_asks_no_more(tmp_path):
         assert "fish and frogs" in ask_over(it.http, QUESTION)
         revoke_key(service.options.keys, login["password"].split("_")[1])
         time.sleep(1.1)
-        assert "fish and frogs" not in ask_over(it.http, QUESTION)
+        config = it.http.get("/demo/config").json()
+        assert "fish and frogs" not in ask_over(it.http, QUESTION, config)
+        assert it.http.get("/demo/config").status_code == 401  # the page asks for a key again
+
+
+def test_who_came_with_an_old_key_is_not_who_comes_with_the_new_one(tmp_path):
+    from liquid_ai.serving.auth import add_key, new_key, revoke_key
+
+    app, service, headers = keyed(tmp_path)
+    old = headers["bob"]["Authorization"].removeprefix("Bearer ")
+    with running(app) as it, httpx.Client(base_url=it.url, timeout=60) as other:
+        login = {"username": "acme/bob", "password": old}
+        assert it.http.post("/demo/login", data=login).status_code == 200
+        config = it.http.get("/demo/config").json()
+        revoke_key(service.options.keys, old.split("_")[1])
+        fresh, row = new_key("bob", *PEOPLE["bob"])
+        add_key(service.options.keys, row)
+        time.sleep(1.1)
+        assert other.post("/demo/login", data=login | {"password": fresh}).status_code == 200
+        assert "fish and frogs" in ask_over(other, QUESTION)
+        assert it.http.get("/demo/config").status_code == 401
+        with pytest.raises(httpx.HTTPStatusError):
+            ask_over(it.http, QUESTION, config)
 
 
 def test_the_demo_needs_one_process(capsys, tmp_path):
@@ -265,7 +289,31 @@ def test_a_visitor_cannot_take_the_place_of_a_document(tmp_path):
     assert "added" in asyncio.run(brought())
     texts = {f["source"] for f in rag.snapshot().facts.values()}
     assert {"herons.txt", "upload:herons.txt"} <= texts
+    before = rag.store.counts()["documents"]
+    assert "added" in asyncio.run(brought()) and rag.store.counts()["documents"] == before  # the same
+    (tmp_path / "herons.txt").write_text("Grey herons dream of lakes.")  # another visitor's, of that name
+    assert "added" in asyncio.run(brought()) and rag.store.counts()["documents"] == before + 1
     rag.close()
+
+
+def test_a_place_at_the_model_is_held_until_the_work_has_ended():
+    at_once, most, limiter = [], [], Limiter(concurrent=1)
+
+    def work():
+        at_once.append(1)
+        most.append(len(at_once))
+        time.sleep(0.2)
+        at_once.pop()
+
+    async def leaving():
+        for _ in range(4):
+            task = asyncio.create_task(in_turn(limiter, work))
+            await asyncio.sleep(0.05)
+            task.cancel()
+        await in_turn(limiter, work)
+
+    asyncio.run(leaving())
+    assert max(most) == 1 and not at_once
 
 
 # the folder that is a demo

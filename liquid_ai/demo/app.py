@@ -149,7 +149,10 @@ def policy_of(
     policy = policy.replace(b"img-src 'self' data:", b"img-src 'self' data: blob:")
     if framed:
         del headers[b"x-frame-options"], headers[b"cross-origin-opener-policy"]
-        policy = policy.replace(b"frame-ancestors 'none'", b"frame-ancestors *")
+        policy = policy.replace(
+            b"frame-ancestors 'none'",
+            b"frame-ancestors 'self' http://localhost:* http://127.0.0.1:* https://huggingface.co",
+        )
     return list((headers | {b"content-security-policy": policy}).items())
 
 # %% ../../nbs/demo/app.ipynb #be4535a3
@@ -228,7 +231,7 @@ def launch(
     if auth is not None and (len(auth) != 2 or not all(auth)):
         raise InputError("auth is a user and a password, both not empty")
     gr, service = load_gradio(), service or room(rag)
-    page = build(rag, Desk(service, frank=not (share or public)), **options)
+    page = build(rag, Desk(service, frank=not (share or public or needs_auth(host))), **options)
     known = {
         "inline": False if quiet else None,
         "server_name": host,
@@ -265,6 +268,7 @@ class Door:
 
     def __init__(self, authenticator: Authenticator):
         self.authenticator = authenticator
+        self.visits: dict[str, str] = {}  # Gradio's: names by cookie
         self._brought: dict[str, bytes] = {}  # by name; a key's and a token's name are what they say
 
     def enter(self, name: str, secret: str) -> bool:
@@ -277,15 +281,27 @@ class Door:
             return False
         if not who.label or name != who.label or (name not in self._brought and len(self._brought) >= 10_000):
             return False
+        if self._brought.get(name) != sent:
+            self.leave(name)  # a visit goes with the key that it was begun with
         self._brought[name] = sent
         return True
+
+    def leave(self, name: str) -> None:
+        "End all visits under `name`: the next page asks for a key."
+        self._brought.pop(name, None)
+        for cookie in [c for c, visitor in list(self.visits.items()) if visitor == name]:
+            self.visits.pop(cookie, None)
 
     def identity(self, name: str) -> Identity:
         "Who has come in under `name`. Raises: `AuthError` where the key is no longer good."
         if name not in self._brought:
             raise AuthError(401, "log in again: reload this page")
-        who = self.authenticator.identify(self._brought[name])
-        require(who, "ask")
+        try:
+            who = self.authenticator.identify(self._brought[name])
+            require(who, "ask")
+        except AuthError:
+            self.leave(name)
+            raise
         return who
 
 # %% ../../nbs/demo/app.ipynb #7482c277
@@ -303,6 +319,8 @@ def mount(
 
     if not re.fullmatch(r"(/[\w.-]+)+/?", path):
         raise InputError(f"path={path!r}: give one as /demo/")
+    if service is not None and path.rstrip("/") != "/demo":
+        raise InputError(f"path={path!r}: the server's rules let a page in at /demo/ alone")
     if (
         service is not None
         and authenticator is None
@@ -325,6 +343,8 @@ def mount(
     off = {"mcp_server": False, "enable_monitoring": False, "run_history": False}
     gr.mount_gradio_app(app, page, at, **login, **bounds, **off, **looks(gr))
     inner = next(r for r in reversed(app.router.routes) if isinstance(r, Mount) and r.path == at)
+    if door:
+        door.visits = inner.app.tokens
     inner.app = Guarded(inner.app)
     app.router.routes.append(Route(at, lambda request: RedirectResponse(at.rsplit("/", 1)[-1] + "/")))
     return page

@@ -214,7 +214,7 @@ def _side(gr: Any, desk: Desk, uploads: bool) -> list[Any]:  # the controls
     with gr.Accordion("Settings", open=False):
         controls = _controls(gr, rag)
     with gr.Accordion("Documents", open=True):
-        holds = gr.HTML(store_html(rag), apply_default_css=False)
+        holds = gr.HTML(lambda: store_html(rag), apply_default_css=False)
         if uploads:
             files = gr.File(label="Add files", file_count="multiple", height=130)
             gr.HTML(
@@ -248,7 +248,7 @@ def chat_tab(
     talk = gr.State(Talk(), time_to_live=7_200)
     with gr.Row():
         with gr.Column(scale=4, min_width=300, elem_id="la-talk"):
-            past = gr.HTML(_empty(rag), elem_id="la-past", apply_default_css=False)
+            past = gr.HTML(lambda: _empty(rag), elem_id="la-past", apply_default_css=False)
             live = gr.HTML("", elem_id="la-live", apply_default_css=False)
             with gr.Row(visible=False, elem_id="la-rating") as rating:
                 up, down = gr.Button("Helpful", size="sm"), gr.Button("Not helpful", size="sm")
@@ -331,8 +331,11 @@ def _wire(gr: Any, desk: Desk, parts: dict[str, Any], controls: list[Any]) -> No
     p["stop"].click(stopped, None, None, queue=False, api_visibility="private", show_progress="hidden")
     p["up"].click(good, p["talk"], p["said"], **options)
     p["down"].click(bad, p["talk"], p["said"], **options)
-    begin = Talk(), _empty(desk.service.rag), "", gr.update(visible=False), "", "", *[gr.skip()] * 4
-    p["fresh"].click(lambda: begin, None, into, **options)
+
+    def begin() -> tuple[Any, ...]:
+        return Talk(), _empty(desk.service.rag), "", gr.update(visible=False), "", "", *[gr.skip()] * 4
+
+    p["fresh"].click(begin, None, into, **options)
 
 
 def _known(rerank: str, desk: Desk) -> str:

@@ -146,9 +146,9 @@ def _voting(
             vote = keep_vote(store, found, verdict, request.username or "")
         except Exception as e:
             return failed_html(e, "The vote could not be kept"), gr.update(visible=True), "", found, gr.skip()
-        if vote.duel not in {v.duel for v in votes}:
+        if vote.duel not in {v.duel for v in list(votes)}:  # others vote meanwhile
             votes.append(vote)
-        return "", away, reveal_html(found, verdict), None, tally_html(votes)
+        return "", away, reveal_html(found, verdict), None, tally_html(list(votes))
 
     return said
 

@@ -15,6 +15,7 @@ from ..core import InputError
 from . import charts
 from .show import notice_html, safe
 from ..generation.limit import Limiter, LimitError
+from ..generation.turns import begin
 
 # %% ../../nbs/demo/parts.ipynb #97b38095
 PARTS_STYLE = (
@@ -102,5 +103,5 @@ async def in_turn(
     "What `work` returns, done in a thread when its turn has come. Raises: `Busy`, and what `work` raises."
     if places is None:
         return await asyncio.to_thread(work)
-    async with places.place():
-        return await asyncio.to_thread(work)
+    async with places.place():  # who leaves keeps it until the work has ended
+        return await asyncio.shield(begin(work))

@@ -44,7 +44,7 @@ def _owned(service: Service, identity: Identity, document: Document, name: str) 
     "`document` as this visitor's own. Raises: `AuthError` where it is somebody else's."
     tenant = identity.tenant or service.rag.settings.tenant
     source, access = _PREFIX + name, owned_access(identity)
-    id = digest(tenant, source)
+    id = digest(tenant, source, document.text)  # the same name with other text is another's, or another one
     there = service.rag.snapshot().document(id)
     if there is not None and not may_change(there.access, identity):
         raise AuthError(403, f"{name} is there already, and somebody else's: give it another name")

@@ -59,7 +59,7 @@ _BELOW = {("DELETE", "/documents/"): _REMOVE, ("GET", "/documents/"): Rule("docu
 # where the demo is mounted, it asks by itself who comes, and counts questions, not files of its page
 _DEMO = Rule("demo", "", counted=False)
 _BELOW |= {("POST", "/demo/gradio_api/upload"): Rule("demo", "", patient=True)}
-_BELOW |= {("GET", "/demo"): _DEMO, ("POST", "/demo/"): _DEMO}
+_BELOW |= {(method, "/demo/"): _DEMO for method in ("GET", "POST")}
 _BELOW |= {("GET", "/v1/models/"): Rule("models"), ("GET", "/docs/"): _ABOUT}
 _BELOW |= {(method, "/mcp"): Rule("mcp") for method in ("GET", "DELETE")}
 _BELOW |= {("POST", "/mcp"): Rule("mcp", writes=True)}

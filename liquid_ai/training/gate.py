@@ -217,7 +217,8 @@ _AROUND = 500  # characters of a passage after the start of its quotation; befor
 def _whole_words(text: str, start: int, end: int) -> str:
     "The words that lie within these characters."
     start = text.rfind(" ", 0, start) + 1 if start else 0
-    return text[start : text.rfind(" ", start, end)] if end < len(text) else text[start:]
+    last = text.rfind(" ", start, end) if end < len(text) else len(text)
+    return text[start : last if last > start else end]
 
 
 def general_samples(

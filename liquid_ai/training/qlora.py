@@ -125,9 +125,9 @@ def _alone(output: Path) -> Iterator[None]:
             raise InputError(f"{output} is there already: give another output, or delete it")
         yield
     finally:
-        lock.release()
         if not any(home.glob("step-*")):
             shutil.rmtree(home, ignore_errors=True)
+        lock.release()
 
 # %% ../../nbs/training/qlora.ipynb #296de7a2
 def _write(
