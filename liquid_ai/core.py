@@ -43,7 +43,7 @@ _SHOWN = 50  # hits of a list; it may hold a thousand
 
 
 def _short(text: str, most: int = 160) -> str:
-    text = " ".join(text.split())
+    text = " ".join(str(text).split())  # whatever a stranger has put there, a repr does not fail
     return text if len(text) <= most else f"{text[:most]} …"
 
 

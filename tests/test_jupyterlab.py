@@ -13,7 +13,7 @@ import httpx
 import nbformat
 import pytest
 from browser import chromium
-from conftest import NOTEBOOKS, ROOT, need
+from conftest import NOTEBOOKS, ROOT
 from nbformat.v4 import new_code_cell, new_notebook
 
 from liquid_ai.evaluation.ranking import Qrels
@@ -70,7 +70,6 @@ def jupyter(folder: Path):
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
-    need("jupyter")
     folder = tmp_path_factory.mktemp("lab")
     notebook = new_notebook(cells=[new_code_cell(c.strip()) for c in CELLS], metadata=KERNEL)
     nbformat.write(notebook, folder / "work.ipynb")

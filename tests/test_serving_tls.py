@@ -148,12 +148,12 @@ def test_alerts_see_questions_leave_their_topics(tmp_path):
             )
             assert said.status_code == 200
 
-        for n in range(240):
+        for n in range(420):
             ask(n, BIRDS[n % 4])
         service.tell()
         assert service.alerts.wait()
         before = [a for a in service.alerts.raised if a.kind == "drift"]
-        for n in range(140):
+        for n in range(240):
             ask(n, f"{BRIDGES[n % 4]} bridge over the river")
         service.tell()
         assert service.alerts.wait()
