@@ -128,8 +128,9 @@ def test_search_finds_a_function_and_leads_to_it(page):
     page.goto("/index.html")
     page.keyboard.press("/")
     page.keyboard.type("reciprocal_rank_fusion")
-    first = page.locator(".search-result").first
-    first.wait_for()
+    # results come with each key: the first must be that of the whole word
+    page.locator(".search-result:first-of-type", has_text="reciprocal_rank_fusion").first.wait_for()
+    page.wait_for_timeout(500)
     keep_picture(page, "site-search")
     page.keyboard.press("Enter")
     page.wait_for_url("**/retrieval/fuse.html#reciprocal_rank_fusion")
