@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core import InputError, LiquidError
 from .chat import CHAT_STYLE, HEAD, Desk, chat_tab, load_gradio
+from .parts import PARTS_STYLE
 from .show import STYLE, safe
 from .talk import patient, room
 from ..pipeline import RAG
@@ -85,7 +86,12 @@ def looks(gr: Any) -> dict[str, Any]:
     }
     button |= {"button_primary_text_color": "#fff", "button_primary_text_color_dark": "#06201d"}
     theme = theme.set(body_background_fill="#fff", **dark, **button)
-    return {"theme": theme, "css": STYLE + CHAT_STYLE + PAGE_STYLE, "head": HEAD, "footer_links": []}
+    return {
+        "theme": theme,
+        "css": STYLE + PARTS_STYLE + CHAT_STYLE + PAGE_STYLE,
+        "head": HEAD,
+        "footer_links": [],
+    }
 
 # %% ../../nbs/demo/app.ipynb #2c9cee05
 def _title(rag: RAG, title: str) -> str:  # HTML

@@ -9,12 +9,13 @@ __all__ = ['blind_html', 'reveal_html', 'compare_tab']
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from ..core import Answer, Event, Hits, Settings, StoreError
 from .chat import load_gradio
 from .duel import MODES, MOST_PASSAGES, SIDES, Duel, hold_duel, side_settings, told_settings
-from .parts import PARTS_STYLE, failed_html, in_turn, place, table_html
+from .parts import failed_html, in_turn, place, table_html
 from .show import answer_html, notice_html, safe, sources_html
 from .votes import BALLOT, Vote, keep_vote, tally_html, votes_of
 from ..evaluation.feedback import FeedbackStore
@@ -131,7 +132,7 @@ _SAME = "Both sides have the same settings\nWhat differs between them is chance.
 def _voting(
     gr: Any,
     store: FeedbackStore | None,
-    votes: "deque[Vote]",
+    past: Callable[[], "deque[Vote]"],
     verdict: str,
 ) -> Callable[..., tuple[Any, ...]]:
     "What happens when a vote is cast: status, the ballot, what is revealed, the duel, the tally."
@@ -146,6 +147,7 @@ def _voting(
             vote = keep_vote(store, found, verdict, request.username or "")
         except Exception as e:
             return failed_html(e, "The vote could not be kept"), gr.update(visible=True), "", found, gr.skip()
+        votes = past()
         if vote.duel not in {v.duel for v in list(votes)}:  # others vote meanwhile
             votes.append(vote)
         return "", away, reveal_html(found, verdict), None, tally_html(list(votes))
@@ -175,8 +177,8 @@ def compare_tab(
     "Build the comparison inside an open `gr.Blocks`. Raises: `LiquidError` without Gradio."
     gr = load_gradio()
     store = feedback if feedback is not None else _own_store(rag)
-    votes = deque(votes_of(store.rows()) if store is not None else (), _KEPT_VOTES)
-    place(gr, f"<style>{PARTS_STYLE}</style><div class='la'><p class='la-lead'>{_HINT}</p></div>")
+    past = cache(lambda: deque(votes_of(store.rows()) if store is not None else (), _KEPT_VOTES))
+    place(gr, f"<div class='la'><p class='la-lead'>{_HINT}</p></div>")
     with gr.Row(elem_classes="la-asking"):
         box = {"placeholder": "What do you want to know?", "lines": 1, "min_width": 280, "max_length": 2_000}
         question = gr.Textbox(label="Ask both sides", scale=5, **box)
@@ -192,7 +194,7 @@ def compare_tab(
                 shown.append(place(gr, name=f"la-answer-{side}"))
     with gr.Row(visible=False) as ballot:
         buttons = {v: gr.Button(t, min_width=130) for v, t in BALLOT.items()}
-    revealed, counted = place(gr), place(gr, tally_html(votes), "la-tally")
+    revealed, counted = place(gr), place(gr, lambda: tally_html(list(past())), "la-tally")
 
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     asked, outputs = (
@@ -202,5 +204,5 @@ def compare_tab(
     inputs = [question, *one, *other]
     gr.on([ask.click, question.submit], asked, inputs, outputs, concurrency_limit=None, **quiet)
     for verdict, button in buttons.items():
-        said = _voting(gr, store, votes, verdict)
+        said = _voting(gr, store, past, verdict)
         button.click(said, duel, [status, ballot, revealed, duel, counted], **quiet)

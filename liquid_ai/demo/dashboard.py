@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from .chat import load_gradio
 from .charts import PALETTE, bar_html, lines_html, number
-from .parts import PARTS_STYLE, place, table_html
-from .show import notice_html, safe
+from .parts import place, table_html
+from .show import notice_html, safe, span
 from ..metrics.alerts import Alert, Alerts, Detector
 from ..metrics.instruments import PREFIX
 from ..metrics.monitor import Monitor
@@ -217,7 +217,7 @@ def alerts_html(
     rows = [
         [
             safe(a.kind),
-            f"<span class='la-num'>{_ago(moment - a.since)}</span>",
+            f"<span class='la-num'>{span(moment - a.since)} ago</span>",
             number(a.value),
             number(a.threshold),
             safe(a.message),
@@ -231,13 +231,6 @@ def alerts_html(
 
 
 _SHOWN = 10  # alerts, those told last
-
-
-def _ago(seconds: float) -> str:
-    for most, size, unit in ((90, 1, "s"), (5_400, 60, "min"), (172_800, 3_600, "h")):
-        if seconds < most:
-            return f"{max(seconds, 0) / size:.0f} {unit} ago"
-    return f"{seconds / 86_400:.0f} days ago"
 
 # %% ../../nbs/demo/dashboard.ipynb #0aa6e892
 def dashboard_html(
@@ -295,7 +288,7 @@ def dashboard_tab(
         found = dashboard_html(monitor, beats, alerts, _index(rag))
         return (gr.skip(), gr.skip()) if found == before else (found, found)
 
-    place(gr, f"<style>{PARTS_STYLE}</style><div class='la'><p class='la-lead'>{_HINT}</p></div>")
+    place(gr, f"<div class='la'><p class='la-lead'>{_HINT}</p></div>")
     live = gr.Checkbox(True, label="Live: looks again every two seconds", container=False)
     page = place(gr, dashboard_html(monitor, beats, alerts, _index(rag)), "la-dashboard")
     before, timer = gr.State(""), gr.Timer(EVERY)

@@ -12,7 +12,7 @@ from typing import Any, cast
 from ..core import Answer, Event, Hits
 from .chat import load_gradio
 from .charts import PALETTE, bar_html
-from .parts import PARTS_STYLE, failed_html, in_turn, place, table_html
+from .parts import failed_html, in_turn, place, table_html
 from .show import answer_html, badges_html, notice_html, safe
 from ..generation.influence import AnswerExplanation, Influence, Origin, explain_answer
 from ..generation.limit import Limiter
@@ -243,7 +243,7 @@ def explain_tab(
 ) -> None:
     "Build the explanation inside an open `gr.Blocks`. Raises: `LiquidError` without Gradio."
     gr = load_gradio()
-    place(gr, f"<style>{PARTS_STYLE}</style><div class='la'><p class='la-lead'>{_HINT}</p></div>")
+    place(gr, f"<div class='la'><p class='la-lead'>{_HINT}</p></div>")
     with gr.Row():
         box = {"placeholder": "What do you want to know?", "lines": 1, "min_width": 280, "max_length": 2_000}
         question = gr.Textbox(label="Explain", scale=5, **box)

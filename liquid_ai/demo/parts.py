@@ -70,7 +70,7 @@ _log = logging.getLogger(__name__)
 
 def place(
     gr: Any,  # Gradio
-    value: str = "",  # HTML
+    value: str | Callable[[], str] = "",  # HTML; called whenever a page is opened
     name: str = "",  # its id on the page
     **options: Any,  # of `gr.HTML`
 ) -> Any:  # gr.HTML

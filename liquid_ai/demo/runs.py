@@ -10,6 +10,7 @@ __all__ = ['MOST_RUNS', 'Curves', 'CURVES', 'MOST_CURVES', 'told_place', 'Run', 
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,8 @@ from urllib.parse import urlsplit
 from ..core import LiquidError, Settings
 from .chat import load_gradio
 from .charts import PALETTE, lines_html, number
-from .parts import PARTS_STYLE, place, table_html
-from .show import notice_html, safe
+from .parts import place, table_html
+from .show import notice_html, safe, span
 from ..evaluation.track import client_of, load_mlflow, reaching, tracking_uri
 from ..training.registry import CHAMPION
 
@@ -47,6 +48,18 @@ def _no_file(uri: str) -> bool:
     path = uri.removeprefix("sqlite:///").partition("?")[0]
     return uri.startswith("sqlite:///") and not Path(path).exists()
 
+
+@contextmanager
+def _looking(settings: Settings) -> Iterator[Any]:  # a client of MLflow; None: it keeps nothing yet
+    "Context: what MLflow keeps can be read. Raises: `LiquidError`."
+    uri = tracking_uri(settings)
+    if _no_file(uri):
+        yield None
+        return
+    mlflow = load_mlflow()
+    with reaching(uri):
+        yield client_of(mlflow, uri)
+
 # %% ../../nbs/demo/runs.ipynb #30a74166
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -69,12 +82,9 @@ def read_runs(
     most: int = MOST_RUNS,
 ) -> list[Run]:  # the latest first
     "What MLflow keeps. Raises: `LiquidError` where it is not installed, or does not answer."
-    uri = tracking_uri(settings)
-    if _no_file(uri):
-        return []
-    mlflow = load_mlflow()
-    with reaching(uri):
-        client = client_of(mlflow, uri)
+    with _looking(settings) as client:
+        if client is None:
+            return []
         names = {e.experiment_id: e.name for e in client.search_experiments(max_results=1_000)}
         found = (
             client.search_runs(list(names), max_results=most, order_by=["attributes.start_time DESC"])
@@ -118,7 +128,7 @@ def _row(run: Run, now: float) -> list[str]:
         f"<span class='la-chip'>{safe(n)} <b>{number(run.metrics[n])}</b></span>" for n in names[:_FIGURES]
     )
     started = _moment(run.started)
-    took = _span(now - run.started if run.seconds is None else run.seconds)
+    took = span(now - run.started if run.seconds is None else run.seconds)
     group = f"<div class='la-dim la-small'>{safe(run.experiment)}</div>"
     name = f"<div class='la-wide'>{safe(run.name)}{group}</div>"
     told = f"<span class='la-num'>{started}</span>", f"<span class='la-num'>{took}</span>"
@@ -127,13 +137,6 @@ def _row(run: Run, now: float) -> list[str]:
 
 def _moment(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
-
-
-def _span(seconds: float) -> str:
-    for most, size, unit in ((90, 1, "s"), (5_400, 60, "min"), (172_800, 3_600, "h")):
-        if seconds < most:
-            return f"{max(seconds, 0) / size:.0f} {unit}"
-    return f"{seconds / 86_400:.0f} days"
 
 # %% ../../nbs/demo/runs.ipynb #b11599f4
 Curves = dict[str, dict[str, list[tuple[float, float]]]]  # by run's id and metric: steps and values
@@ -147,12 +150,9 @@ def read_curves(
     names: Sequence[str] = CURVES,  # of metrics
 ) -> Curves:
     "The histories of some metrics. Raises: `LiquidError`."
-    uri = tracking_uri(settings)
-    if _no_file(uri) or not ids:
-        return {}
-    mlflow = load_mlflow()
-    with reaching(uri):
-        client = client_of(mlflow, uri)
+    with _looking(settings) as client:
+        if client is None or not ids:
+            return {}
         return {id: {name: _history(client, id, name) for name in names} for id in ids[:MOST_CURVES]}
 
 
@@ -219,12 +219,9 @@ def read_adapters(
     most: int = 100,
 ) -> list[Registered]:  # by name, the latest first
     "The adapters that were registered. Raises: `LiquidError`."
-    uri = tracking_uri(settings)
-    if _no_file(uri):
-        return []
-    mlflow = load_mlflow()
-    with reaching(uri):
-        client = client_of(mlflow, uri)
+    with _looking(settings) as client:
+        if client is None:
+            return []
         worn = {
             m.name: str((m.aliases or {}).get(CHAMPION, ""))
             for m in client.search_registered_models(max_results=most)
@@ -299,7 +296,7 @@ _HINT = "Training and experiments, as MLflow keeps them. Pick runs to see their 
 def runs_tab(settings: Settings) -> None:
     "Build the list of runs inside an open `gr.Blocks`. Raises: `LiquidError` without Gradio."
     gr = load_gradio()
-    place(gr, f"<style>{PARTS_STYLE}</style><div class='la'><p class='la-lead'>{_HINT}</p></div>")
+    place(gr, f"<div class='la'><p class='la-lead'>{_HINT}</p></div>")
     with gr.Row(elem_classes="la-asking"):
         picked = gr.Dropdown(
             [], value=[], multiselect=True, max_choices=MOST_CURVES, label="Runs to draw", scale=5
