@@ -147,7 +147,7 @@ def test_a_failure_says_what_it_may_and_leaves_the_rest(tmp_path):
 # the server's own door
 
 
-def keyed(tmp_path, with_keys=True, **options):
+def keyed(tmp_path, with_keys=True, limit=100_000, **options):
     "The whole server with the demo in it; its service."
     pytest.importorskip("gradio")
     from liquid_ai.demo.app import mount
@@ -157,7 +157,7 @@ def keyed(tmp_path, with_keys=True, **options):
         Document.of("Grey herons eat fish and frogs.", "herons.txt"),
         Document.of("Grey herons eat the secret trout of Acme.", "acme.txt", access=("acme/",)),
     )
-    rag = opened(tmp_path / "store", Slow(), documents)
+    rag = opened(tmp_path / "store", Slow(), documents, limit_requests=limit)
     chosen = ServerSettings(
         **{"log": "", "keys": path if with_keys else "", "upload_bytes": 300_000} | options
     )
@@ -169,9 +169,13 @@ def keyed(tmp_path, with_keys=True, **options):
 
 def ask_over(http: httpx.Client, question: str, config=None) -> str:
     "Ask as the page does; what the page was told."
+    return press(http, [question, None, "hybrid", 5, "none", True], config)
+
+
+def press(http: httpx.Client, data: list, config=None) -> str:
+    "Send what the button with so many fields sends; what the page was told."
     config = config or http.get("/demo/config").raise_for_status().json()
-    asks = next(d for d in config["dependencies"] if len(d["inputs"]) == 6)
-    data = [question, None, "hybrid", 5, "none", True]
+    asks = next(d for d in config["dependencies"] if len(d["inputs"]) == len(data))
     sent = {"data": data, "fn_index": asks["id"], "session_hash": f"s{time.time_ns()}", "trigger_id": None}
     http.post("/demo/gradio_api/queue/join", json=sent).raise_for_status()
     told = ""
@@ -201,6 +205,20 @@ def test_an_open_server_has_an_open_demo(tmp_path):
         service.rag.writer.fails = True
         told = ask_over(it.http, f"{QUESTION} Again?")
         assert "could not be made" in told and "/secret" not in told and "Traceback" not in told
+
+
+def test_whatever_makes_answers_counts(tmp_path):
+    app, service, _ = keyed(tmp_path, with_keys=False, limit=4)
+    side = ["hybrid", 3, "none", 8, "flag", service.rag.settings.generator]
+    with running(app) as it:
+        config = it.http.get("/demo/config").json()
+        assert "Answer B" in press(it.http, [QUESTION, *side, *side], config)  # two questions
+        assert "herons.txt" in press(it.http, [QUESTION, "hybrid", 5], config)  # one
+        begun = service.rag.writer.begun
+        assert "Answer B" not in press(it.http, [QUESTION, *side, *side], config)  # the fourth, and one more
+        assert "herons.txt" not in press(it.http, [QUESTION, "hybrid", 5], config)
+        assert "fish and frogs" not in ask_over(it.http, QUESTION, config)
+        assert service.rag.writer.begun == begun
 
 
 def test_where_the_server_asks_for_keys_so_does_the_demo(tmp_path):

@@ -114,20 +114,21 @@ def build(
         with gr.Tabs():
             with gr.Tab("Chat"):
                 chat_tab(rag, desk, uploads, questions)
-            for name, tab in () if chat_only else _tabs(rag, desk.service):
+            for name, tab in () if chat_only else _tabs(rag, desk):
                 with gr.Tab(name):
                     tab()
     return page.queue(default_concurrency_limit=8, max_size=1_000)
 
 
-def _tabs(rag: RAG, service: Service) -> list[tuple[str, Callable[[], None]]]:
+def _tabs(rag: RAG, desk: Desk) -> list[tuple[str, Callable[[], None]]]:
     "What there is to see beside the chat."
     from liquid_ai.demo.compare import compare_tab
     from liquid_ai.demo.dashboard import dashboard_tab
     from liquid_ai.demo.explain_tab import explain_tab
     from liquid_ai.demo.runs import runs_tab
 
-    asks = {"observe": service.monitor.observe, "places": service.places}
+    service = desk.service
+    asks = {"observe": service.monitor.observe, "places": service.places, "admit": desk.admit}
     return [
         ("Compare", lambda: compare_tab(rag, feedback=service.feedback, **asks)),
         ("Explain", lambda: explain_tab(rag, **asks)),

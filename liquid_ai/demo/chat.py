@@ -19,6 +19,7 @@ from .talk import Choice, Talk, Visitor, reason, respond, room
 from .upload import FILES, add_files
 from ..pipeline import RAG
 from ..serving.auth import ANYONE, Identity
+from ..serving.middleware import admit
 from ..serving.service import Service
 
 # %% ../../nbs/demo/chat.ipynb #286c643a
@@ -76,6 +77,12 @@ class Desk:
         call = request.request.scope.get("state", {}).get("call")
         client = call.client if call is not None else getattr(request.client, "host", "") or "local"
         return Visitor(self.identity(request.username or ""), client, self.frank)
+
+    async def admit(self, request: Any, questions: int = 1) -> None:
+        "Count what a visitor asks. Raises: `AuthError`, `LimitError`."
+        call = self.visitor(request).call()
+        for _ in range(questions):
+            await admit(self.service.rag.limiter, call)
 
     def begin(self, request: Any) -> Visitor:  # a request of Gradio's
         "The same, who can now be found by their session. Raises: `AuthError`."

@@ -15,7 +15,7 @@ from typing import Any
 from ..core import Answer, Event, Hits, Settings, StoreError
 from .chat import load_gradio
 from .duel import MODES, MOST_PASSAGES, SIDES, Duel, hold_duel, side_settings, told_settings
-from .parts import failed_html, in_turn, place, table_html
+from .parts import Admit, anybody, failed_html, in_turn, place, table_html
 from .show import answer_html, notice_html, safe, sources_html
 from .votes import BALLOT, Vote, keep_vote, tally_html, votes_of
 from ..evaluation.feedback import FeedbackStore
@@ -103,16 +103,18 @@ def _answering(
     generators: Sequence[str],
     observe: Callable[[Event], object],
     places: Limiter | None,
+    admit: Admit,
 ) -> Callable[..., AsyncIterator[tuple[Any, ...]]]:
     "What happens when both are asked: status, both answers, the ballot, what was revealed, the duel."
 
-    async def asked(text: str, *values: Any) -> AsyncIterator[tuple[Any, ...]]:
+    async def asked(request: gr.Request, text: str, *values: Any) -> AsyncIterator[tuple[Any, ...]]:
         away = gr.update(visible=False)
         yield notice_html("loading", "Both are answering …"), "", "", away, "", None
         try:
             parts = values[: len(SIDES)], values[len(SIDES) :]
             chosen = [dict(zip(SIDES, part, strict=True)) for part in parts]
             one, other = (side_settings(rag.settings, generators, **c) for c in chosen)
+            await admit(request, 2)
             found = await in_turn(places, lambda: hold_duel(rag, text, one, other))
         except Exception as e:
             yield failed_html(e), "", "", away, "", None
@@ -173,6 +175,7 @@ def compare_tab(
     generators: Sequence[str] = (),  # models that may be chosen, beside the settings' own
     observe: Callable[[Event], object] = lambda event: None,  # told of each answer
     places: Limiter | None = None,  # at the model; None: everybody at once
+    admit: Admit = anybody,  # counts what is asked
 ) -> None:
     "Build the comparison inside an open `gr.Blocks`. Raises: `LiquidError` without Gradio."
     gr = load_gradio()
@@ -198,7 +201,7 @@ def compare_tab(
 
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     asked, outputs = (
-        _answering(gr, rag, generators, observe, places),
+        _answering(gr, rag, generators, observe, places, admit),
         [status, *shown, ballot, revealed, duel],
     )
     inputs = [question, *one, *other]

@@ -12,7 +12,7 @@ from typing import Any, cast
 from ..core import Answer, Event, Hits
 from .chat import load_gradio
 from .charts import PALETTE, bar_html
-from .parts import failed_html, in_turn, place, table_html
+from .parts import Admit, anybody, failed_html, in_turn, place, table_html
 from .show import answer_html, badges_html, notice_html, safe
 from ..generation.influence import AnswerExplanation, Influence, Origin, explain_answer
 from ..generation.limit import Limiter
@@ -173,20 +173,25 @@ def _explaining(
     rag: RAG,
     observe: Callable[[Event], object],
     places: Limiter | None,
+    admit: Admit,
 ) -> tuple[Callable[..., Any], Callable[..., AsyncIterator[tuple[Any, ...]]]]:
     "The ranking alone; ranking, answer with its origins, nothing left out yet, the answer, the button."
 
-    async def ranked(text: str, mode: str, most: int) -> str:
+    async def ranked(request: gr.Request, text: str, mode: str, most: int) -> str:
         try:
+            await admit(request, 1)
             found = await in_turn(None, lambda: rag.explain(text, **_how(mode, most)))
             return ranking_html(cast(Explanation, found))  # of a question
         except Exception as e:
             return failed_html(e)
 
-    async def explained(text: str, mode: str, most: int) -> AsyncIterator[tuple[Any, ...]]:
+    async def explained(
+        request: gr.Request, text: str, mode: str, most: int
+    ) -> AsyncIterator[tuple[Any, ...]]:
         off = gr.update(interactive=False)
-        yield await ranked(text, mode, most), notice_html("loading", "Answering …"), "", None, off
+        yield await ranked(request, text, mode, most), notice_html("loading", "Answering …"), "", None, off
         try:
+            await admit(request, 1)
             answer = await in_turn(places, lambda: rag.ask(text, **_how(mode, most)))
         except Exception as e:
             yield gr.skip(), failed_html(e), "", None, off
@@ -209,11 +214,14 @@ def _leaving_out(
     gr: Any,
     rag: RAG,
     places: Limiter | None,
+    admit: Admit,
 ) -> Callable[..., AsyncIterator[tuple[Any, Any]]]:
     "What the answer becomes without each passage, and the button."
     bar = gr.Progress()
 
-    async def left_out(answer: Answer | None, progress: Any = bar) -> AsyncIterator[tuple[Any, Any]]:
+    async def left_out(
+        request: gr.Request, answer: Answer | None, progress: Any = bar
+    ) -> AsyncIterator[tuple[Any, Any]]:
         if answer is None:
             yield notice_html("info", _NONE), gr.update(interactive=False)
             return
@@ -223,6 +231,7 @@ def _leaving_out(
 
         yield "", gr.update(interactive=False)
         try:
+            await admit(request, len(answer.hits))
             found = await in_turn(places, lambda: without_each(rag, answer, told))
             yield influence_html(found), gr.update(interactive=True)
         except Exception as e:
@@ -240,6 +249,7 @@ def explain_tab(
     *,
     observe: Callable[[Event], object] = lambda event: None,  # told of each answer
     places: Limiter | None = None,  # at the model; None: everybody at once
+    admit: Admit = anybody,  # counts what is asked
 ) -> None:
     "Build the explanation inside an open `gr.Blocks`. Raises: `LiquidError` without Gradio."
     gr = load_gradio()
@@ -260,7 +270,7 @@ def explain_tab(
 
     options, asked = {"api_visibility": "private", "concurrency_limit": None}, [question, mode, top_k]
     quiet = options | {"show_progress": "hidden"}
-    ranked, explained = _explaining(gr, rag, observe, places)
+    ranked, explained = _explaining(gr, rag, observe, places, admit)
     gr.on([rank.click, question.submit], ranked, asked, ranking, **quiet)
     whole.click(explained, asked, [ranking, origins, influence, answered, leave], **quiet)
-    leave.click(_leaving_out(gr, rag, places), answered, [influence, leave], **options)
+    leave.click(_leaving_out(gr, rag, places, admit), answered, [influence, leave], **options)

@@ -16,6 +16,7 @@ from ..ingestion.load import FileRow, Loaded, load_file
 from ..serving.auth import AuthError, Identity, may_change, owned_access, require
 from ..serving.managing import changing, recorded
 from ..serving.call import Call
+from ..serving.middleware import admit
 from ..serving.service import Service
 
 # %% ../../nbs/demo/upload.ipynb #f100f9de
@@ -65,6 +66,7 @@ async def add_files(
 ) -> list[FileRow]:  # one a file, in order
     "Read and index files. Raises: `InputError`, `AuthError`, `StoreError`."
     require(call.identity, "write")
+    await admit(service.rag.limiter, call)
     if not 0 < len(paths) <= FILES:
         raise InputError(f"{len(paths)} files at once: bring 1 to {FILES}")
     if len(paths) > _room_left(service):
