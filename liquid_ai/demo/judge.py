@@ -151,6 +151,7 @@ class Judging(View):
         self.grades, self.by, self.error, self.last = tuple(grades), by, "", ""
         self.pairs = [(q, d) for q, documents in found.pool.documents.items() for d in documents]
         self.graded, self.skipped = _graded(_rows(path)), []
+        self.back: tuple[str, str] | None = None  # whose grade was taken back just now
         _tell_pool(path, found.pool, grades)
 
     @property
@@ -170,7 +171,7 @@ class Judging(View):
 
     def skip(self) -> "Judging":
         "Leave the document for later."
-        self.skipped = [*self.skipped, *self.open[:1]][-len(self.pairs) :]
+        self.skipped, self.back = [*self.skipped, *self.open[:1]][-len(self.pairs) :], None
         self.changed()
         return self
 
@@ -197,7 +198,7 @@ class Judging(View):
 def _open(view: Judging) -> list[tuple[str, str]]:
     later = {p: n for n, p in enumerate(view.skipped)}  # the last time counts
     left = [p for p in view.pairs if p not in view.graded]
-    return sorted(left, key=lambda p: later.get(p, -1))
+    return sorted(left, key=lambda p: (p != view.back, later.get(p, -1)))
 
 
 def _grade(view: Judging, grade: int) -> None:
@@ -226,10 +227,9 @@ def _write(view: Judging, pair: tuple[str, str], grade: int | None) -> None:
         view.changed()
         return
     view.graded.pop(pair, None)
+    view.back = None if grade is not None else pair  # asked next
     if grade is not None:
         view.graded[pair] = grade
-    else:  # so that it is asked next
-        view.skipped = [p for p in view.skipped if p != pair]
     name = view.found.titles.get(document, document)
     view.error, view.last = "", f"{name}: {'taken back' if grade is None else view.grades[grade]}"
     view.changed()
