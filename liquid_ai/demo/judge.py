@@ -177,9 +177,8 @@ class Judging(View):
 
     def undo(self) -> "Judging":
         "Take the last grade back, and ask again."
-        if mine := [p for p in self.graded if p in set(self.pairs)]:
-            _write(self, mine[-1], None)
-        return self
+        mine = [p for p in self.graded if p in set(self.pairs)]
+        return _write(self, mine[-1], None) if mine else self
 
     def still(self) -> str:
         return _report(self)
@@ -215,7 +214,7 @@ def _tell_pool(path: Path, pool: Pool, grades: Sequence[str]) -> None:
         _append(path, known)
 
 
-def _write(view: Judging, pair: tuple[str, str], grade: int | None) -> None:
+def _write(view: Judging, pair: tuple[str, str], grade: int | None) -> Judging:
     "To the file first, then to the state."
     query, document = pair
     row = {"query": query, "document": document, "grade": grade, "by": view.by}
@@ -225,7 +224,7 @@ def _write(view: Judging, pair: tuple[str, str], grade: int | None) -> None:
     except LiquidError as e:
         view.error = str(e)
         view.changed()
-        return
+        return view
     view.graded.pop(pair, None)
     view.back = None if grade is not None else pair  # asked next
     if grade is not None:
@@ -233,6 +232,7 @@ def _write(view: Judging, pair: tuple[str, str], grade: int | None) -> None:
     name = view.found.titles.get(document, document)
     view.error, view.last = "", f"{name}: {'taken back' if grade is None else view.grades[grade]}"
     view.changed()
+    return view
 
 # %% ../../nbs/demo/judge.ipynb #b444be9f
 def _document(view: Judging) -> str:
