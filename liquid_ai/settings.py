@@ -59,6 +59,9 @@ class _Indexing(Configuration):
     max_file_bytes: int = 100_000_000
     max_pages: int = 5_000
     max_document_chars: int = 20_000_000
+    max_archive_bytes: int = 1_000_000_000  # unpacked, of one file and all that is inside it
+    max_archive_files: int = 10_000  # inside one file, at any depth
+    max_archive_depth: int = 3  # of files inside files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

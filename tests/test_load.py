@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from liquid_ai.core import InputError, Settings, to_json
-from liquid_ai.ingestion import load as loader
+from liquid_ai.ingestion import parse
 from liquid_ai.ingestion.load import FileRow, IngestReport, find_files, load, load_file
 
 DATA = Path(os.environ.get("LIQUID_AI_DATA") or Path(__file__).parents[2] / "shared" / "data") / "documents"
@@ -88,13 +88,13 @@ def test_one_file_named_in_many_ways_is_one_document(tmp_path):
 def test_any_exception_becomes_a_row_and_the_keyboard_still_stops(tmp_path, monkeypatch):
     for name in ("a.html", "b.txt"):
         (tmp_path / name).write_text("<html><p>Hello" if name == "a.html" else "Hello")
-    monkeypatch.setattr(loader, "read_html", lambda *_: 1 / 0)
+    monkeypatch.setattr(parse, "read_html", lambda *_: 1 / 0)
     assert [i.row.status for i in load(tmp_path)] == ["failed", "parsed"]
 
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(loader, "read_html", interrupt)
+    monkeypatch.setattr(parse, "read_html", interrupt)
     with pytest.raises(KeyboardInterrupt):
         list(load(tmp_path))
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from liquid_ai.core import ParseError, Settings
 from liquid_ai.ingestion import parse
 from liquid_ai.ingestion.load import load, load_file
-from liquid_ai.ingestion.parse import read_docx, read_html, read_markdown, read_pdf, recognise
+from liquid_ai.ingestion.parse import read_docx, read_html, read_markdown, read_pdf
+from liquid_ai.ingestion.recognise import recognise
 
 WORD = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
 
