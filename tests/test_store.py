@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from liquid_ai.core import Document, ModelError, Settings, StoreError, chunk_document, digest, file_sha256
 from liquid_ai.indexing.embed import load_encoder
-from liquid_ai.indexing.store import Store, check_encoder, commit, open_snapshot, rebuild, writing
+from liquid_ai.indexing.store import FORMAT, Store, check_encoder, commit, open_snapshot, rebuild, writing
 from liquid_ai.ingestion.chunk import split
 
 
@@ -294,7 +294,7 @@ def test_a_store_of_format_one_is_brought_up_to_date(tmp_path):
     texts = {"a": "alpha\n\nbeta", "b": "gamma"}
     flat = old_store(tmp_path / "old", texts)
     store = Store(tmp_path / "old")
-    assert store.meta("format") == "2" and store.generation == 2
+    assert store.meta("format") == str(FORMAT) and store.generation == 2
     snapshot = open_snapshot(store)
     assert [c.text for c in snapshot.chunks(range(len(snapshot)))] == flat
     assert (np.asarray(snapshot.vectors) == Hashing().encode(flat)).all()

@@ -20,6 +20,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from ..core import Answer, Document, Hit, InputError, LiquidError, StoreError
+from ..indexing.erase import FEEDBACK, erase_answers
 from .feedback_set import Gathered, Passage, Rated, gather, squad_of
 from .squad import Reference, Squad, Span
 
@@ -49,7 +50,7 @@ CREATE TABLE ratings(
     UNIQUE(answer, asker));
 CREATE INDEX ratings_made ON ratings(made);
 """
-_PROGRAM, _FORMAT = 0x6C716662, 1  # application_id and user_version
+_PROGRAM, _FORMAT = FEEDBACK, 1  # application_id and user_version
 
 # %% ../../nbs/evaluation/feedback.ipynb #ab98698c
 def _connected(path: Path) -> sqlite3.Connection:
@@ -360,8 +361,7 @@ class FeedbackStore(_Taking):
         "Erase every answer that was read from a document, and all that was said of it."
         self.flush()
         with self._transaction() as db:
-            named = "SELECT answer FROM documents WHERE document = ?"
-            gone = db.execute(f"DELETE FROM answers WHERE id IN ({named})", [document_id]).rowcount
+            gone = erase_answers(db, document_id)
             _sweep(db)
         with self._lock:
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # or it would stand in the log of changes

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Status', 'FileRow', 'Loaded', 'IngestReport', 'FoundFile', 'find_files', 'source_of', 'load_each', 'load_file',
-           'load']
+           'unread', 'load']
 
 # %% ../../nbs/ingestion/load.ipynb #77bc84ac
 import html
@@ -47,6 +47,7 @@ class Loaded:
 
     row: FileRow
     document: Document | None = None
+    unread: bool = False  # nothing is known of what is in it: locked, or its parser was lost
 
 # %% ../../nbs/ingestion/load.ipynb #05b25d72
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ class IngestReport:
     "One row for every file given."
 
     rows: tuple[FileRow, ...] = ()
+    removed: tuple[str, ...] = ()  # sources of documents that left the store
+    embedded: int = 0  # texts that had to be embedded
 
     @property
     def counts(self) -> dict[str, int]:
@@ -82,7 +85,10 @@ class IngestReport:
         told = ", ".join(f"{n:,} {status}" for status, n in self.counts.items())
         inside = len(self.rows) - len(self.given)
         files = f"{len(self.given):,} files" + (f" and {inside:,} inside them" if inside else "")
-        return f"{files} in {sum(row.seconds for row in self.rows):.1f} s: {told}"
+        did = [f"{len(self.removed):,} removed"] if self.removed else []
+        did += [f"{self.embedded:,} passages embedded"] if self.embedded else []
+        seconds = sum(row.seconds for row in self.rows)
+        return f"{files} read in {seconds:.1f} s: {'; '.join(filter(None, [told, *did]))}"
 
     def __repr__(self) -> str:
         return f"IngestReport({self.summary})"
@@ -207,7 +213,7 @@ def load_file(
 # %% ../../nbs/ingestion/load.ipynb #4c45c400
 def _each(found: FoundFile, settings: Settings, room: _Room, depth: int) -> Iterator[Loaded]:
     started, suffix, inside = time.perf_counter(), Path(found.name).suffix.lower(), 0
-    document, status, kind, notes = None, "failed", "", []
+    document, status, kind, notes, unread = None, "failed", "", [], False
     try:
         data = _read(found, settings)
         kind, decoded = recognise(data, suffix)
@@ -230,7 +236,7 @@ def _each(found: FoundFile, settings: Settings, room: _Room, depth: int) -> Iter
             inside += 1
         notes += [f"{inside:,} files inside"] if inside or not document else []
     except ParseError as e:
-        status, notes = e.status, [*notes, e.reason]
+        status, notes, unread = e.status, [*notes, e.reason], isinstance(e, _Unread)
     except RecursionError:
         notes += ["nested too deeply to be read"]
     except Exception as e:
@@ -240,12 +246,24 @@ def _each(found: FoundFile, settings: Settings, room: _Room, depth: int) -> Iter
     row = FileRow(
         _as_text(found.path), status, told, _mime(kind), *size, seconds=seconds, inside=found.inside
     )
-    yield Loaded(row, document)
+    yield Loaded(row, document, unread)
 
 # %% ../../nbs/ingestion/load.ipynb #5b04441b
+class _Unread(ParseError):
+    "What is in a file is not known."
+
+
+def unread(
+    found: FoundFile,
+    why: str,
+) -> Loaded:
+    "A file of which nothing is known."
+    return Loaded(FileRow(_as_text(found.path), "failed", why, inside=found.inside), unread=True)
+
+
 def _read(found: FoundFile, settings: Settings) -> bytes:
     if found.problem:
-        raise ParseError(found.status, found.problem)
+        raise _Unread(found.status, found.problem)
     if found.data is not None:
         return found.data
     try:
@@ -257,7 +275,7 @@ def _read(found: FoundFile, settings: Settings) -> bytes:
     except FileNotFoundError as e:
         raise ParseError("failed", "no such file or folder") from e
     except OSError as e:
-        raise ParseError("failed", f"cannot be read: {e.strerror}") from e
+        raise _Unread("failed", f"cannot be read: {e.strerror}") from e
 
 # %% ../../nbs/ingestion/load.ipynb #52ca6050
 def _mime(kind: str) -> str:

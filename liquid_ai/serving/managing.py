@@ -9,7 +9,6 @@ __all__ = ['router', 'T', 'changing', 'recorded', 'Audited', 'add_documents', 'a
 # %% ../../nbs/serving/managing.ipynb #ad740354
 import asyncio
 import logging
-import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -266,21 +265,11 @@ async def sync(call: TheCall, service: TheService) -> Response:
 
 
 def _synced(service: Service, folders: Sequence[str]) -> tuple[IngestReport, int]:
-    report = service.rag.ingest(*folders, progress=False)
-    roots = [Path(folder).resolve() for folder in folders]
-    tenant = service.rag.settings.tenant
-    gone = [
-        fact["id"]
-        for fact in service.rag.snapshot().facts.values()
-        if any(Path(fact["source"]).is_relative_to(root) for root in roots)
-        and fact["id"] == digest(tenant, fact["source"])  # a customer may call a document so, too
-        and not os.path.exists(fact["source"])  # noqa: PTH110 (which takes any text for a name)
-    ]
-    if gone:
-        service.rag.remove(*gone)
-        for document_id in gone if service.feedback is not None else ():
-            service.feedback.forget(document_id)
-    return report, len(gone)
+    report = service.rag.sync(*folders, progress=False)
+    if service.feedback is not None:
+        for source in report.removed:
+            service.feedback.forget(digest(service.rag.settings.tenant, source))
+    return report, len(report.removed)
 
 # %% ../../nbs/serving/managing.ipynb #6688ba00
 @router.post(

@@ -1,0 +1,412 @@
+"""A synced store equals a fresh build, costs what has changed, and survives whatever is done to it."""
+
+import contextlib
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from liquid_ai.core import Document, InputError, Settings, StoreError
+from liquid_ai.indexing.backup import backup
+from liquid_ai.indexing.store import FORMAT, Store, open_snapshot, writing
+from liquid_ai.ingestion.ingest import ingest
+from liquid_ai.ingestion.sync import sync, watch
+
+QUIET = {"progress": False}
+SMALL = Settings(chunk_tokens=24, parse_workers=1)
+
+
+class Words:
+    "An encoder of hashed words; words are its tokens."
+
+    name, fingerprint, dimensions, max_tokens = "words", "w" * 16, 64, 256
+
+    def __init__(self):
+        self.seen = []
+
+    def token_spans(self, texts):
+        found = []
+        for text in texts:
+            spans, at = [], 0
+            for word in text.split():
+                at = text.index(word, at)
+                spans.append((at, at + len(word)))
+                at += len(word)
+            found.append(np.array(spans, np.int64).reshape(-1, 2))
+        return found
+
+    def encode(self, texts, kind="document", progress=False):
+        self.seen += texts
+        vectors = np.zeros((len(texts), self.dimensions), np.float32)
+        for row, text in zip(vectors, texts, strict=True):
+            for word in text.split() or ["-"]:
+                row[sum(word.encode()) % self.dimensions] += 1
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def picture(store):
+    "Chunks, vectors, and what searches find, in order."
+    snapshot = open_snapshot(store)
+    chunks = snapshot.chunks(range(len(snapshot)))
+    found = []
+    for query in ("heron fish", "iron", "tide moon water") if len(snapshot) else ():
+        scores, rows = snapshot.dense.search(Words().encode([query], "query"), 5)
+        found.append(
+            [(chunks[r].id, round(float(s), 5)) for s, r in zip(scores[0], rows[0], strict=True) if r >= 0]
+        )
+        rows, scores = snapshot.sparse.search(query, 5)
+        found.append([(chunks[r].id, round(float(s), 4)) for r, s in zip(rows, scores, strict=True)])
+    vectors = np.asarray(snapshot.vectors).tolist() if len(snapshot) else []
+    snapshot.close()
+    return [(c.id, c.text, c.start, c.end, c.headings, c.meta["path"]) for c in chunks], vectors, found
+
+
+PARAGRAPHS = [
+    "Herons eat fish at the water.",
+    "Iron rusts in water.",
+    "The moon pulls the tide.",
+    "Owls hunt mice.",
+]
+TEXT = st.lists(st.sampled_from(PARAGRAPHS), min_size=0, max_size=6).map("\n\n".join)
+NAMES = st.sampled_from(["a.md", "b.md", "deep/c.md", "deep/d.txt", "e.html"])
+EDIT = st.one_of(
+    st.tuples(st.just("write"), NAMES, TEXT),
+    st.tuples(st.just("delete"), NAMES, st.just("")),
+    st.tuples(st.just("move"), NAMES, NAMES),
+    st.tuples(st.just("break"), NAMES, st.just("")),
+)
+
+
+def apply(folder, edit):
+    what, name, other = edit
+    path = folder / name
+    path.parent.mkdir(exist_ok=True)
+    if what == "write":
+        path.write_text(other)
+    elif what == "break":
+        path.write_bytes(bytes(range(256)))
+    elif path.exists() and what == "delete":
+        path.unlink()
+    elif path.exists():
+        (folder / other).parent.mkdir(exist_ok=True)
+        path.replace(folder / other)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.lists(EDIT, min_size=1, max_size=4), min_size=1, max_size=4))
+def test_after_any_edits_the_store_equals_a_fresh_build(tmp_path_factory, rounds):
+    home = tmp_path_factory.mktemp("sync")
+    folder = home / "docs"
+    folder.mkdir()
+    (folder / "always.md").write_text("# Always\n\nSomething is here.")
+    store = Store(home / "store")
+    for edits in rounds:
+        for edit in edits:
+            apply(folder, edit)
+        report = sync(store, Words(), [folder], SMALL, **QUIET)
+        assert len(report.rows) == sum(p.is_file() for p in folder.rglob("*"))
+        generation, counting = store.generation, Words()
+        again = sync(store, counting, [folder], SMALL, **QUIET)
+        assert (store.generation, counting.seen, again.embedded, again.removed) == (generation, [], 0, ())
+        told = [sorted((r.path, r.status, r.chunks) for r in x.rows) for x in (report, again)]
+        assert told[0] == told[1]
+        fresh = Store(home / f"fresh-{generation}-{time.time_ns()}")
+        ingest(fresh, Words(), [folder], SMALL, **QUIET)
+        assert picture(store) == picture(fresh)
+        fresh.close()
+    store.close()
+    shutil.rmtree(home)
+
+
+@pytest.fixture
+def docs(tmp_path):
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    for name in "abc":
+        text = "\n\n".join(f"# Part {n}\n\n{name} part {n}: {PARAGRAPHS[n % 4]}" for n in range(30))
+        (folder / f"{name}.md").write_text(text)
+    return folder
+
+
+def test_one_paragraph_costs_its_own_chunks(tmp_path, docs):
+    store = Store(tmp_path / "store")
+    first = sync(store, Words(), [docs], SMALL, **QUIET)
+    assert first.embedded == store.counts()["chunks"] > 60
+    before = {c.encoded for c in open_snapshot(store).chunks(range(store.counts()["chunks"]))}
+    text = (docs / "b.md").read_text()
+    (docs / "b.md").write_text(text.replace("b part 15: ", "b part 15, edited: "))
+    counting = Words()
+    report = sync(store, counting, [docs], SMALL, **QUIET)
+    assert report.embedded == len(counting.seen) <= 2
+    assert not before & set(counting.seen)
+    assert [r.reason for r in report.rows].count("unchanged") == 2
+
+
+def test_an_unchanged_folder_writes_nothing_and_asks_for_no_lock(tmp_path, docs):
+    store = Store(tmp_path / "store")
+    sync(store, Words(), [docs], SMALL, **QUIET)
+    state = {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in store.folder.rglob("*")}
+    with writing(store.folder):  # another process writes
+        state |= {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in store.folder.glob("lock*")}
+        report = sync(store, Words(), [docs], SMALL, **QUIET)
+        now = {p: (p.stat().st_mtime_ns, p.stat().st_size) for p in store.folder.rglob("*")}
+    assert report.embedded == 0 and now == state
+
+
+def test_ingest_takes_over_an_unchanged_file_too_and_removes_nothing(tmp_path, docs):
+    store = Store(tmp_path / "store")
+    ingest(store, Words(), [docs], SMALL, **QUIET)
+    (docs / "a.md").unlink()
+    report = ingest(store, Words(), [docs], SMALL, **QUIET)
+    assert {r.reason for r in report.rows} == {"unchanged"} and store.counts()["documents"] == 3
+    report = sync(store, Words(), [docs], SMALL, **QUIET)
+    assert [Path(s).name for s in report.removed] == ["a.md"] and store.counts()["documents"] == 2
+
+
+def test_what_was_not_in_the_folder_stays(tmp_path, docs):
+    store, other = Store(tmp_path / "store"), tmp_path / "docs2"
+    other.mkdir()
+    (other / "x.md").write_text("Elsewhere.")
+    ingest(store, Words(), [Document.of("Given by hand.", "by hand"), docs, other], SMALL, **QUIET)
+    (docs / "a.md").unlink()
+    sync(store, Words(), [docs], SMALL, **QUIET)
+    sources = {Path(f["source"]).name for f in open_snapshot(store).facts.values()}
+    assert sources == {"by hand", "b.md", "c.md", "x.md"}
+
+
+def test_tenants_do_not_remove_each_others_files(tmp_path, docs):
+    from dataclasses import replace
+
+    store, ours, theirs = Store(tmp_path / "store"), SMALL, replace(SMALL, tenant="acme")
+    sync(store, Words(), [docs], ours, **QUIET)
+    sync(store, Words(), [docs], theirs, **QUIET)
+    assert store.counts()["documents"] == 6
+    (docs / "a.md").unlink()
+    assert len(sync(store, Words(), [docs], theirs, **QUIET).removed) == 1
+    assert store.counts()["documents"] == 5
+    assert len(sync(store, Words(), [docs], ours, **QUIET).removed) == 1
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_a_locked_file_keeps_what_is_known_of_it(tmp_path, docs):
+    store = Store(tmp_path / "store")
+    sync(store, Words(), [docs], SMALL, **QUIET)
+    (docs / "a.md").chmod(0)
+    report = sync(store, Words(), [docs], SMALL, **QUIET)
+    assert report.removed == () and store.counts()["documents"] == 3
+    assert [r.status for r in report.rows].count("failed") == 1
+
+
+def test_a_link_that_leaves_does_not_take_along_what_is_known(tmp_path, docs):
+    store = Store(tmp_path / "store")
+    sync(store, Words(), [docs], SMALL, **QUIET)
+    (docs / "a.md").rename(tmp_path / "moved.md")
+    (docs / "a.md").symlink_to(tmp_path / "moved.md")
+    report = sync(store, Words(), [docs], SMALL, **QUIET)
+    assert "link" in next(r.reason for r in report.rows if r.path.endswith("a.md"))
+
+
+def test_a_changed_limit_and_a_changed_cut_are_seen(tmp_path, docs):
+    from dataclasses import replace
+
+    store = Store(tmp_path / "store")
+    tight = replace(SMALL, max_document_chars=100)
+    report = sync(store, Words(), [docs], tight, **QUIET)
+    assert {r.status for r in report.rows} == {"failed"} and store.counts()["documents"] == 0
+    assert store.generation == 0 and store.reports()
+    assert {r.status for r in sync(store, Words(), [docs], SMALL, **QUIET).rows} == {"parsed"}
+    before = store.counts()["chunks"]
+    sync(store, Words(), [docs], replace(SMALL, chunk_tokens=64), **QUIET)
+    assert store.counts()["chunks"] < before
+
+
+def test_a_file_that_turns_bad_takes_its_text_along(tmp_path, docs):
+    store = Store(tmp_path / "store")
+    sync(store, Words(), [docs], SMALL, **QUIET)
+    (docs / "a.md").write_bytes(bytes(range(256)))
+    report = sync(store, Words(), [docs], SMALL, **QUIET)
+    assert [Path(s).name for s in report.removed] == ["a.md"]
+    assert sync(store, Words(), [docs], SMALL, **QUIET).removed == ()
+
+
+def test_reports_are_kept(tmp_path, docs):
+    store = Store(tmp_path / "store")
+    sync(store, Words(), [docs], SMALL, **QUIET)
+    (docs / "a.md").unlink()
+    sync(store, Words(), [docs], SMALL, **QUIET)
+    last, first = store.reports()
+    assert (last["generation"], first["generation"]) == (2, 1)
+    assert len(first["report"]["rows"]) == 3 and len(last["report"]["removed"]) == 1
+
+
+def test_a_store_of_format_two_is_brought_up_to_date(tmp_path, docs):
+    store = Store(tmp_path / "store")
+    sync(store, Words(), [docs], SMALL, **QUIET)
+    before = picture(store)
+    store.close()
+    with sqlite3.connect(tmp_path / "store" / "store.db") as db:
+        db.executescript(
+            "DROP TABLE files; DROP INDEX documents_source; DELETE FROM meta WHERE key='asked';"
+            "UPDATE meta SET value='2' WHERE key='format'"
+        )
+    store = Store(tmp_path / "store")
+    assert store.meta("format") == str(FORMAT) and picture(store) == before
+    counting = Words()
+    report = sync(store, counting, [docs], SMALL, **QUIET)
+    assert counting.seen == [] and {r.reason for r in report.rows} == {"unchanged"}
+    assert picture(store) == before and store.generation == 1
+
+
+def test_a_backup_is_one_generation_while_another_thread_writes(tmp_path, docs):
+    store, stop = Store(tmp_path / "store"), threading.Event()
+    sync(store, Words(), [docs], SMALL, **QUIET)
+
+    def write():
+        mine = Store(tmp_path / "store")
+        for n in range(1000):
+            if stop.is_set():
+                break
+            (docs / "a.md").write_text(f"Version {n} of a.")
+            (docs / "b.md").write_text(f"Version {n} of b.")
+            sync(mine, Words(), [docs], SMALL, **QUIET)
+        mine.close()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for n in range(12):
+            copy = Store(backup(store, tmp_path / f"copy-{n}"))
+            texts = {c.text for c in open_snapshot(copy).chunks(range(copy.counts()["chunks"]))}
+            versions = {t.split()[1] for t in texts if t.startswith("Version")}
+            assert len(versions) <= 1
+            copy.close()
+    finally:
+        stop.set()
+        writer.join()
+    assert not list(tmp_path.glob(".*.partial"))
+
+
+KILLED = """
+import os, sys
+sys.path[:0] = [{root!r}, {tests!r}]
+os.environ["OMP_NUM_THREADS"] = "1"
+from test_sync import *
+open_snapshot(Store({folder!r})).close()
+for line in sys.stdin:  # a child for each line: forked, since importing everything takes longest
+    child = os.fork()
+    if not child:
+        try:
+            sync(Store({folder!r}), Words(), [{docs!r}], SMALL, progress=False)
+        finally:
+            os._exit(0)
+    print(child, flush=True)
+    os.waitpid(child, 0)
+    print("gone", flush=True)
+"""
+
+
+def test_a_sync_that_is_killed_anywhere_leaves_the_old_or_the_new_and_the_next_one_finishes(tmp_path, docs):
+    folder, dice = tmp_path / "store", random.Random(8)
+    store = Store(folder)
+    sync(store, Words(), [docs], SMALL, **QUIET)
+    code = KILLED.format(root=str(ROOT), tests=str(ROOT / "tests"), folder=str(folder), docs=str(docs))
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    began = finished = 0
+    longest = 0.0
+    try:
+        for n in range(60):
+            old = picture(store)
+            for name in "abc":
+                (docs / f"{name}.md").write_text(f"# Round {n}\n\n{name} {n}.\n\n" * dice.randrange(1, 40))
+            fresh = Store(tmp_path / f"fresh-{n}")
+            ingest(fresh, Words(), [docs], SMALL, **QUIET)
+            new = picture(fresh)
+            fresh.close()
+            print(file=parent.stdin, flush=True)
+            child, start = int(parent.stdout.readline()), time.monotonic()
+            if n:  # the first one shows how long a sync takes here
+                time.sleep(dice.uniform(0, longest))
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
+            assert parent.stdout.readline() == "gone\n"
+            longest = longest or 1.1 * (time.monotonic() - start)
+            found = picture(Store(folder))
+            assert found in (old, new)
+            finished += found == new
+            began += found == old
+            sync(store, Words(), [docs], SMALL, **QUIET)
+            assert picture(store) == new
+            assert len(list(folder.glob("gen-*"))) == 1
+    finally:
+        parent.kill()
+        parent.communicate()
+    assert began > 5 and finished > 1  # kills fell before and after the commit
+
+
+def test_a_full_disk_is_told_and_loses_nothing(tmp_path, docs):
+    store = Store(tmp_path / "store")
+    sync(store, Words(), [docs], SMALL, **QUIET)
+    before = picture(store)
+    (docs / "big.md").write_text(
+        "\n\n".join(f"Paragraph {n} of many, all of them different." for n in range(20_000))
+    )
+    code = f"""
+import resource, signal, sys
+sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests")!r}]
+from test_sync import *
+store = Store({str(tmp_path / "store")!r})
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+try:
+    sync(store, Words(), [{str(docs)!r}], SMALL, progress=False)
+except StoreError as e:
+    print(e)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "the last complete generation is untouched" in done.stdout
+    assert picture(Store(tmp_path / "store")) == before
+    sync(store, Words(), [docs], SMALL, **QUIET)
+    assert store.counts()["documents"] == 4
+
+
+def test_bad_folders_are_refused_and_nothing_is_lost(tmp_path, docs):
+    store = Store(tmp_path / "store")
+    sync(store, Words(), [docs], SMALL, **QUIET)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for folders, said in [([], "no folder"), ([tmp_path / "nowhere"], "not there"), ([empty], "no files in")]:
+        with pytest.raises(InputError, match=said):
+            sync(store, Words(), folders, SMALL, **QUIET)
+    with writing(store.folder), pytest.raises(StoreError, match="being written by"):
+        (docs / "new.md").write_text("New.")
+        sync(store, Words(), [docs], SMALL, **QUIET)
+    assert store.counts()["documents"] == 3
+
+
+def test_watching_takes_over_what_changes(tmp_path, docs):
+    store, stop, found = Store(tmp_path / "store"), threading.Event(), []
+
+    def later():
+        (docs / "d.md").write_text("# New\n\nThe moon pulls the tide.")
+
+    for report in watch(lambda: sync(store, Words(), [docs], SMALL, **QUIET), [docs], stop, patience=0.1):
+        found.append(len(report.rows))
+        if len(found) == 1:
+            threading.Timer(0.3, later).start()
+        else:
+            stop.set()
+    assert found == [3, 4] and store.counts()["documents"] == 4
