@@ -23,6 +23,7 @@ from liquid_ai.indexing.backup import backup
 from liquid_ai.indexing.store import FORMAT, Store, open_snapshot, writing
 from liquid_ai.ingestion.ingest import ingest
 from liquid_ai.ingestion.sync import sync, watch
+from liquid_ai.migrate import migrate
 
 QUIET = {"progress": False}
 SMALL = Settings(chunk_tokens=24, parse_workers=1)
@@ -410,3 +411,94 @@ def test_watching_takes_over_what_changes(tmp_path, docs):
         else:
             stop.set()
     assert found == [3, 4] and store.counts()["documents"] == 4
+
+
+class Half(Words):
+    "The same words in half the room."
+
+    name, fingerprint, dimensions = "half", "f" * 16, 32
+
+
+class Dying(Half):
+    def __init__(self, after):
+        super().__init__()
+        self.after = after
+
+    def encode(self, texts, kind="document", progress=False):
+        if len(self.seen) + len(texts) > self.after:
+            raise MemoryError("the machine goes down")
+        return super().encode(texts, kind, progress)
+
+
+def test_a_migration_that_died_goes_on_and_equals_a_fresh_build(tmp_path, docs, monkeypatch):
+    from liquid_ai import migrate as module
+
+    monkeypatch.setattr(module, "_BATCH", 1)
+    store = Store(tmp_path / "store")
+    for n in range(40):
+        text = "\n\n".join(f"{n} {k} {PARAGRAPHS[k % 4]}" for k in range(90))
+        (docs / f"{n}.md").write_text(text)
+    sync(store, Words(), [docs], SMALL, **QUIET)
+    before, total = picture(store), store.counts()["chunks"]
+    assert total > 2_000
+    with pytest.raises(MemoryError):
+        migrate(store, Words(), Dying(total // 2), SMALL, ["heron"], **QUIET)
+    assert picture(store) == before and store.meta("encoder_name") == "words"
+    goes_on = Half()
+    done = migrate(store, Words(), goes_on, SMALL, ["heron", "tide"], **QUIET)
+    texts = [t for t in goes_on.seen if t not in ("heron", "tide")]
+    assert done.live and 0 < len(texts) < total and 0 < done.overlap <= 1
+    fresh = Store(tmp_path / "fresh")
+    ingest(fresh, Half(), [docs], SMALL, **QUIET)
+    assert chunks_of(store) == chunks_of(fresh)
+    counting = Half()
+    assert sync(store, counting, [docs], SMALL, **QUIET).embedded == 0
+    back = Words()
+    assert migrate(store, Half(), back, SMALL, **QUIET).live and back.seen == []
+    assert picture(store) == before
+
+
+def chunks_of(store):
+    snapshot = open_snapshot(store)
+    return [c.id for c in snapshot.chunks(range(len(snapshot)))], np.asarray(snapshot.vectors).tolist()
+
+
+def test_a_refused_migration_changes_nothing(tmp_path, docs):
+    store = Store(tmp_path / "store")
+    sync(store, Words(), [docs], SMALL, **QUIET)
+    before = picture(store)
+    told = []
+    done = migrate(store, Words(), Half(), SMALL, ["heron"], accept=lambda m: bool(told.append(m)), **QUIET)
+    assert not done.live and told[0].queries == ("heron",) and picture(store) == before
+    assert not (store.folder / "beside").exists()
+
+
+def test_forgetting_leaves_no_byte(tmp_path):
+    from liquid_ai.evaluation.feedback import FeedbackStore
+    from liquid_ai.pipeline import RAG
+
+    folder, docs, word = tmp_path / "store", tmp_path / "docs", b"quetzalcoatl"
+    docs.mkdir()
+    (docs / "people.md").write_text("# Quetzalcoatl\n\nQuetzalcoatl lives at 12 Feather Road.")
+    (docs / "birds.md").write_text("# Birds\n\nHerons eat fish.")
+    options = {"answer_cache": str(folder / "answers.db"), "vector_cache": str(folder / "vectors.db")}
+    with RAG.open(folder, **options) as rag:
+        rag.sync(docs, progress=False)
+        rag.migrate("packaged", dimensions=192, progress=False)
+        answer = rag.ask("Where does Quetzalcoatl live?")
+        feedback = FeedbackStore(folder / "feedback.db")
+        feedback.remember(answer, "ann", "", ())
+        feedback.flush()
+        feedback.add(answer.trace_id, "up", "ann", "")
+        feedback.close()
+
+        def held():
+            return {p.name for p in folder.rglob("*") if p.is_file() and word in p.read_bytes().lower()}
+
+        assert {"feedback.db", "answers.db"} <= {n.removesuffix("-wal") for n in held()} and len(held()) > 3
+        assert rag.forget(str((docs / "people.md").resolve())) == 1
+        assert held() == set()
+        with pytest.raises(InputError, match="no document"):
+            rag.forget("people")
+        assert rag.ask("Where does Quetzalcoatl live?").abstained
+        assert len(rag.search("What do herons eat?")) == 1
