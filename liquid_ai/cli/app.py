@@ -28,6 +28,7 @@ from .options import Json
 from .promote import promote, rollback, runs
 from .say import Outcome, fail, say
 from .serve import serve
+from .sync import store_app, sync
 from .synth import synth
 from .train import train
 from ..core import to_json
@@ -58,7 +59,21 @@ Version = Annotated[
 def _options(version: Version = False) -> None: ...
 
 # %% ../../nbs/cli/app.ipynb #fcdfcfcc
-for command in (ingest, search, ask, chat, demo, serve, mcp, quickstart, doctor, promote, rollback, runs):
+for command in (
+    ingest,
+    sync,
+    search,
+    ask,
+    chat,
+    demo,
+    serve,
+    mcp,
+    quickstart,
+    doctor,
+    promote,
+    rollback,
+    runs,
+):
     app.command()(command)
 app.command("sweep")(run_sweep)
 app.command()(synth)
@@ -68,6 +83,7 @@ models_app = typer.Typer(rich_markup_mode=None, invoke_without_command=True)
 models_app.command()(pull)
 app.add_typer(models_app, name="models")
 app.add_typer(audit_app, name="audit")
+app.add_typer(store_app, name="store")
 
 eval_app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Measure rankings and answers.")
 eval_app.command("ranking")(eval_ranking)
