@@ -12,7 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..core import Document, InputError, digest
-from ..ingestion.load import FileRow, Loaded, load_file
+from ..ingestion.load import FileRow, FoundFile, Loaded
+from ..ingestion.pool import read_apart
 from ..serving.auth import AuthError, Identity, may_change, owned_access, require
 from ..serving.managing import changing, recorded
 from ..serving.call import Call
@@ -37,7 +38,8 @@ def _brought(path: Path, most: int, settings) -> Loaded:
     if size > most:
         told = f"{_bytes(size)} are more than the {_bytes(most)} that a file may have here"
         return Loaded(FileRow(path.name, "failed", told))
-    found = load_file(path, settings)
+    alone = replace(settings, max_archive_depth=0)  # one file, one document: what visitors bring is counted
+    found = read_apart(FoundFile(path, path.name), alone)[-1]
     return replace(found, row=replace(found.row, path=path.name))
 
 

@@ -83,8 +83,8 @@ class IngestReport:
     def summary(self) -> str:
         "One line for a log."
         told = ", ".join(f"{n:,} {status}" for status, n in self.counts.items())
-        inside = len(self.rows) - len(self.given)
-        files = f"{len(self.given):,} files" + (f" and {inside:,} inside them" if inside else "")
+        given, inside = len(self.given), len(self.rows) - len(self.given)
+        files = f"{given:,} file{'s' * (given != 1)}" + (f" and {inside:,} inside" if inside else "")
         did = [f"{len(self.removed):,} removed"] if self.removed else []
         did += [f"{self.embedded:,} passages embedded"] if self.embedded else []
         seconds = sum(row.seconds for row in self.rows)

@@ -21,7 +21,8 @@ from starlette.responses import Response
 
 from ..core import Document, InputError, StoreError, digest
 from ..evaluation.feedback import FeedbackError
-from ..ingestion.load import FileRow, IngestReport, load_file
+from ..ingestion.load import FileRow, FoundFile, IngestReport
+from ..ingestion.pool import read_apart
 from .audit import AuditError
 from .auth import AuthError, Identity, may_change, may_read, owned_access, told_access
 from .call import Call
@@ -164,7 +165,7 @@ async def add_files(
     call: TheCall,
     service: TheService,
     files: Annotated[
-        list[UploadFile], File(min_length=1, description="PDF, Word, HTML, Markdown, text, notebooks")
+        list[UploadFile], File(min_length=1, description="Documents, messages, archives of them")
     ],
 ) -> Response:
     "Files to be read, found and cited; each is accounted for in the answer."
@@ -175,9 +176,10 @@ async def add_files(
             path = Path(folder) / str(n) / _safe(name)
             path.parent.mkdir()
             path.write_bytes(await file.read())
-            loaded = await asyncio.to_thread(load_file, path, service.rag.settings)
-            document = loaded.document and _renamed(loaded.document, name)
-            found.append((name, loaded.row, document))
+            file_there = FoundFile(path, path.name)
+            for item in await asyncio.to_thread(read_apart, file_there, service.rag.settings):
+                shown = name + item.row.path.removeprefix(str(path))  # and where in it
+                found.append((shown, item.row, item.document and _renamed(item.document, shown)))
     return await _ingested(service, call, found)
 
 
