@@ -33,6 +33,10 @@ FORMATS = {
     "plain text": Format("text/plain", "readers:read_text", "text"),
     "source code": Format("text/x-source", "readers:read_text", "text"),
     # -- helper 1
+    "a table": Format("text/csv", "tables:read_table", "text"),
+    "JSON": Format("application/json", "tables:read_json", "text"),
+    "XML": Format("application/xml", "markup:read_xml", "text"),
+    "a patent in tagged text": Format("text/x-patent", "markup:read_tagged_patent", "text"),
     # -- helper 2
 }
 
