@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['without_entities', 'parse_xml', 'formula', 'to_html', 'read_tagged_patent', 'read_xml']
 
-# %% ../../nbs/ingestion/markup.ipynb #af35559d
+# %% ../../nbs/ingestion/markup.ipynb #748a4632
 import html
 import re
 from collections.abc import Iterator
@@ -15,10 +15,14 @@ from ..core import ParseError, Settings
 from .parse import Parsed, read_html, within
 from .tables import describe
 
-# %% ../../nbs/ingestion/markup.ipynb #c28d9cd3
+# %% ../../nbs/ingestion/markup.ipynb #fcd6a649
 _DOCTYPE = re.compile(r"<!DOCTYPE\b[^\[>]*(?:\[.*?\]\s*)?>", re.S)
 _REFERENCE = re.compile(r"&(?:([A-Za-z_][\w.-]*);|(?!#x?[0-9a-fA-F]+;))")
 _KEPT = {"lt", "gt", "amp", "quot", "apos"}
+_LETTERS = "a b g d e z ee th i k l m n x o p r sf s t u ph kh ps oh"
+_GREEK = _LETTERS.split()  # &agr; is an alpha in ISOgrk1
+_NAMED = {f"{name}gr": chr(0x3B1 + n) for n, name in enumerate(_GREEK)}
+_NAMED |= {f"{name[0].upper()}{name[1:]}gr": chr(0x391 + n) for n, name in enumerate(_GREEK)}
 _NO_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|<\?xml\b.*?\?>", re.S)
 
 
@@ -30,7 +34,7 @@ def without_entities(text: str) -> tuple[str, int]:  # and how many references w
         nonlocal left_out
         if m[1] in _KEPT:
             return m[0]
-        shown = html.unescape(f"&{m[1]};") if m[1] else "&"
+        shown = _NAMED.get(m[1]) or html.unescape(f"&{m[1]};") if m[1] else "&"
         if shown.startswith("&") and m[1]:
             left_out += 1
             return ""
@@ -38,7 +42,7 @@ def without_entities(text: str) -> tuple[str, int]:  # and how many references w
 
     return _REFERENCE.sub(known, _DOCTYPE.sub("", _NO_XML.sub("", text))), left_out
 
-# %% ../../nbs/ingestion/markup.ipynb #c8cf62e7
+# %% ../../nbs/ingestion/markup.ipynb #99c8fff5
 _MAX_TAGS = 1_000_000  # records; what becomes a page has the limits of one
 
 
@@ -75,7 +79,7 @@ def parse_xml(
         raise ParseError("failed" if what else "empty", what or "there is no text in it")
     return roots, wrong + ([f"{left_out:,} XML entities left out: they are not expanded"] if left_out else [])
 
-# %% ../../nbs/ingestion/markup.ipynb #5b70e4b0
+# %% ../../nbs/ingestion/markup.ipynb #bf601713
 _AS = {
     "p": "p para simpara paragraph ab lg l",
     "blockquote": "disp-quote blockquote quotation verse-group epigraph",
@@ -94,7 +98,8 @@ _AS = {
     "code": "monospace code tt literal",
     "br": "break br lb",
     "div": "fig table-wrap disp-formula boxed-text sec claim-text figure equation maths label caption",
-    "span": "sup sub xref ext-link uri sc underline named-content styled-content inline-formula email figref",
+    "span": "sup sub xref ext-link uri sc underline named-content styled-content inline-formula email figref "
+    "subscript superscript sb sp pdat hil claim-ref",
 }
 _TAG = {name: tag for tag, names in _AS.items() for name in names.split()}
 _TAG |= {name: name for name in ("th", "thead", "tbody", "tfoot")}
@@ -114,7 +119,7 @@ def _mixed(element: Any) -> bool:
     own = element.text and element.text.strip()
     return bool(own) or any(child.tail and child.tail.strip() for child in element)
 
-# %% ../../nbs/ingestion/markup.ipynb #26fe552e
+# %% ../../nbs/ingestion/markup.ipynb #c0a30338
 def _spans(cell: Any, columns: dict[str, int]) -> str:
     "The attributes of a cell in HTML. Source: OASIS TM 9901."
     first, last = (columns.get(cell.get(name), -1) for name in ("namest", "nameend"))
@@ -149,7 +154,7 @@ def formula(element: Any) -> str:
         " ".join(filter(None, [(element.text or "").strip(), *inner]))
     )
 
-# %% ../../nbs/ingestion/markup.ipynb #adffac27
+# %% ../../nbs/ingestion/markup.ipynb #91afdd9d
 def to_html(
     root: Any,  # an lxml element
     depth: int = 0,  # of headings above it
@@ -184,7 +189,7 @@ def to_html(
             out.append(html.escape(element.tail) if element.tail and element is not root else "")
     return "".join(out)
 
-# %% ../../nbs/ingestion/markup.ipynb #b54e71c5
+# %% ../../nbs/ingestion/markup.ipynb #aff68ee1
 def _as_tag(
     element: Any, name: str, between: bool, line: bool, level: int, columns: dict[str, int]
 ) -> tuple[str | None, str]:  # what begins it, None where it is left out with all that is in it; what ends it
@@ -217,15 +222,17 @@ def _as_tag(
     spans = _spans(element, columns) if tag in ("td", "th") else ""
     return (f"<{tag}{spans}>", f"</{tag}>" if tag != "br" else "") if tag else ("", "" if between else " ")
 
-# %% ../../nbs/ingestion/markup.ipynb #499fc5df
+# %% ../../nbs/ingestion/markup.ipynb #04cd9426
 def _all(root: Any, *path: str) -> list[Any]:
     "The elements below `root` of these names, outermost first, none within another."
+    from lxml import etree
+
     wanted, found = set(path), []
-    for element in root.iter():
-        if _name(element) in wanted and not any(
-            _name(a) in wanted for a in element.iterancestors() if a is not root
-        ):
+    walk = etree.iterwalk(root, events=("start",))
+    for _, element in walk:
+        if element is not root and _name(element) in wanted:
             found.append(element)
+            walk.skip_subtree()
     return found
 
 
@@ -245,7 +252,7 @@ def _person(element: Any) -> str:
     )
     return " ".join(map(_said, first[:1] + last[:1]))
 
-# %% ../../nbs/ingestion/markup.ipynb #6a06ceb0
+# %% ../../nbs/ingestion/markup.ipynb #6736dd9b
 def _article(root: Any) -> str:
     "A JATS article in HTML. Source: ANSI/NISO Z39.96."
     meta = next(iter(_all(root, "article-meta", "front-stub")), root)
@@ -279,7 +286,7 @@ def _article(root: Any) -> str:
         out.append(_line("Keywords: ", map(_said, _all(meta, "kwd"))) if _name(part) == "abstract" else "")
     return "".join(out)
 
-# %% ../../nbs/ingestion/markup.ipynb #3be2c250
+# %% ../../nbs/ingestion/markup.ipynb #add61940
 _PATENTS = {"us-patent-grant", "us-patent-application", "patent-application-publication", "patdoc"}
 _PARTS = {
     "Abstract": ("abstract", "subdoc-abstract", "sdoab"),
@@ -309,7 +316,7 @@ def _patent(root: Any) -> str:
             out += ["" if titled else f"<h2>{head}</h2>", to_html(part, 1)]
     return "".join(out)
 
-# %% ../../nbs/ingestion/markup.ipynb #47e53cf8
+# %% ../../nbs/ingestion/markup.ipynb #6bfcbdfc
 _PLACES = {"ABST": "Abstract", "BSUM": "Summary", "DRWD": "Drawings", "DETD": "Description", "CLMS": "Claims"}
 _PLACES |= {"PARN": "Related applications", "OREF": "Other references", "DCLM": "Claims"}
 
@@ -339,7 +346,7 @@ def read_tagged_patent(
             out.append(body)
     return Parsed("\n\n".join(out), titles[0] if titles else "")
 
-# %% ../../nbs/ingestion/markup.ipynb #b1bb56f8
+# %% ../../nbs/ingestion/markup.ipynb #52fdf086
 def _value(element: Any) -> Any:
     "Strings, lists, and tuples of (name, value)."
     fields: dict[str, list[Any]] = {}
@@ -364,7 +371,7 @@ def _is_prose(root: Any) -> bool:
         prose += size if _TAG.get(_name(element)) in ("p", "td") or (len(element) and size) else 0
     return prose * 5 > total
 
-# %% ../../nbs/ingestion/markup.ipynb #ebde59e0
+# %% ../../nbs/ingestion/markup.ipynb #cf375438
 def read_xml(
     text: str,
     settings: Settings = Settings(),  # limits

@@ -37,7 +37,10 @@ FORMATS = {
     "JSON": Format("application/json", "tables:read_json", "text"),
     "XML": Format("application/xml", "markup:read_xml", "text"),
     "a patent in tagged text": Format("text/x-patent", "markup:read_tagged_patent", "text"),
-    # -- helper 2
+    "AsciiDoc": Format("text/asciidoc", "light:read_asciidoc", "text"),
+    "reStructuredText": Format("text/x-rst", "light:read_rst", "text"),
+    "subtitles": Format("text/vtt", "light:read_subtitles", "text"),
+    "EPUB": Format("application/epub+zip", "book:read_epub"),
 }
 
 # %% ../../nbs/ingestion/readers.ipynb #39ac7736
