@@ -38,7 +38,7 @@ FORMATS = {
     "XML": Format("application/xml", "markup:read_xml", "text"),
     "a patent in tagged text": Format("text/x-patent", "markup:read_tagged_patent", "text"),
     "AsciiDoc": Format("text/asciidoc", "light:read_asciidoc", "text"),
-    "reStructuredText": Format("text/x-rst", "light:read_rst", "text"),
+    "reStructuredText": Format("text/x-rst", "rst:read_rst", "text"),
     "subtitles": Format("text/vtt", "light:read_subtitles", "text"),
     "EPUB": Format("application/epub+zip", "book:read_epub"),
 }

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['markdown_table', 'find_dialect', 'read_table', 'describe', 'read_json']
 
-# %% ../../nbs/ingestion/tables.ipynb #f0a1f130
+# %% ../../nbs/ingestion/tables.ipynb #96a829b4
 import csv
 import html
 import io
@@ -19,7 +19,7 @@ from typing import Any
 from ..core import ParseError, Settings
 from .parse import Parsed, read_html, within
 
-# %% ../../nbs/ingestion/tables.ipynb #e6ce5824
+# %% ../../nbs/ingestion/tables.ipynb #348a3d27
 def markdown_table(
     rows: Iterable[Sequence[str]],  # the first one is the heading
 ) -> str:
@@ -36,7 +36,7 @@ def markdown_table(
 def _one_line(cell: str) -> str:
     return " ".join(cell.split()).replace("|", "\\|")
 
-# %% ../../nbs/ingestion/tables.ipynb #923e0dc9
+# %% ../../nbs/ingestion/tables.ipynb #954f975b
 _DELIMITERS = "\t;|,^~"  # where several fit all rows, the first of them
 _SAMPLE_CHARS, _SAMPLE_ROWS = 64_000, 200
 
@@ -71,14 +71,14 @@ def _fit(sample: str, whole: bool, dialect: dict[str, Any]) -> tuple[bool, float
     share = fitting / max(1, widths.total()) * (1 if len(rows[0]) == width else 0.5) if width > 1 else 0.0
     return len(widths) == 1 and width > 1, share * (1 - 1 / width)
 
-# %% ../../nbs/ingestion/tables.ipynb #4051218f
+# %% ../../nbs/ingestion/tables.ipynb #0c95b758
 def read_table(
     text: str,
     settings: Settings = Settings(),  # limits
 ) -> Parsed:  # a Markdown table
     "A CSV or TSV file. Raises: `ParseError` where it is too large. Source: RFC 4180."
     told = re.match(r"sep=(.)\n", text)
-    text = text[told.end() :] if told else text
+    text = re.sub("\n\n+", "\n", text[told.end() :] if told else text)  # blank lines are no rows
     dialect = find_dialect(text) | ({"delimiter": told[1]} if told else {})
     size = len(text) + 3 * text.count(dialect["delimiter"])
     within(settings, "max_document_chars", size, "characters of Markdown")
@@ -101,7 +101,11 @@ def _rows(
     rows, lines = [], text.count("\n") + 1
     for strict in (True, False):
         try:
-            rows = list(csv.reader(io.StringIO(text), **dialect, strict=strict))
+            rows = [
+                row
+                for row in csv.reader(io.StringIO(text), **dialect, strict=strict)
+                if any(map(str.strip, row))
+            ]
             break
         except csv.Error as e:
             if "unexpected end" in str(e):
@@ -110,12 +114,13 @@ def _rows(
     if not rows or longest > max(50, lines // 2):
         rows = [line.split(dialect["delimiter"]) for line in text.split("\n")]
         return [row for row in rows if any(map(str.strip, row))], not text.strip()
-    return [row for row in rows if any(map(str.strip, row))], True
+    return rows, True
 
-# %% ../../nbs/ingestion/tables.ipynb #788e8b68
+# %% ../../nbs/ingestion/tables.ipynb #8a1a43ad
 _DECODER = json.JSONDecoder(
     object_pairs_hook=tuple, parse_float=str, parse_int=str, parse_constant=str, strict=False
 )
+_MAX_VALUES = 2_000_000
 _GAP = re.compile(r"[\s\x1e,]*")  # a record separator may stand between the values of a sequence (RFC 7464)
 _MAX_CELL, _MAX_COLUMNS = 200, 50  # longer text, or more columns, are easier to read line by line
 
@@ -126,6 +131,8 @@ def _decode(text: str) -> tuple[list[Any], str | None]:  # objects as tuples of 
         while at < len(text):
             value, at = _DECODER.raw_decode(text, at)
             values.append(value)
+            if len(values) > _MAX_VALUES:
+                raise ParseError("failed", f"more than {_MAX_VALUES:,} values; no more are read")
             at = _GAP.match(text, at).end()
     except ValueError:
         lines = [line for line in text.split("\n") if line.strip()]
@@ -144,7 +151,7 @@ def _line_value(line: str) -> Any:
     except ValueError:
         return line
 
-# %% ../../nbs/ingestion/tables.ipynb #9f16d633
+# %% ../../nbs/ingestion/tables.ipynb #df91280e
 def _shown(value: Any) -> str | None:  # of a scalar, or of nothing at all
     if isinstance(value, str):
         return value
@@ -174,7 +181,7 @@ def _as_rows(items: list[Any]) -> list[list[str]] | None:
     fits = all(c is not None and len(c) <= _MAX_CELL and "\n" not in c for row in rows for c in row)
     return rows if fits else None
 
-# %% ../../nbs/ingestion/tables.ipynb #bddecd91
+# %% ../../nbs/ingestion/tables.ipynb #2e643ddb
 def _lines(value: Any, path: str) -> Iterator[str]:
     "A line for each value in `value`, with the path that leads to it; a table where there is one."
     if (shown := _shown(value)) is not None:
@@ -194,7 +201,7 @@ def _lines(value: Any, path: str) -> Iterator[str]:
                 yield from _lines(item, f"{path}[{n}]" if path else "")
                 yield from ([] if path and short[n] is not None else [""])
 
-# %% ../../nbs/ingestion/tables.ipynb #0995ab5a
+# %% ../../nbs/ingestion/tables.ipynb #543e3037
 def describe(
     value: Any,  # strings, lists, and objects as tuples of (name, value)
     settings: Settings = Settings(),  # limits
@@ -210,7 +217,7 @@ def describe(
         raise ParseError("failed", "nested too deeply to be read") from e
     return re.sub(r"\n{3,}", "\n\n", "\n".join(told).strip("\n"))
 
-# %% ../../nbs/ingestion/tables.ipynb #60c174d3
+# %% ../../nbs/ingestion/tables.ipynb #ed0c3290
 _BLOCKS = {
     "paragraph": "p",
     "blockquote": "blockquote",
@@ -256,13 +263,15 @@ def _block(node: Any, depth: int) -> Iterator[str]:
         yield from _block(inner, depth + 1)
     yield f"</{tag}>"
 
-# %% ../../nbs/ingestion/tables.ipynb #1639220d
+# %% ../../nbs/ingestion/tables.ipynb #0052270c
 def read_json(
     text: str,
     settings: Settings = Settings(),  # limits
 ) -> Parsed:  # tables, and lines `path: value`
     "JSON, JSON lines or a Box note. Raises: `ParseError` where it is too large. Source: RFC 8259."
     within(settings, "max_document_chars", len(text), "characters of JSON")
+    if (count := text.count(",") + text.count(":")) > 2 * _MAX_VALUES:
+        raise ParseError("failed", f"{count:,} commas and colons; no more than {2 * _MAX_VALUES:,} are read")
     values, rest = _decode(text)
     value = values[0] if len(values) == 1 else values
     fields = dict(value) if isinstance(value, tuple) else {}
