@@ -13,7 +13,6 @@ import json
 import re
 import threading
 import time
-import warnings
 import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -45,7 +44,6 @@ class Parsed:
 
 # %% ../../nbs/ingestion/parse.ipynb #76e00905
 _MAX_TAGS = 250_000  # in HTML, or in the XML of a Word file
-_MAX_WORK = 250_000_000  # characters handed on from tag to tag in a page
 _PDF_SECONDS, _PAGE_SECONDS = 10, 0.01  # that a PDF may take, and each of its pages on top
 
 
@@ -93,89 +91,13 @@ def clean_text(text: str) -> str:
 # %% ../../nbs/ingestion/parse.ipynb #afa27e4f
 def read_html(source: str, settings: Settings = Settings()) -> Parsed:  # Markdown
     "A web page as Markdown. Raises: `ParseError` where it is too large or nested too deeply."
-    from bs4 import BeautifulSoup
+    from liquid_ai.ingestion.page import page_markdown
 
     within(settings, "max_document_chars", len(source), "characters of HTML")
     if (tags := source.count("<") - source.count("</")) > _MAX_TAGS:
         raise ParseError("failed", f"{tags:,} tags; no more than {_MAX_TAGS:,} are read")
-    with warnings.catch_warnings(action="ignore"):  # that it may be XML; it was asked for as HTML
-        soup = BeautifulSoup(source, "lxml")  # knows where an unclosed <p> ends, which html.parser does not
-    titles = [soup.h1, soup.title, soup.find(["h2", "h3", "h4", "h5", "h6"])]
-    title = next((t for tag in titles if tag and (t := tag.get_text().strip())), "")
-    for tag in soup(["head", "script", "style", "noscript", "template"]):
-        tag.decompose()
-    for tag in soup.descendants:
-        _keep_columns(soup, [row for row in getattr(tag, "children", ()) if row.name == "tr"])
-    return Parsed(_html_converter(settings).convert_soup(soup), title)
-
-# %% ../../nbs/ingestion/parse.ipynb #40101ca9
-def _keep_columns(soup: Any, rows: list[Any]) -> None:
-    "Leave room in each row for the cells that reach into it from above; otherwise its rest moves left."
-    held: dict[int, tuple[int, int]] = {}  # column: width, rows, this one included
-    for row in rows:
-        at, last = 0, None
-        for cell in [*(tag for tag in row.children if tag.name in ("td", "th")), None]:
-            gap = 0
-            while at in held:
-                gap, at = gap + held[at][0], at + held[at][0]
-            if gap and last:
-                last["colspan"] = str(int(last["colspan"]) + gap)
-            elif gap:
-                row.insert(0, soup.new_tag("td", colspan=str(gap)))
-            if cell:
-                for name in ("colspan", "rowspan"):  # a page of huge ones would fill the memory
-                    cell[name] = cell[name] if re.fullmatch("[1-9]|[1-3][0-9]", str(cell.get(name))) else "1"
-                held[at], last = (int(cell["colspan"]), int(cell["rowspan"])), cell
-                at += held[at][0]
-        row.attrs = {"columns": at}
-        held = {column: (width, n - 1) for column, (width, n) in held.items() if n > 1}
-
-# %% ../../nbs/ingestion/parse.ipynb #43bf451e
-def _html_converter(settings: Settings) -> Any:
-    from bs4 import Tag
-    from markdownify import MarkdownConverter
-
-    class Converter(MarkdownConverter):
-        work = depth = 0
-
-        def process_element(self, node, parent_tags=None):
-            if not isinstance(node, Tag):
-                return self.process_text(node, parent_tags=parent_tags)
-            self.depth += 1
-            text = self.process_tag(node, parent_tags=parent_tags)
-            self.depth -= 1
-            self.work += len(text) + 25 * self.depth  # markdownify climbs to the top to look for a <pre>
-            if self.work > _MAX_WORK:
-                raise ParseError("failed", "nested too deeply for its size")
-            within(settings, "max_document_chars", len(text), "characters of Markdown")
-            return text
-
-        def process_text(self, el, parent_tags=None):
-            text = super().process_text(el, parent_tags)
-            return text.replace("|", "\\|") if {"td", "th"} & (parent_tags or set()) else text
-
-        def convert_a(self, el, text, parent_tags):
-            outside = re.match(r"(?:https?|mailto):", el.get("href", ""), re.I)
-            return super().convert_a(el, text, parent_tags) if outside else text
-
-        def convert_img(self, el, text, parent_tags):
-            return el.get("alt", "")
-
-        # of these two markdownify's own look at all the siblings each time: minutes for thousands of them
-        def convert_li(self, el, text, parent_tags):
-            mark, start = "- ", str(el.parent.get("next item", el.parent.get("start")))[:9]
-            if el.parent.name == "ol":
-                number = int(start) if start.isdecimal() else 1
-                mark, el.parent["next item"] = f"{number}. ", number + 1
-            body = re.sub(r"\n(?=[^\n])", "\n" + " " * len(mark), text.strip())
-            return f"{mark}{body}\n" if body else ""
-
-        def convert_tr(self, el, text, parent_tags):
-            columns, table = el.attrs.get("columns"), el.find_parent("table") or el.parent
-            head = columns and table.attrs.setdefault("first row", el) is el
-            return f"|{text}\n" + ("| --- " * columns + "|\n" if head else "")
-
-    return Converter(heading_style="ATX", escape_asterisks=False, escape_underscores=False)
+    text, title, hidden = page_markdown(source, settings)
+    return Parsed(text, title, notes=(f"{hidden} hidden elements left out",) if hidden else ())
 
 # %% ../../nbs/ingestion/parse.ipynb #5a9fdd79
 def read_docx(data: bytes, settings: Settings = Settings()) -> Parsed:  # Markdown
@@ -339,11 +261,30 @@ def _fenced(text: str, info: str) -> str:
 # %% ../../nbs/ingestion/parse.ipynb #368130df
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,}).*?(?:^ {0,3}\1|\Z)", re.M | re.S)
 _HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+(\S.*)$|^(\S.*)\n=+[ \t]*$", re.M)
+_TABLE = re.compile(r"<(/?)table\b[^<>]*>", re.I)
+_PLACES = re.compile(r"<\|ref\|>[^<\n]*<\|/ref\|><\|det\|>[^<\n]*<\|/det\|>\n?")  # where DeepSeek-OCR saw it
 
 
 def read_markdown(source: str, settings: Settings = Settings()) -> Parsed:
-    "Markdown as it is; the title is that of its front matter, or its first heading."
+    "Markdown as it is, but for tables in HTML; the title is that of its front matter, or its first heading."
+    text = _PLACES.sub("", _html_tables(source, settings))
     if front := re.match(r"---\n(?:(?!---).*\n)*?title:(.+)\n", source[:2_000]):
-        return Parsed(source, front[1].strip(" '\""))
+        return Parsed(text, front[1].strip(" '\""))
     found = _HEADING.search(_FENCE.sub("", source))
-    return Parsed(source, (found[1] or found[2]).rstrip(" \t#") if found else "")
+    return Parsed(text, (found[1] or found[2]).rstrip(" \t#") if found else "")
+
+
+def _html_tables(source: str, settings: Settings) -> str:
+    "`source` with the tables that are written in HTML, outside of code, as Markdown."
+    out, at, depth, start = [], 0, 0, 0
+    fences = [m.span() for m in _FENCE.finditer(source)] if _TABLE.search(source) else []
+    marks = ((m, any(a <= m.start() < b for a, b in fences)) for m in _TABLE.finditer(source))
+    for mark, in_code in marks:
+        if in_code:
+            continue
+        start = start if depth else mark.start()
+        depth = max(0, depth - 1) if mark[1] else depth + 1
+        if not depth and mark[1] and start >= at and start < mark.start():
+            out += [source[at:start], "\n\n", read_html(source[start : mark.end()], settings).text, "\n\n"]
+            at = mark.end()
+    return "".join([*out, source[at:]])

@@ -33,7 +33,14 @@ FORMATS = {
     "plain text": Format("text/plain", "readers:read_text", "text"),
     "source code": Format("text/x-source", "readers:read_text", "text"),
     # -- helper 1
-    # -- helper 2
+    "a table": Format("text/csv", "tables:read_table", "text"),
+    "JSON": Format("application/json", "tables:read_json", "text"),
+    "XML": Format("application/xml", "markup:read_xml", "text"),
+    "a patent in tagged text": Format("text/x-patent", "markup:read_tagged_patent", "text"),
+    "AsciiDoc": Format("text/asciidoc", "light:read_asciidoc", "text"),
+    "reStructuredText": Format("text/x-rst", "rst:read_rst", "text"),
+    "subtitles": Format("text/vtt", "light:read_subtitles", "text"),
+    "EPUB": Format("application/epub+zip", "book:read_epub"),
 }
 
 # %% ../../nbs/ingestion/readers.ipynb #39ac7736

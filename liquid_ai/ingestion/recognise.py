@@ -59,7 +59,11 @@ def _ole_kind(data: bytes) -> str:
 _BY_SUFFIX = {".pdf": "PDF", ".docx": "Word", ".pptx": "PowerPoint", ".xlsx": "Excel", ".epub": "EPUB"}
 _BY_SUFFIX |= {".txt": "plain text", ".md": "Markdown", ".markdown": "Markdown", ".ipynb": "a notebook"}
 _BY_SUFFIX |= {".html": "HTML", ".htm": "HTML", ".xhtml": "HTML", ".xml": "XML", ".nxml": "XML"}
-_BY_SUFFIX |= {".csv": "a table", ".tsv": "a table", ".json": "JSON", ".jsonl": "JSON", ".boxnote": "JSON"}
+_BY_SUFFIX |= {".csv": "a table", ".tsv": "a table", ".tab": "a table", ".json": "JSON", ".boxnote": "JSON"}
+_BY_SUFFIX |= dict.fromkeys([".jsonl", ".ndjson", ".geojson", ".jsonld"], "JSON")
+_BY_SUFFIX |= dict.fromkeys(
+    [".rss", ".atom", ".svg", ".opml", ".kml", ".gpx", ".dita", ".tei", ".xsd"], "XML"
+)
 _BY_SUFFIX |= {".eml": "e-mail", ".msg": "an Outlook message", ".vtt": "subtitles", ".srt": "subtitles"}
 _BY_SUFFIX |= {".adoc": "AsciiDoc", ".asciidoc": "AsciiDoc", ".asc": "AsciiDoc", ".rst": "reStructuredText"}
 _CODE = "py js ts jsx tsx java c h cc cpp hpp cs go rs rb php swift kt scala sh sql r jl lua pl m css vue"
@@ -77,6 +81,7 @@ _FIELDS = (
 _MAIL = re.compile(rf"(?:(?:{_FIELDS}):[^\n]*\n(?:[ \t][^\n]*\n)*){{3}}", re.I)  # three fields of a header
 _SUBTITLES = re.compile(r"WEBVTT\b|\d+\n\d\d:\d\d:\d\d,\d{3} --> ")
 _PATENT = re.compile(r"PATN[ \t]*\nWKU ")  # the tagged text in which patents were published until 2001
+_ROOT = re.compile(r"\s*+(?:<!--.*?-->\s*+)*+<([A-Za-z_][\w.:-]*)[\s>/]", re.S)
 
 
 def _text_kind(text: str, suffix: str) -> str:
@@ -87,6 +92,9 @@ def _text_kind(text: str, suffix: str) -> str:
         with contextlib.suppress(ValueError, RecursionError):
             value = json.loads(text) if named != "JSON" or '"nbformat"' in text else {}
             return "a notebook" if isinstance(value, dict) and {"nbformat", "cells"} <= set(value) else "JSON"
+        with contextlib.suppress(ValueError, RecursionError):  # one in each line
+            if all(isinstance(json.loads(line), dict | list) for line in text.split("\n", 2)[:2]):
+                return "JSON"
     if _SUBTITLES.match(sample.lstrip()):
         return "subtitles"
     if _PATENT.match(sample):
@@ -102,7 +110,19 @@ def _text_kind(text: str, suffix: str) -> str:
         return "e-mail"
     if html and len(_TAG.findall(sample)) * 200 >= len(sample):
         return "HTML"
+    if (root := _ROOT.match(sample)) and text[-200:].rstrip().endswith(f"</{root[1]}>"):
+        return "XML"
+    if named in ("", "plain text") and _is_table(sample, len(sample) == len(text)):
+        return "a table"
     return "JSON" if named == "JSON" else "plain text"
+
+
+def _is_table(sample: str, whole: bool) -> bool:
+    "Whether each line has as many tabs, semicolons or commas as the others."
+    lines = [line for line in sample.split("\n")[: None if whole else -1] if line.strip()]
+    counts = {mark: {line.count(mark) for line in lines} for mark in "\t;,"}
+    alike = [mark for mark, found in counts.items() if len(found) == 1 and min(found) >= (mark != "\t") + 1]
+    return len(lines) >= 3 and bool(alike) and (alike[0] == "\t" or ", " not in sample)
 
 # %% ../../nbs/ingestion/recognise.ipynb #5a6eb438
 def recognise(
