@@ -10,6 +10,7 @@ from .report import MissingData, context, leaderboard, record, show
 NAMES = (
     "retrieval",
     "indexing",
+    "ingest",
     "search",
     "quality",
     "ablation",

@@ -1,4 +1,4 @@
-"""How much of a file's words and table cells its conversion has, against a reference conversion in Markdown."""
+"""How much of a file's words and table cells its conversion has, beside a reference in Markdown."""
 
 import re
 from collections import Counter
@@ -38,4 +38,5 @@ def references() -> Iterator[tuple[Path, Path | None]]:
     for path in sorted(folder_of("documents").glob("*/sources/*")):
         truth = path.parent.parent / "groundtruth"
         names = [truth / f"{path.name}.md", truth / f"{path.stem}.md"]
+        names += [truth / "tesseract" / "full_page" / f"{path.stem}.tesseract.full_page.md"]  # of `ocr`
         yield path, next((t for t in names if t.is_file()), None)

@@ -50,12 +50,18 @@ def write_corpus(data: Collection, folder: Path) -> None:
 class System:
     "A process that answers."
 
-    def __init__(self, name: str, folder: Path):
+    def __init__(
+        self,
+        name: str,
+        folder: Path,  # for its log
+        script: str = "systems.py",
+        given: str | Path = "",  # to the script; empty: `folder`
+    ):
         python, path = (sys.executable, str(ROOT)) if name.startswith(OURS) else (PYTHON, "")
         self.log, self.found = folder / f"{name}.log", {}
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [python, Path(__file__).with_name("systems.py"), name, folder],
+                [python, Path(__file__).with_name(script), name, given or folder],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -74,10 +80,15 @@ class System:
             raise RuntimeError(said[-1] if said else f"exit code {self.process.wait()}")
         return json.loads(line)
 
+    def tell(self, what: str | dict) -> dict:
+        "Its answer. Raises: `RuntimeError`."
+        with contextlib.suppress(BrokenPipeError):
+            print(json.dumps(what), file=self.process.stdin, flush=True)
+        return self.read()
+
     def ask(self, question: str) -> float:  # milliseconds, by its own clock
         "Asks, and keeps the documents found."
-        print(json.dumps(question), file=self.process.stdin, flush=True)
-        answer = self.read()
+        answer = self.tell(question)
         self.found[question] = answer["ids"]
         return answer["ms"]
 
