@@ -5,13 +5,12 @@
 # %% auto #0
 __all__ = ['read_odf']
 
-# %% ../../nbs/ingestion/opendocument.ipynb #01ffc488
+# %% ../../nbs/ingestion/opendocument.ipynb #040c1eb8
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..core import ParseError, Settings
-from .office import number_text
 from liquid_ai.ingestion.package import (
     Cell,
     Package,
@@ -21,6 +20,7 @@ from liquid_ai.ingestion.package import (
     joined,
     local,
     number,
+    number_text,
     open_package,
     picture,
     sheet_text,
@@ -29,7 +29,7 @@ from liquid_ai.ingestion.package import (
 )
 from .parse import Parsed, within
 
-# %% ../../nbs/ingestion/opendocument.ipynb #34e9bb7f
+# %% ../../nbs/ingestion/opendocument.ipynb #ece726df
 def read_odf(data: bytes, settings: Settings = Settings()) -> Parsed:  # Markdown
     "A text, sheet or presentation. Raises: `ParseError` on passwords, damage, sizes. Source: ODF 1.3 part 3."
     package = open_package(data, settings)
@@ -60,7 +60,7 @@ def read_odf(data: bytes, settings: Settings = Settings()) -> Parsed:  # Markdow
     places = () if whole else tuple(starts)
     return Parsed("\n\n".join(texts) if said else "", title, places, notes, met.left < 0)
 
-# %% ../../nbs/ingestion/opendocument.ipynb #d01f08bc
+# %% ../../nbs/ingestion/opendocument.ipynb #2e3abbca
 _SKIPPED = {
     "tracked-changes",
     "sequence-decls",
@@ -115,7 +115,7 @@ def _met(package: Package, root: Any) -> _Met:
         {attribute(s, "name"): {attribute(c, "level"): local(c) for c in s} for s in lists},
     )
 
-# %% ../../nbs/ingestion/opendocument.ipynb #22cba171
+# %% ../../nbs/ingestion/opendocument.ipynb #dc3ef156
 def _words(met: _Met, tag: Any) -> str:
     "The text of a paragraph."
     text = tag.text or ""
@@ -146,7 +146,7 @@ def _comment(met: _Met, tag: Any) -> str:
     text = " ".join(" ".join(_words(met, p).split()) for p in tag.iter("{*}p"))
     return f"Comment by {tag.findtext('{*}creator') or 'someone'}{f', {date}' if date else ''}: {text}"
 
-# %% ../../nbs/ingestion/opendocument.ipynb #8f658fcf
+# %% ../../nbs/ingestion/opendocument.ipynb #7bb15fc5
 def _blocks(met: _Met, parent: Any, depth: int = 0) -> Iterator[str]:
     "What stands in an element, block by block."
     code: list[str] = []
@@ -169,7 +169,11 @@ def _blocks(met: _Met, parent: Any, depth: int = 0) -> Iterator[str]:
         elif name == "list":
             yield _list(met, tag, depth)
         elif name == "table":
-            yield table(spread(_cells(met, tag)))
+            cells = [cell for row in _rows(tag) for cell in row.iterfind("{*}table-cell")]
+            if len(cells) == 1 and cells[0].find("{*}table") is not None:  # only a frame around another
+                yield from _blocks(met, cells[0], depth)
+            else:
+                yield table(spread(_cells(met, tag)))
         elif name in _SHAPES:
             yield from _shape(met, tag)
         elif name == "annotation":
@@ -197,7 +201,7 @@ def _list(met: _Met, tag: Any, depth: int, style: str = "") -> str:
         within(met.package.settings, "max_document_chars", sum(map(len, inner)), "characters of a list")
     return "\n".join(lines)
 
-# %% ../../nbs/ingestion/opendocument.ipynb #de16a346
+# %% ../../nbs/ingestion/opendocument.ipynb #ee278b4e
 def _shape(met: _Met, tag: Any) -> Iterator[str]:
     "The words in a frame or a drawn shape."
     for part in tag:
@@ -231,7 +235,7 @@ def _object(met: _Met, reference: str) -> str:
     rows = table(spread(_cells(met, data))) if data is not None else ""
     return joined([": ".join(part for part in (f"{kind} chart".strip(), title) if part), rows])
 
-# %% ../../nbs/ingestion/opendocument.ipynb #db9191d9
+# %% ../../nbs/ingestion/opendocument.ipynb #8b734f8a
 def _rows(tag: Any) -> Iterator[Any]:
     for part in tag:
         name = local(part)
@@ -272,7 +276,7 @@ def _flat(met: _Met, cell: Any) -> str:
             lines += _blocks(met, [part])
     return " ".join(" ".join(lines).split())
 
-# %% ../../nbs/ingestion/opendocument.ipynb #1e75c34b
+# %% ../../nbs/ingestion/opendocument.ipynb #58613a21
 def _sheet(met: _Met, tag: Any) -> Iterator[str]:
     cells: dict[int, dict[int, str]] = {}
     merged, frames, at, chars = [], [], 0, 0
@@ -317,7 +321,7 @@ def _value(met: _Met, cell: Any) -> str:
         return date.removesuffix("T00:00:00").replace("T", " ")
     return text
 
-# %% ../../nbs/ingestion/opendocument.ipynb #13940899
+# %% ../../nbs/ingestion/opendocument.ipynb #14f6ed46
 def _page(met: _Met, page: Any) -> Iterator[str]:
     titles, rest = [], []
     for tag in page:

@@ -4,21 +4,23 @@
 
 # %% auto #0
 __all__ = ['open_zip', 'Package', 'open_package', 'check_prolog', 'local', 'attribute', 'relation', 'number', 'fenced', 'joined',
-           'Cell', 'table', 'sheet_text', 'spread', 'fill', 'chart_text', 'diagram_text', 'equation', 'picture']
+           'Cell', 'table', 'sheet_text', 'spread', 'fill', 'format_kind', 'number_text', 'chart_text', 'diagram_text',
+           'equation', 'picture']
 
-# %% ../../nbs/ingestion/package.ipynb #a18b8b3d
+# %% ../../nbs/ingestion/package.ipynb #4b1b6a14
 import io
 import posixpath
 import re
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ..core import ParseError, Settings
 from .parse import within
 
-# %% ../../nbs/ingestion/package.ipynb #292727f6
+# %% ../../nbs/ingestion/package.ipynb #f66f0055
 _UTF8_NAME = 0x800  # the bit that says so
 
 
@@ -33,7 +35,7 @@ def open_zip(data: bytes) -> zipfile.ZipFile:
     except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError) as e:
         raise ParseError("failed", f"damaged or truncated zip: {e}") from e
 
-# %% ../../nbs/ingestion/package.ipynb #877b6c69
+# %% ../../nbs/ingestion/package.ipynb #6d71f759
 _MAX_TAGS = 1_000_000  # in the XML of one file
 
 
@@ -89,7 +91,7 @@ class Package:
         core = self.xml("docProps/core.xml")
         return (core.findtext("{*}title") if core is not None else "") or ""
 
-# %% ../../nbs/ingestion/package.ipynb #fa6a9c07
+# %% ../../nbs/ingestion/package.ipynb #0385df0a
 def open_package(data: bytes, settings: Settings, xml_limit: str = "max_document_chars") -> Package:
     "An Office file. Raises: `ParseError` on passwords, damage and sizes. Source: ECMA-376 part 2."
     archive = open_zip(data)
@@ -113,7 +115,7 @@ def check_prolog(xml: Any, name: str) -> None:
     if root.getroottree().docinfo.internalDTD is not None:  # it can only stand before the first element
         raise ParseError("failed", f"{name} declares XML entities, which no Office file may")
 
-# %% ../../nbs/ingestion/package.ipynb #300db45d
+# %% ../../nbs/ingestion/package.ipynb #c5ea2e01
 def local(tag: Any) -> str:
     "The name of an element's tag without its namespace; empty for what is no element."
     return tag.tag.rpartition("}")[2] if isinstance(tag.tag, str) else ""
@@ -148,7 +150,7 @@ def joined(blocks: Sequence[str] | Iterator[str]) -> str:
     "Blocks of Markdown with an empty line between."
     return "\n\n".join(block for block in blocks if block.strip())
 
-# %% ../../nbs/ingestion/package.ipynb #14414a04
+# %% ../../nbs/ingestion/package.ipynb #1c55a209
 _REPEATED = 80  # characters of a merged cell, at most, to be written in each place it covers
 
 
@@ -215,7 +217,7 @@ def spread(rows: Sequence[Sequence[Cell]]) -> list[list[str]]:
         held = held if room > 0 else {}
     return out
 
-# %% ../../nbs/ingestion/package.ipynb #71ede92e
+# %% ../../nbs/ingestion/package.ipynb #71cefa05
 _FILLED = 10_000  # places of a sheet that merged cells are written into beside their own
 
 
@@ -237,7 +239,42 @@ def fill(
             for column in range(first, last + 1):
                 cells[at].setdefault(column, text)
 
-# %% ../../nbs/ingestion/package.ipynb #16bf2bdd
+# %% ../../nbs/ingestion/package.ipynb #7e3e0101
+def format_kind(code: str) -> str:
+    "What a number in this format means: `share`, `date`, `time`, `moment`, `hours`, or nothing but itself."
+    if re.search(r"\[h+\]|\[m+\]|\[s+\]", code, re.I):
+        return "hours"
+    code = re.sub(
+        r'"[^"]*"|\\.|_.|\*.|\[[^\]]*\]|General|am/pm|a/p', "", code.partition(";")[0][:500], flags=re.I
+    ).lower()
+    clock = "h" in code or "s" in code
+    day = "y" in code or "d" in code or ("m" in code and not clock)
+    return (
+        "moment" if day and clock else "date" if day else "time" if clock else "share" if "%" in code else ""
+    )
+
+
+def number_text(
+    value: str,
+    kind: str,  # as `format_kind` says it
+    epoch: int = 25_569,  # days from the first of the calendar to 1970
+) -> str:
+    "A number as a person reads it, with all its digits."
+    try:
+        x = float(value)
+        if kind == "hours":
+            return f"{int(x * 24 + 1e-9)}:{round(x * 1440) % 60:02}"
+        if kind in ("date", "time", "moment") and 0 <= x < 2_958_466:
+            at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=round((x - epoch) * 86_400))
+            day, clock = f"{at:%Y-%m-%d}", f"{at:%H:%M:%S}".removesuffix(":00")
+            if kind == "time" and x < 1:
+                return clock
+            return day if kind == "date" or at.hour == at.minute == at.second == 0 else f"{day} {clock}"
+        return f"{x * 100:.15g}%" if kind == "share" else value if len(value) < 12 else f"{x:.15g}"
+    except (ValueError, OverflowError):
+        return value
+
+# %% ../../nbs/ingestion/package.ipynb #838c86e9
 def _label(tag: Any) -> str:
     "The words of a title or a name, typed or taken from cells."
     if tag is None:
@@ -251,7 +288,7 @@ def _points(tag: Any) -> dict[int, str]:
     "The kept values of a series; those of several levels joined."
     found: dict[int, str] = {}
     for point in tag.iter("{*}pt") if tag is not None else ():
-        value, at = point.findtext("{*}v") or "", number(point.get("idx"))
+        value, at = number_text(point.findtext("{*}v") or "", ""), number(point.get("idx"))
         found[at] = f"{value} {found[at]}" if at in found else value
     return found
 
@@ -288,7 +325,7 @@ def diagram_text(root: Any) -> str:  # a list
     lines = (" ".join("".join(t.text or "" for t in p.iter("{*}t")).split()) for p in points)
     return "\n".join(f"- {line}" for line in lines if line)
 
-# %% ../../nbs/ingestion/package.ipynb #5c9a7ba9
+# %% ../../nbs/ingestion/package.ipynb #539472e4
 def equation(tag: Any) -> str:
     "Office Math in one line. Source: ECMA-376 part 1, 22.1."
     return re.sub(r"[\^_]\{\}", "", " ".join(_math(tag).split()))
@@ -327,7 +364,7 @@ def _math(tag: Any) -> str:
         return " \\\\ ".join(" & ".join(map(_math, row.findall("{*}e"))) for row in tag.findall("{*}mr"))
     return "".join(map(_math, tag))
 
-# %% ../../nbs/ingestion/package.ipynb #405da2eb
+# %% ../../nbs/ingestion/package.ipynb #c5c57089
 _BY_ITSELF = re.compile(
     r"Description automatically generated.*|AI-generated content may be incorrect\.?|^\S*\.\w{3,4}$|^\S*://\S*$",
     re.S | re.I,

@@ -27,7 +27,7 @@ _OFFICE = "application/vnd.openxmlformats-officedocument."
 _OPEN = "application/vnd.oasis.opendocument."
 FORMATS = {
     "PDF": Format("application/pdf", "parse:read_pdf"),
-    "Word": Format(f"{_OFFICE}wordprocessingml.document", "parse:read_docx"),
+    "Word": Format(f"{_OFFICE}wordprocessingml.document", "word:read_docx"),
     "HTML": Format("text/html", "parse:read_html", "text"),
     "a notebook": Format("application/x-ipynb+json", "parse:read_notebook", "text"),
     "Markdown": Format("text/markdown", "parse:read_markdown", "text"),
@@ -38,7 +38,7 @@ FORMATS = {
     "OpenDocument text": Format(f"{_OPEN}text", "opendocument:read_odf"),
     "OpenDocument sheet": Format(f"{_OPEN}spreadsheet", "opendocument:read_odf"),
     "OpenDocument slides": Format(f"{_OPEN}presentation", "opendocument:read_odf"),
-    "Word 97": Format("application/msword", "legacy:read_doc"),
+    "Word 97": Format("application/msword", "word97:read_doc"),
     "PowerPoint 97": Format("application/vnd.ms-powerpoint", "legacy:read_ppt"),
     "Excel 97": Format("application/vnd.ms-excel", "legacy:read_xls"),
     "iWork": Format("application/vnd.apple.iwork", "iwork:read_iwork"),
