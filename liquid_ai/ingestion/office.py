@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['read_pptx', 'read_xlsx']
 
-# %% ../../nbs/ingestion/office.ipynb #37248008
+# %% ../../nbs/ingestion/office.ipynb #132b1cda
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +13,8 @@ from typing import Any
 
 from ..core import ParseError, Settings
 from liquid_ai.ingestion.package import (
+    DAMAGE,
+    XML,
     Cell,
     Package,
     check_prolog,
@@ -34,7 +36,7 @@ from liquid_ai.ingestion.package import (
 )
 from .parse import Parsed, within
 
-# %% ../../nbs/ingestion/office.ipynb #3794f55c
+# %% ../../nbs/ingestion/office.ipynb #6160762c
 def read_pptx(data: bytes, settings: Settings = Settings()) -> Parsed:  # Markdown
     "A presentation. Raises: `ParseError` on passwords, damage and sizes. Source: ECMA-376 part 1, 19."
     package = open_package(data, settings)
@@ -57,15 +59,14 @@ def read_pptx(data: bytes, settings: Settings = Settings()) -> Parsed:  # Markdo
         starts.append(starts[-1] + len(texts[-1]) + 2)
     notes = (f"{missing} of {len(names)} slides are missing in it",) if missing else ()
     notes += (f"{hidden} hidden slides are among them",) if hidden else ()
-    return Parsed(
-        "\n\n".join(texts), package.title() or _first_title(texts), tuple(starts[:-1]), notes, missing > 0
-    )
+    title, damaged = package.title() or _first_title(texts), package.notes()
+    return Parsed("\n\n".join(texts), title, tuple(starts[:-1]), damaged + notes, bool(missing or damaged))
 
 
 def _first_title(texts: list[str]) -> str:
     return next((text[3:].partition("\n")[0] for text in texts if text.startswith("## ")), "")
 
-# %% ../../nbs/ingestion/office.ipynb #217ee9ac
+# %% ../../nbs/ingestion/office.ipynb #dd78ea22
 def _slide(package: Package, name: str, slide: Any, authors: dict[str, str]) -> str:
     related = package.related(name)
     blocks = list(_shapes(package, related, slide.find("{*}cSld/{*}spTree")))
@@ -99,7 +100,7 @@ def _comments(root: Any, authors: dict[str, str]) -> Iterator[str]:
         who = authors.get(comment.get("authorId", ""), "someone")
         yield f"Comment by {who}, {date}: {' '.join(text.split())}"
 
-# %% ../../nbs/ingestion/office.ipynb #3adc79ef
+# %% ../../nbs/ingestion/office.ipynb #29b39a74
 def _shapes(package: Package, related: dict, tree: Any) -> Iterator[tuple[str, str]]:  # kind, Markdown
     for shape in tree if tree is not None else ():
         name, place = local(shape), ""
@@ -146,7 +147,7 @@ def _cells(tag: Any) -> list[list[Cell]]:
                 rows[-1].append(Cell(_words(cell.find("{*}txBody"), listed=False), *spans))
     return rows
 
-# %% ../../nbs/ingestion/office.ipynb #cc023cb3
+# %% ../../nbs/ingestion/office.ipynb #fe5c82e1
 def _words(
     body: Any, listed: bool
 ) -> str:  # listed: its paragraphs are bullets where they do not say otherwise
@@ -183,7 +184,7 @@ def _run(tag: Any) -> str:
         return tag.findtext("{*}t") or ""
     return "\n" if name == "br" else equation(tag) if name == "m" else ""
 
-# %% ../../nbs/ingestion/office.ipynb #0c175713
+# %% ../../nbs/ingestion/office.ipynb #32e74460
 _MAX_CELLS = 1_000_000  # that are read of one workbook
 
 
@@ -213,10 +214,11 @@ def read_xlsx(data: bytes, settings: Settings = Settings()) -> Parsed:  # Markdo
         (f"{book.unsaved:,} formulas without a saved result are written as formulas",) if book.unsaved else ()
     )
     said = any(text.partition("\n")[2].strip() for text in texts)
-    partial = missing > 0 or book.left < 0
-    return Parsed("\n\n".join(texts) if said else "", package.title(), tuple(starts[:-1]), notes, partial)
+    title, damaged = package.title(), package.notes()
+    partial = bool(missing or damaged or book.left < 0)
+    return Parsed("\n\n".join(texts) if said else "", title, tuple(starts[:-1]), damaged + notes, partial)
 
-# %% ../../nbs/ingestion/office.ipynb #64628fcf
+# %% ../../nbs/ingestion/office.ipynb #29ee7afe
 @dataclass(slots=True)
 class _Book:
     "What the sheets of a workbook share, and how far one has got with them."
@@ -252,7 +254,7 @@ def _sheet(book: _Book, name: str) -> str:  # Markdown
             found += [text for anchor in root for _, text in _shapes(book.package, drawn, anchor)]
     return joined([*found, *_sheet_comments(book, related)])
 
-# %% ../../nbs/ingestion/office.ipynb #c1e8be6a
+# %% ../../nbs/ingestion/office.ipynb #2395e4c4
 def _sheet_cells(
     book: _Book, name: str
 ) -> tuple[dict[int, dict[int, str]], list[str]]:  # and the merged ones
@@ -306,23 +308,24 @@ def _sheet_comments(book: _Book, related: dict[str, tuple[str, str]]) -> Iterato
                 where = f"Comment on {tag.get('ref', '')} by {who or 'someone'}{date}"
                 yield f"{where}: {' '.join(text.split())}"
 
-# %% ../../nbs/ingestion/office.ipynb #34d51ba1
+# %% ../../nbs/ingestion/office.ipynb #2f7a0ab6
 def _stream(package: Package, name: str, *tags: str) -> Iterator[Any]:
     "The elements of these names in a part, one by one."
     from lxml import etree
 
     if not package.has(name):
         return
-    with package.archive.open(name) as part:
-        check_prolog(part, name)
-    with package.archive.open(name) as part:
-        rules = {"resolve_entities": False, "no_network": True, "remove_comments": True, "remove_pis": True}
-        for _, tag in etree.iterparse(part, events=("end",), tag=tags, **rules):
-            yield tag
-            tag.clear()
-            if local(tag) in ("row", "si"):
-                while tag.getprevious() is not None:
+    try:
+        with package.archive.open(name) as part:
+            check_prolog(part, name)
+        with package.archive.open(name) as part:
+            for _, tag in etree.iterparse(part, events=("end",), tag=tags, **XML):
+                yield tag
+                tag.clear()
+                while local(tag) in ("row", "si") and tag.getprevious() is not None:
                     del tag.getparent()[0]
+    except (*DAMAGE, etree.XMLSyntaxError):
+        package.damaged.append(name)
 
 
 def _string(tag: Any) -> str:
@@ -348,7 +351,7 @@ def _area(reference: str) -> tuple[int, int, int, int] | None:  # first row and 
     start, end = _place(first), _place(last)
     return (*start, *end) if start and end else None
 
-# %% ../../nbs/ingestion/office.ipynb #b4efc030
+# %% ../../nbs/ingestion/office.ipynb #d5811a80
 _KINDS = {
     9: "share",
     10: "share",

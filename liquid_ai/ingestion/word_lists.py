@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['Lists', 'Style', 'read_styles', 'value_of', 'read_lists', 'counted', 'numeral']
 
-# %% ../../nbs/ingestion/word_lists.ipynb #8b5c3d05
+# %% ../../nbs/ingestion/word_lists.ipynb #d2940f9a
 import re
 from dataclasses import dataclass
 from typing import Any
 
 from .package import attribute, number
 
-# %% ../../nbs/ingestion/word_lists.ipynb #4a6ae538
+# %% ../../nbs/ingestion/word_lists.ipynb #64be3a5f
 @dataclass(frozen=True, slots=True)
 class Style:
     "What a style says of its paragraphs."
@@ -65,7 +65,7 @@ def value_of(tag: Any, path: str) -> str:
     found = tag.find(f"{{*}}{path}")
     return attribute(found, "val") if found is not None else ""
 
-# %% ../../nbs/ingestion/word_lists.ipynb #1053e4d8
+# %% ../../nbs/ingestion/word_lists.ipynb #cad7c3f6
 Lists = dict[str, tuple[str, dict[int, tuple[str, str, int]]]]
 
 
