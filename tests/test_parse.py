@@ -264,7 +264,9 @@ def test_damaged_word_files_never_raise(tmp_path_factory, at, patch):
     path = tmp_path_factory.mktemp("damaged") / "a.docx"
     path.write_bytes(data)
     loaded = load_file(path)
-    read = loaded.row.status in ("parsed", "partial") and loaded.row.mime != "application/zip"  # a name was hit
+    read = (
+        loaded.row.status in ("parsed", "partial") and loaded.row.mime != "application/zip"
+    )  # a name was hit
     assert (loaded.document is not None) == read and loaded.row.path
 
 
@@ -342,7 +344,9 @@ def test_a_note_is_written_once_however_often_it_is_referred_to():
     body = "<w:p>" + "<w:r><w:footnoteReference w:id='1'/></w:r>" * 5_000 + "</w:p>"
     started = time.process_time()
     footnotes = f"<w:footnotes {WORD}>{note}</w:footnotes>"
-    related = "<Relationships><Relationship Id='a' Type='x/footnotes' Target='footnotes.xml'/></Relationships>"
+    related = (
+        "<Relationships><Relationship Id='a' Type='x/footnotes' Target='footnotes.xml'/></Relationships>"
+    )
     parts = {"word/footnotes.xml": footnotes, "word/_rels/document.xml.rels": related}
     text = read_docx(docx(body, **parts)).text
     assert text.count("small print") == 50

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['read_pptx', 'read_xlsx']
 
-# %% ../../nbs/ingestion/office.ipynb #132b1cda
+# %% ../../nbs/ingestion/office.ipynb #39064335
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ from liquid_ai.ingestion.package import (
 )
 from .parse import Parsed, within
 
-# %% ../../nbs/ingestion/office.ipynb #6160762c
+# %% ../../nbs/ingestion/office.ipynb #c76525b3
 def read_pptx(data: bytes, settings: Settings = Settings()) -> Parsed:  # Markdown
     "A presentation. Raises: `ParseError` on passwords, damage and sizes. Source: ECMA-376 part 1, 19."
     package = open_package(data, settings)
@@ -66,7 +66,7 @@ def read_pptx(data: bytes, settings: Settings = Settings()) -> Parsed:  # Markdo
 def _first_title(texts: list[str]) -> str:
     return next((text[3:].partition("\n")[0] for text in texts if text.startswith("## ")), "")
 
-# %% ../../nbs/ingestion/office.ipynb #dd78ea22
+# %% ../../nbs/ingestion/office.ipynb #dc69a5a9
 def _slide(package: Package, name: str, slide: Any, authors: dict[str, str]) -> str:
     related = package.related(name)
     blocks = list(_shapes(package, related, slide.find("{*}cSld/{*}spTree")))
@@ -100,7 +100,7 @@ def _comments(root: Any, authors: dict[str, str]) -> Iterator[str]:
         who = authors.get(comment.get("authorId", ""), "someone")
         yield f"Comment by {who}, {date}: {' '.join(text.split())}"
 
-# %% ../../nbs/ingestion/office.ipynb #29b39a74
+# %% ../../nbs/ingestion/office.ipynb #800600ab
 def _shapes(package: Package, related: dict, tree: Any) -> Iterator[tuple[str, str]]:  # kind, Markdown
     for shape in tree if tree is not None else ():
         name, place = local(shape), ""
@@ -147,7 +147,7 @@ def _cells(tag: Any) -> list[list[Cell]]:
                 rows[-1].append(Cell(_words(cell.find("{*}txBody"), listed=False), *spans))
     return rows
 
-# %% ../../nbs/ingestion/office.ipynb #fe5c82e1
+# %% ../../nbs/ingestion/office.ipynb #5c1306db
 def _words(
     body: Any, listed: bool
 ) -> str:  # listed: its paragraphs are bullets where they do not say otherwise
@@ -184,8 +184,9 @@ def _run(tag: Any) -> str:
         return tag.findtext("{*}t") or ""
     return "\n" if name == "br" else equation(tag) if name == "m" else ""
 
-# %% ../../nbs/ingestion/office.ipynb #32e74460
-_MAX_CELLS = 1_000_000  # that are read of one workbook
+# %% ../../nbs/ingestion/office.ipynb #2a155a7a
+_MAX_CELLS = 500_000  # that are read of one workbook
+_MAX_SHEET_TAGS = 3_000_000  # in the XML of one sheet
 
 
 def read_xlsx(data: bytes, settings: Settings = Settings()) -> Parsed:  # Markdown
@@ -209,16 +210,16 @@ def read_xlsx(data: bytes, settings: Settings = Settings()) -> Parsed:  # Markdo
         within(settings, "max_document_chars", starts[-1], f"characters by sheet {name}")
     notes = (f"{missing} of {len(tags)} sheets are missing in it",) if missing else ()
     notes += (f"{hidden} hidden sheets are among them",) if hidden else ()
-    notes += (f"only the first {_MAX_CELLS:,} cells are read",) if book.left < 0 else ()
+    notes += (f"only the first {_MAX_CELLS:,} cells are read",) if book.cut else ()
     notes += (
         (f"{book.unsaved:,} formulas without a saved result are written as formulas",) if book.unsaved else ()
     )
     said = any(text.partition("\n")[2].strip() for text in texts)
     title, damaged = package.title(), package.notes()
-    partial = bool(missing or damaged or book.left < 0)
+    partial = bool(missing or damaged or book.cut)
     return Parsed("\n\n".join(texts) if said else "", title, tuple(starts[:-1]), damaged + notes, partial)
 
-# %% ../../nbs/ingestion/office.ipynb #29ee7afe
+# %% ../../nbs/ingestion/office.ipynb #55d47b83
 @dataclass(slots=True)
 class _Book:
     "What the sheets of a workbook share, and how far one has got with them."
@@ -229,6 +230,7 @@ class _Book:
     formats: list[str]  # for each style what its number means
     people: dict[str, str]  # who comments
     left: int = _MAX_CELLS
+    cut: bool = False  # there may have been more
     chars: int = 0
     unsaved: int = 0  # formulas without a result
 
@@ -254,33 +256,35 @@ def _sheet(book: _Book, name: str) -> str:  # Markdown
             found += [text for anchor in root for _, text in _shapes(book.package, drawn, anchor)]
     return joined([*found, *_sheet_comments(book, related)])
 
-# %% ../../nbs/ingestion/office.ipynb #2395e4c4
+# %% ../../nbs/ingestion/office.ipynb #0b2159a5
 def _sheet_cells(
     book: _Book, name: str
 ) -> tuple[dict[int, dict[int, str]], list[str]]:  # and the merged ones
     cells: dict[int, dict[int, str]] = {}
-    merged, row, column = [], 1, 0
-    for tag in _stream(book.package, name, "{*}c", "{*}row", "{*}mergeCell"):
-        kind = local(tag)
-        if kind == "row":
-            row, column = row + 1, 0
-        elif kind == "mergeCell":
+    merged, at = [], 0
+    for tag in _stream(book.package, name, "{*}row", "{*}mergeCell"):
+        if local(tag) == "mergeCell":
             merged.append(tag.get("ref", ""))
-        elif book.left >= 0:
-            row, column = _place(tag.get("r", "")) or (row, column + 1)
-            if text := _cell_text(book, tag).strip():
-                book.left, book.chars = book.left - 1, book.chars + len(text)
-                within(book.package.settings, "max_document_chars", book.chars, "characters of cells")
-                cells.setdefault(row, {})[column] = text
+            continue
+        at, column = number(tag.get("r"), at + 1), 0
+        for cell in tag.iterchildren("{*}c"):
+            reference = cell.get("r")
+            at, column = (reference and _place(reference)) or (at, column + 1)
+            if book.left > 0 and len(cell) and (text := _cell_text(book, cell).strip()):
+                book.left -= 1
+                book.chars += len(text)
+                cells.setdefault(at, {})[column] = text
+        within(book.package.settings, "max_document_chars", book.chars, "characters of cells")
+        book.cut = book.cut or not book.left
     return cells, merged
 
 
 def _cell_text(book: _Book, tag: Any) -> str:
-    kind, value = tag.get("t", "n"), tag.findtext("{*}v")
+    kind, found = tag.get("t", "n"), {part.tag[-1]: part.text for part in tag}  # v, f
     if kind == "inlineStr":
         return _string(tag)
-    if value is None:
-        formula = tag.findtext("{*}f")
+    if (value := found.get("v")) is None:
+        formula = found.get("f")
         book.unsaved += bool(formula)
         return f"={formula}" if formula else ""
     if kind == "s":
@@ -308,8 +312,8 @@ def _sheet_comments(book: _Book, related: dict[str, tuple[str, str]]) -> Iterato
                 where = f"Comment on {tag.get('ref', '')} by {who or 'someone'}{date}"
                 yield f"{where}: {' '.join(text.split())}"
 
-# %% ../../nbs/ingestion/office.ipynb #2f7a0ab6
-def _stream(package: Package, name: str, *tags: str) -> Iterator[Any]:
+# %% ../../nbs/ingestion/office.ipynb #8629e3ed
+def _stream(package: Package, name: str, *wanted: str) -> Iterator[Any]:
     "The elements of these names in a part, one by one."
     from lxml import etree
 
@@ -317,12 +321,20 @@ def _stream(package: Package, name: str, *tags: str) -> Iterator[Any]:
         return
     try:
         with package.archive.open(name) as part:
+            tags = sum(
+                block.count(b"<") - block.count(b"</") for block in iter(lambda: part.read(1 << 20), b"")
+            )
+        if tags > _MAX_SHEET_TAGS:
+            raise ParseError(
+                "failed", f"{tags:,} XML tags in {name}; no more than {_MAX_SHEET_TAGS:,} are read"
+            )
+        with package.archive.open(name) as part:
             check_prolog(part, name)
         with package.archive.open(name) as part:
-            for _, tag in etree.iterparse(part, events=("end",), tag=tags, **XML):
+            for _, tag in etree.iterparse(part, events=("end",), tag=wanted, **XML):
                 yield tag
                 tag.clear()
-                while local(tag) in ("row", "si") and tag.getprevious() is not None:
+                while tag.getprevious() is not None:
                     del tag.getparent()[0]
     except (*DAMAGE, etree.XMLSyntaxError):
         package.damaged.append(name)
@@ -351,7 +363,7 @@ def _area(reference: str) -> tuple[int, int, int, int] | None:  # first row and 
     start, end = _place(first), _place(last)
     return (*start, *end) if start and end else None
 
-# %% ../../nbs/ingestion/office.ipynb #d5811a80
+# %% ../../nbs/ingestion/office.ipynb #c9644134
 _KINDS = {
     9: "share",
     10: "share",

@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['Lists', 'Style', 'read_styles', 'value_of', 'read_lists', 'counted', 'numeral']
 
-# %% ../../nbs/ingestion/word_lists.ipynb #d2940f9a
+# %% ../../nbs/ingestion/word_lists.ipynb #927f370c
 import re
 from dataclasses import dataclass
 from typing import Any
 
 from .package import attribute, number
 
-# %% ../../nbs/ingestion/word_lists.ipynb #64be3a5f
+# %% ../../nbs/ingestion/word_lists.ipynb #d11d2432
 @dataclass(frozen=True, slots=True)
 class Style:
     "What a style says of its paragraphs."
@@ -31,13 +31,13 @@ _CODE = re.compile(
 def read_styles(root: Any) -> dict[str, Style]:
     "The styles of paragraphs, by their ids, each with what it has from those it is based on."
     own = {attribute(s, "styleId"): s for s in root.iter("{*}style")} if root is not None else {}
+    alone = {name: (_said(tag), value_of(tag, "basedOn")) for name, tag in own.items()}
     known: dict[str, Style] = {}
     for name in own:
-        chain, at = [], name
-        while at in own and at not in chain and len(chain) < 50:
-            chain.append(at)
-            at = value_of(own[at], "basedOn")
-        said = [_said(own[at]) for at in chain]
+        said, at = [], name
+        while at in own and len(said) < 20:
+            said.append(alone[at][0])
+            at = alone[at][1]
         level = next((s.level for s in said if s.level), 0)
         listed = next((s for s in said if s.list_id), Style())
         depth = next((s.depth for s in said if s.depth), 0)
@@ -65,7 +65,7 @@ def value_of(tag: Any, path: str) -> str:
     found = tag.find(f"{{*}}{path}")
     return attribute(found, "val") if found is not None else ""
 
-# %% ../../nbs/ingestion/word_lists.ipynb #cad7c3f6
+# %% ../../nbs/ingestion/word_lists.ipynb #32cb018a
 Lists = dict[str, tuple[str, dict[int, tuple[str, str, int]]]]
 
 
