@@ -485,6 +485,118 @@ def test_what_is_refused_says_why(name):
     assert time.process_time() - started < 10
 
 
+def compound(**streams):
+    "A compound file with these streams, each padded to 4 KiB: smaller ones would go elsewhere."
+    padded = {name: data.ljust(4_096, b"\0") for name, data in streams.items()}
+    counts = {name: -(-len(data) // 512) for name, data in padded.items()}
+    body, chain = b"", []
+    for name, data in padded.items():
+        first = len(chain)
+        chain += [*range(first + 1, first + counts[name]), 0xFFFFFFFE]
+        body += data.ljust(counts[name] * 512, b"\0")
+    names = ["Root Entry", *padded]
+    folder, start = len(chain), 0
+    chain += [*range(folder + 1, folder + -(-len(names) // 4)), 0xFFFFFFFE]
+    entries = b""
+    for at, name in enumerate(names):
+        label = name.encode("utf-16-le")
+        kin = (0xFFFFFFFF, at + 1 if 0 < at < len(names) - 1 else 0xFFFFFFFF, 1 if at == 0 else 0xFFFFFFFF)
+        entries += label.ljust(64, b"\0") + struct.pack(
+            "<HBB3I", len(label) + 2, 5 if at == 0 else 2, 1, *kin
+        )
+        place = (0xFFFFFFFE, 0) if at == 0 else (start, len(padded[name]))
+        entries += bytes(36) + struct.pack("<IQ", *place)
+        start += counts.get(name, 0)
+    body += entries.ljust(-(-len(entries) // 512) * 512, b"\0")
+    tables = -(-(len(chain) + 1) // 127)
+    at = len(chain)
+    chain += [0xFFFFFFFD] * tables
+    body += struct.pack(f"<{len(chain)}I", *chain).ljust(tables * 512, b"\xff")
+    head = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(16)
+    head += struct.pack(
+        "<HHHHH6xIIIIIIIII", 0x3E, 3, 0xFFFE, 9, 6, 0, tables, folder, 0, 4_096, 0xFFFFFFFE, 0, 0xFFFFFFFE, 0
+    )
+    return head + struct.pack("<109I", *[*range(at, at + tables), *[0xFFFFFFFF] * (109 - tables)]) + body
+
+
+def record(kind, content, version=0):
+    return struct.pack("<HHI", version, kind, len(content)) + content
+
+
+def word_97(text, flags=0x0200):
+    head = bytearray(0x800)
+    struct.pack_into("<HHHHHH", head, 0, 0xA5EC, 0xC1, 0, 0, 0, flags)
+    raw = text.encode("utf-16-le")
+    struct.pack_into("<I", head, 0x4C, len(raw) // 2)
+    piece = struct.pack("<IIHIH", 0, len(raw) // 2, 0, 0x800, 0)
+    clx = b"\2" + struct.pack("<I", len(piece)) + piece
+    struct.pack_into("<II", head, 0x1A2, 0, len(clx))
+    return compound(WordDocument=bytes(head) + raw, **{"1Table": clx})
+
+
+@slow
+@given(tables)
+def test_every_cell_of_a_word_97_table_comes_back(rows):
+    text = "Before\r" + "".join("".join(f"{cell}\x07" for cell in row) for row in rows) + "\rAfter\r"
+    parsed = read_doc(word_97(text))  # without marks of rows: one line, but all of it
+    assert cells(parsed.text) == [[cell for row in rows for cell in row]]
+    assert parsed.text.startswith("Before") and parsed.text.endswith("After")
+
+
+def test_old_files_that_need_a_password_or_too_much():
+    assert "Tides" in read_doc(word_97("Tides\r")).text
+    with pytest.raises(ParseError, match="encrypted"):
+        read_doc(word_97("Tides\r", 0x0300))
+    with pytest.raises(ParseError, match="paragraphs"):
+        read_doc(word_97("\r" * 600_000))
+    atom = struct.pack("<II", 0, 0xF3D1C4DF)
+    with pytest.raises(ParseError, match="encrypted"):
+        read_ppt(compound(**{"Current User": record(0x0FF6, atom), "PowerPoint Document": b"x"}))
+    far = struct.pack("<HH", 0x0809, 8) + bytes(8) + struct.pack("<HHHHHd", 0x0203, 14, 65_535, 255, 0, 1.0)
+    with pytest.raises(ParseError, match="cells between"):
+        read_xls(compound(Workbook=far))
+    sst = struct.pack("<IIHB", 1, 1, 8_000, 0) + b"x" * 8_000
+    label = struct.pack("<HHHHHI", 0x00FD, 10, 1, 1, 0, 0)
+    many = struct.pack("<HH", 0x00FC, len(sst)) + sst + label * 3_000
+    with pytest.raises(ParseError, match="max_document_chars"):
+        read_xls(compound(Workbook=many))
+
+
+def presentation(slides, listed):
+    "A PowerPoint file whose slides are these records, in the order of `listed`."
+    stream, places = b"", []
+    for slide in slides:
+        places.append(len(stream))
+        stream += slide
+    entries = b"".join(record(0x03F3, struct.pack("<IIIII", at + 1, 0, 0, at, 0)) for at in listed)
+    places.append(len(stream))
+    stream += record(0x03E8, record(0x0FF0, entries, 0xF))
+    directory = len(stream)
+    stream += record(0x1772, struct.pack(f"<I{len(places)}I", len(places) << 20 | 1, *places))
+    edit = len(stream)
+    stream += record(0x0FF5, struct.pack("<IIIIIIHH", 0, 0, 0, directory, len(places), 0, 0, 0))
+    user = record(0x0FF6, struct.pack("<III", 20, 0xE391C05F, edit))
+    return compound(**{"Current User": user, "PowerPoint Document": stream})
+
+
+def slide_97(*texts):
+    boxes = (
+        record(0xF00D, record(0x0F9F, struct.pack("<I", kind)) + record(0x0FA0, text.encode("utf-16-le")))
+        for kind, text in texts
+    )
+    shapes = b"".join(record(0xF004, box, 0xF) for box in boxes)
+    return record(0x03EE, record(0x040C, record(0xF002, record(0xF003, shapes, 0xF), 0xF), 0xF), 0xF)
+
+
+def test_slides_of_powerpoint_97_come_in_their_order():
+    slides = [slide_97((0, "Two"), (4, "b")), slide_97((4, "a"), (0, "One"), (1, "x\ry"))]
+    parsed = read_ppt(presentation(slides, [1, 0]))
+    assert parsed.text == "## One\n\na\n\n- x\n- y\n\n## Two\n\nb"
+    assert parsed.text[parsed.pages[1] :].startswith("## Two")
+    with pytest.raises(ParseError, match="within each other"):
+        read_ppt(presentation([slide_97((4, "x" * 10_000))], [0] * 4_000))
+
+
 def test_numbers_that_are_none_stay_as_they_are():
     for value in ("", "x", "1e999", "nan", "-1e400", "99999999999999999999"):
         for kind in ("", "date", "time", "moment", "hours", "share"):

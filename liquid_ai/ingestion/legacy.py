@@ -5,16 +5,17 @@
 # %% auto #0
 __all__ = ['streams', 'property_title', 'u16', 'u32', 'read_ppt', 'read_xls']
 
-# %% ../../nbs/ingestion/legacy.ipynb #f056b8e8
+# %% ../../nbs/ingestion/legacy.ipynb #bcc50b80
 import io
 import struct
+from bisect import bisect_right
 from collections.abc import Iterator
 
 from ..core import ParseError, Settings
 from .package import Cell, fill, joined, number_text, sheet_text, spread, table
 from .parse import Parsed, within
 
-# %% ../../nbs/ingestion/legacy.ipynb #5d55ecc7
+# %% ../../nbs/ingestion/legacy.ipynb #101c1283
 def streams(
     data: bytes,
     *names: str,
@@ -35,8 +36,10 @@ def property_title(data: bytes) -> str:
 
     try:
         with olefile.OleFileIO(data) as file:
-            title = file.getproperties("\x05SummaryInformation").get(2, b"")
-        return title.decode("cp1252", "replace").strip("\0 ") if isinstance(title, bytes) else str(title)
+            found = file.getproperties("\x05SummaryInformation")
+        title, page = found.get(2, b""), found.get(1, 1252)
+        encoding = "utf-8" if page in (65001, -535) else f"cp{page % 65_536}"
+        return title.decode(encoding, "replace").strip("\0 ") if isinstance(title, bytes) else str(title)
     except Exception:  # it has none, or a damaged one
         return ""
 
@@ -50,7 +53,7 @@ def u32(data: bytes, at: int) -> int:
     "Four bytes as a number; 0 past the end."
     return int.from_bytes(data[at : at + 4], "little")
 
-# %% ../../nbs/ingestion/legacy.ipynb #fe810e3d
+# %% ../../nbs/ingestion/legacy.ipynb #79e66c03
 def read_ppt(data: bytes, settings: Settings = Settings()) -> Parsed:  # Markdown
     "A presentation of PowerPoint 97 to 2003. Raises: `ParseError` on passwords and damage. Source: MS-PPT."
     user, document = streams(data, "Current User", "PowerPoint Document")
@@ -64,13 +67,16 @@ def read_ppt(data: bytes, settings: Settings = Settings()) -> Parsed:  # Markdow
     slides, notes = _listed(lists.get(0, b"")), _listed(lists.get(2, b""))
     within(settings, "max_pages", len(slides), "slides")
     said = {}
-    for reference, _, _ in notes:
+    for reference, _, _ in notes[: 2 * len(slides) + 10]:
         _, inside = _record(document, where.get(reference, -1))
         about = next((rest for k, _, rest in _records(inside) if k == 0x03F1), b"")
         said[u32(about, 0)] = joined(text for kind_, text in _slide_texts(inside, []) if kind_ == 2)
-    texts, starts, at = [], [], 0
+    texts, starts, at, room = [], [], 0, 4 * len(document)
     for reference, number_, outline in slides:
-        found = list(_slide_texts(_record(document, where.get(reference, -1))[1], outline))
+        _, inside = _record(document, where.get(reference, -1))
+        if (room := room - len(inside)) < 0:
+            raise ParseError("failed", "damaged: its slides lie within each other")
+        found = list(_slide_texts(inside, outline))
         titles = [f"## {' '.join(text.split())}" for kind_, text in found if kind_ in (0, 6) and text.strip()]
         note = said.get(number_, "")
         texts.append(
@@ -78,6 +84,7 @@ def read_ppt(data: bytes, settings: Settings = Settings()) -> Parsed:  # Markdow
         )
         starts.append(at)
         at += len(texts[-1]) + 2
+        within(settings, "max_document_chars", at, "characters")
     title = property_title(data) or next((t[3:].partition("\n")[0] for t in texts if t.startswith("## ")), "")
     return Parsed("\n\n".join(texts), title, tuple(starts))
 
@@ -118,7 +125,7 @@ def _persisted(
         edit = u32(body, 8)
     return where, main or 0
 
-# %% ../../nbs/ingestion/legacy.ipynb #365643e3
+# %% ../../nbs/ingestion/legacy.ipynb #cdf006ef
 def _listed(data: bytes) -> list[tuple[int, int, list[tuple[int, str]]]]:  # reference, slide's id, its texts
     "The slides in their order, with what of their text stands in the outline."
     slides: list[tuple[int, int, list[tuple[int, str]]]] = []
@@ -176,7 +183,7 @@ def _box(shape: bytes, outline: list[tuple[int, str]], used: set[int]) -> Iterat
                 used.add(at)
                 yield outline[at]
 
-# %% ../../nbs/ingestion/legacy.ipynb #b90e179f
+# %% ../../nbs/ingestion/legacy.ipynb #81579f36
 def _grid(group: bytes, outline: list[tuple[int, str]]) -> str:  # Markdown; empty where it is no table
     shapes = [rest for kind, _, rest in _records(group) if kind == 0xF004]
     options = [rest for kind, _, rest in _records(shapes[0]) if kind in (0xF122, 0xF121)] if shapes else []
@@ -192,8 +199,8 @@ def _grid(group: bytes, outline: list[tuple[int, str]]) -> str:  # Markdown; emp
         text = " ".join(text for _, text in _box(shape, outline, set()))
         if anchor and any(kind == 0xF00D for kind, _, _ in _records(shape)):
             boxes.append((*struct.unpack("<iiii", anchor[:16]), text))
-    columns, rows = (sorted({edge for box in boxes for edge in (box[i],)}) for i in (0, 1))
-    if not boxes or len(columns) * len(rows) > 20 * len(boxes) + 100:
+    columns, rows = (sorted({box[i] for box in boxes}) for i in (0, 1))
+    if not 0 < len(boxes) < 5_000 or len(columns) * len(rows) > 20 * len(boxes) + 100:
         return ""
     lines: list[list[Cell]] = [[] for _ in rows]
     for left, top, right, bottom, text in sorted(boxes, key=lambda box: (box[1], box[0])):
@@ -203,8 +210,8 @@ def _grid(group: bytes, outline: list[tuple[int, str]]) -> str:  # Markdown; emp
         )
     return table(spread(lines))
 
-# %% ../../nbs/ingestion/legacy.ipynb #fe3f3898
-_MAX_AREA = 5_000_000  # cells between the first and the last of all sheets
+# %% ../../nbs/ingestion/legacy.ipynb #a1ba8922
+_MAX_AREA, _MAX_RECORDS = 5_000_000, 2_000_000  # cells between the first and the last; records
 _CELLS = {
     0x0006,
     0x0201,
@@ -260,24 +267,59 @@ def read_xls(data: bytes, settings: Settings = Settings()) -> Parsed:  # Markdow
 
 
 def _guard(book: bytes, settings: Settings) -> None:
-    "Raises: `ParseError` where a workbook needs a password or has cells too far apart to be read."
-    at = area = rows = columns = 0
-    while at + 4 <= len(book):
+    "Raises: `ParseError` where a workbook needs a password, or would ask for too much memory."
+    at, area, rows, columns, chars, count, lengths = 0, 0, 0, 0, 0, 0, []
+    while at + 4 <= len(book) and count <= _MAX_RECORDS:
         kind, size = u16(book, at), u16(book, at + 2)
+        count += 1
         if kind == 0x002F:
             raise ParseError("encrypted", "needs a password")
         if kind in (0x0809, 0x0409, 0x0209, 0x0009):
             area, rows, columns = area + rows * columns, 0, 0
+        elif kind == 0x00FC:
+            lengths = _lengths(book, at)
         elif kind in _CELLS and size >= 4:
             rows = max(rows, u16(book, at + 4) + 1)
             last = u16(book, at + 2 + size) if kind in (0x00BD, 0x00BE) else u16(book, at + 6)
             columns = max(columns, last + 1)
+            if kind == 0x00FD and (string := u32(book, at + 10)) < len(lengths):
+                chars += lengths[string]
         at += 4 + size
-    if area + rows * columns > _MAX_AREA:
-        told = f"{area + rows * columns:,} cells lie between its first and its last"
-        raise ParseError("failed", f"{told}; no more than {_MAX_AREA:,} are read")
+    for figure, most, unit in (
+        (area + rows * columns, _MAX_AREA, "cells between its first and its last"),
+        (count, _MAX_RECORDS, "records"),
+    ):
+        if figure > most:
+            raise ParseError("failed", f"{figure:,} {unit}; no more than {most:,} are read")
+    within(settings, "max_document_chars", chars, "characters of cells")
 
 
+def _lengths(book: bytes, at: int) -> list[int]:
+    "How long each of the strings is that cells share: one string may stand in a million of them."
+    end, ends, data = at + 4 + u16(book, at + 2), [], bytearray(book[at + 4 : at + 4 + u16(book, at + 2)])
+    while u16(book, end) == 0x003C:  # goes on in the next record
+        ends.append(len(data))
+        data += book[end + 4 : end + 4 + u16(book, end + 2)]
+        end += 4 + u16(book, end + 2)
+    at, lengths = 8, []
+    while at + 3 <= len(data) and len(lengths) < _MAX_RECORDS:
+        size, flags = u16(data, at), data[at + 2]
+        rich, more = (
+            u16(data, at + 3) if flags & 8 else 0,
+            u32(data, at + 3 + (flags >> 3 & 1) * 2) if flags & 4 else 0,
+        )
+        start = at + 3 + (flags >> 3 & 1) * 2 + (flags >> 2 & 1) * 4
+        lengths.append(size)
+        stop = next((e for e in ends[bisect_right(ends, start) :][:1]), len(data))
+        wide, left = 1 + (flags & 1), size
+        while left and start + left * wide > stop and stop < len(data):  # its rest has a width of its own
+            left -= (stop - start) // wide
+            start, wide = stop + 1, 1 + (data[stop] & 1)
+            stop = next((e for e in ends[bisect_right(ends, start) :][:1]), len(data))
+        at = start + left * wide + 4 * rich + more
+    return lengths
+
+# %% ../../nbs/ingestion/legacy.ipynb #93c28a66
 def _shown_value(value: object) -> str:
     import datetime as dt
 

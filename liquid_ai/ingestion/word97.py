@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['read_doc']
 
-# %% ../../nbs/ingestion/word97.ipynb #44db817c
+# %% ../../nbs/ingestion/word97.ipynb #96670fdf
 import re
 import struct
 from bisect import bisect_right
@@ -17,7 +17,8 @@ from .legacy import property_title, streams, u16, u32
 from .package import Cell, joined, spread, table
 from .parse import Parsed, within
 
-# %% ../../nbs/ingestion/word97.ipynb #071f19db
+# %% ../../nbs/ingestion/word97.ipynb #70d81e93
+_MAX_PARAGRAPHS = 500_000
 _PARTS = ("body", "footnotes", "headers", "macros", "comments", "endnotes", "text boxes", "boxes in headers")
 
 
@@ -40,6 +41,8 @@ def read_doc(data: bytes, settings: Settings = Settings()) -> Parsed:  # Markdow
     except (struct.error, IndexError) as e:
         raise ParseError("failed", f"damaged or truncated: {e}") from e
     text, texts, at = "".join(t for t, *_ in pieces), {}, 0
+    if (ends := text.count("\r") + text.count("\x07")) > _MAX_PARAGRAPHS:
+        raise ParseError("failed", f"{ends:,} paragraphs; no more than {_MAX_PARAGRAPHS:,} are read")
     for name, size in zip(_PARTS, (u32(main, 0x4C + 4 * i) for i in range(8)), strict=True):
         size = min(size, 1 << 30)
         texts[name] = joined(_paragraphs(text, at, at + size, book))
@@ -60,7 +63,7 @@ def _running(text: str) -> list[str]:
         if sum(map(str.isalpha, t := line.strip())) > 5
     ]
 
-# %% ../../nbs/ingestion/word97.ipynb #57bf54ca
+# %% ../../nbs/ingestion/word97.ipynb #95a404e5
 def _pieces(
     main: bytes, side: bytes, settings: Settings
 ) -> list[tuple[str, int, int]]:  # text, offset, bytes a character
@@ -112,7 +115,7 @@ class _Places:
         _, where, wide = self.pieces[i]
         return where + (at - self.starts[i]) * wide
 
-# %% ../../nbs/ingestion/word97.ipynb #304cafa3
+# %% ../../nbs/ingestion/word97.ipynb #53c62532
 @dataclass(frozen=True, slots=True)
 class _Mark:
     "What a paragraph is."
@@ -129,8 +132,9 @@ def _paragraph_marks(main: bytes, side: bytes) -> tuple[list[int], list[_Mark]]:
     at, size = u32(main, 0x102), u32(main, 0x106)
     bins, found = side[at : at + size], {}
     count = max(len(bins) - 4, 0) // 8
-    for i in range(count):
-        page = main[(u32(bins, 4 * (count + 1) + 4 * i) & 0x3FFFFF) * 512 :][:512]
+    pages = dict.fromkeys(u32(bins, 4 * (count + 1) + 4 * i) & 0x3FFFFF for i in range(count))
+    for at in (number * 512 for number in pages if number * 512 < len(main)):
+        page = main[at : at + 512]
         runs = page[511] if len(page) == 512 else 0
         for run in range(min(runs, 29)):
             end, place = u32(page, 4 * run + 4), 2 * page[4 * (runs + 1) + 13 * run]
@@ -174,7 +178,7 @@ def _mark(page: bytes, at: int) -> _Mark:
         at += size
     return _Mark(style, list_id, listed, max(depth, int(in_table)), ends_row)
 
-# %% ../../nbs/ingestion/word97.ipynb #d3147c65
+# %% ../../nbs/ingestion/word97.ipynb #9686a060
 def _headings(main: bytes, side: bytes) -> dict[int, int]:
     "For each style that is a heading, or is derived from one, its level. Source: MS-DOC 2.9.271."
     sheet = side[u32(main, 0xA2) :][: u32(main, 0xA6)]
@@ -220,7 +224,7 @@ def _numbered(main: bytes, side: bytes) -> set[tuple[int, int]]:
         if (name, level) in counted
     }
 
-# %% ../../nbs/ingestion/word97.ipynb #a56db667
+# %% ../../nbs/ingestion/word97.ipynb #05920a6b
 @dataclass(frozen=True, slots=True)
 class _Book:
     "What is known of all paragraphs."
