@@ -30,6 +30,7 @@ NAMES = (
     "encoder_tuning",
     "training",
     "demo",
+    "office",
 )
 
 

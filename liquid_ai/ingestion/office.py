@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['read_pptx', 'read_xlsx']
 
-# %% ../../nbs/ingestion/office.ipynb #39064335
+# %% ../../nbs/ingestion/office.ipynb #8237142d
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ from liquid_ai.ingestion.package import (
 )
 from .parse import Parsed, within
 
-# %% ../../nbs/ingestion/office.ipynb #c76525b3
+# %% ../../nbs/ingestion/office.ipynb #816b4cd4
 def read_pptx(data: bytes, settings: Settings = Settings()) -> Parsed:  # Markdown
     "A presentation. Raises: `ParseError` on passwords, damage and sizes. Source: ECMA-376 part 1, 19."
     package = open_package(data, settings)
@@ -66,7 +66,7 @@ def read_pptx(data: bytes, settings: Settings = Settings()) -> Parsed:  # Markdo
 def _first_title(texts: list[str]) -> str:
     return next((text[3:].partition("\n")[0] for text in texts if text.startswith("## ")), "")
 
-# %% ../../nbs/ingestion/office.ipynb #dc69a5a9
+# %% ../../nbs/ingestion/office.ipynb #3139845a
 def _slide(package: Package, name: str, slide: Any, authors: dict[str, str]) -> str:
     related = package.related(name)
     blocks = list(_shapes(package, related, slide.find("{*}cSld/{*}spTree")))
@@ -100,7 +100,7 @@ def _comments(root: Any, authors: dict[str, str]) -> Iterator[str]:
         who = authors.get(comment.get("authorId", ""), "someone")
         yield f"Comment by {who}, {date}: {' '.join(text.split())}"
 
-# %% ../../nbs/ingestion/office.ipynb #800600ab
+# %% ../../nbs/ingestion/office.ipynb #70eb84d6
 def _shapes(package: Package, related: dict, tree: Any) -> Iterator[tuple[str, str]]:  # kind, Markdown
     for shape in tree if tree is not None else ():
         name, place = local(shape), ""
@@ -147,7 +147,7 @@ def _cells(tag: Any) -> list[list[Cell]]:
                 rows[-1].append(Cell(_words(cell.find("{*}txBody"), listed=False), *spans))
     return rows
 
-# %% ../../nbs/ingestion/office.ipynb #5c1306db
+# %% ../../nbs/ingestion/office.ipynb #8849f340
 def _words(
     body: Any, listed: bool
 ) -> str:  # listed: its paragraphs are bullets where they do not say otherwise
@@ -184,7 +184,7 @@ def _run(tag: Any) -> str:
         return tag.findtext("{*}t") or ""
     return "\n" if name == "br" else equation(tag) if name == "m" else ""
 
-# %% ../../nbs/ingestion/office.ipynb #2a155a7a
+# %% ../../nbs/ingestion/office.ipynb #0800b496
 _MAX_CELLS = 500_000  # that are read of one workbook
 _MAX_SHEET_TAGS = 3_000_000  # in the XML of one sheet
 
@@ -219,7 +219,7 @@ def read_xlsx(data: bytes, settings: Settings = Settings()) -> Parsed:  # Markdo
     partial = bool(missing or damaged or book.cut)
     return Parsed("\n\n".join(texts) if said else "", title, tuple(starts[:-1]), damaged + notes, partial)
 
-# %% ../../nbs/ingestion/office.ipynb #55d47b83
+# %% ../../nbs/ingestion/office.ipynb #e09802f1
 @dataclass(slots=True)
 class _Book:
     "What the sheets of a workbook share, and how far one has got with them."
@@ -256,7 +256,7 @@ def _sheet(book: _Book, name: str) -> str:  # Markdown
             found += [text for anchor in root for _, text in _shapes(book.package, drawn, anchor)]
     return joined([*found, *_sheet_comments(book, related)])
 
-# %% ../../nbs/ingestion/office.ipynb #0b2159a5
+# %% ../../nbs/ingestion/office.ipynb #3c195f56
 def _sheet_cells(
     book: _Book, name: str
 ) -> tuple[dict[int, dict[int, str]], list[str]]:  # and the merged ones
@@ -312,7 +312,7 @@ def _sheet_comments(book: _Book, related: dict[str, tuple[str, str]]) -> Iterato
                 where = f"Comment on {tag.get('ref', '')} by {who or 'someone'}{date}"
                 yield f"{where}: {' '.join(text.split())}"
 
-# %% ../../nbs/ingestion/office.ipynb #8629e3ed
+# %% ../../nbs/ingestion/office.ipynb #a526845f
 def _stream(package: Package, name: str, *wanted: str) -> Iterator[Any]:
     "The elements of these names in a part, one by one."
     from lxml import etree
@@ -363,7 +363,7 @@ def _area(reference: str) -> tuple[int, int, int, int] | None:  # first row and 
     start, end = _place(first), _place(last)
     return (*start, *end) if start and end else None
 
-# %% ../../nbs/ingestion/office.ipynb #c9644134
+# %% ../../nbs/ingestion/office.ipynb #36e5bb94
 _KINDS = {
     9: "share",
     10: "share",

@@ -7,7 +7,7 @@ __all__ = ['XML', 'DAMAGE', 'open_zip', 'Package', 'open_package', 'check_prolog
            'fenced', 'joined', 'Cell', 'table', 'sheet_text', 'spread', 'fill', 'format_kind', 'number_text',
            'chart_text', 'diagram_text', 'equation', 'picture']
 
-# %% ../../nbs/ingestion/package.ipynb #821214bf
+# %% ../../nbs/ingestion/package.ipynb #484056ea
 import io
 import posixpath
 import re
@@ -21,7 +21,7 @@ from typing import Any
 from ..core import ParseError, Settings
 from .parse import within
 
-# %% ../../nbs/ingestion/package.ipynb #2a848357
+# %% ../../nbs/ingestion/package.ipynb #81921504
 _UTF8_NAME = 0x800  # the bit that says so
 
 
@@ -36,7 +36,7 @@ def open_zip(data: bytes) -> zipfile.ZipFile:
     except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError) as e:
         raise ParseError("failed", f"damaged or truncated zip: {e}") from e
 
-# %% ../../nbs/ingestion/package.ipynb #87d282f6
+# %% ../../nbs/ingestion/package.ipynb #332ed86f
 _MAX_TAGS = 1_000_000  # in the XML of one file
 XML = {"resolve_entities": False, "no_network": True, "remove_comments": True, "remove_pis": True}
 DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)  # what unpacking a member may raise
@@ -105,7 +105,7 @@ class Package:
         core = self.xml("docProps/core.xml")
         return (core.findtext("{*}title") if core is not None else "") or ""
 
-# %% ../../nbs/ingestion/package.ipynb #52c00505
+# %% ../../nbs/ingestion/package.ipynb #963db058
 def open_package(data: bytes, settings: Settings, xml_limit: str = "max_document_chars") -> Package:
     "An Office file. Raises: `ParseError` on passwords, damage and sizes. Source: ECMA-376 part 2."
     archive = open_zip(data)
@@ -126,7 +126,7 @@ def check_prolog(xml: Any, name: str) -> None:
     if root.getroottree().docinfo.internalDTD is not None:  # it can only stand before the first element
         raise ParseError("failed", f"{name} declares XML entities, which no Office file may")
 
-# %% ../../nbs/ingestion/package.ipynb #7b32f717
+# %% ../../nbs/ingestion/package.ipynb #3c073294
 def local(tag: Any) -> str:
     "The name of an element's tag without its namespace; empty for what is no element."
     return tag.tag.rpartition("}")[2] if isinstance(tag.tag, str) else ""
@@ -161,7 +161,7 @@ def joined(blocks: Sequence[str] | Iterator[str]) -> str:
     "Blocks of Markdown with an empty line between."
     return "\n\n".join(block for block in blocks if block.strip())
 
-# %% ../../nbs/ingestion/package.ipynb #c4998b42
+# %% ../../nbs/ingestion/package.ipynb #3dc4d4da
 _REPEATED = 80  # characters of a merged cell, at most, to be written in each place it covers
 
 
@@ -228,7 +228,7 @@ def spread(rows: Sequence[Sequence[Cell]]) -> list[list[str]]:
         held = held if room > 0 else {}
     return out
 
-# %% ../../nbs/ingestion/package.ipynb #40d6c860
+# %% ../../nbs/ingestion/package.ipynb #f1361c65
 _FILLED = 10_000  # places of a sheet that merged cells are written into beside their own
 
 
@@ -250,7 +250,7 @@ def fill(
             for column in range(first, last + 1):
                 cells[at].setdefault(column, text)
 
-# %% ../../nbs/ingestion/package.ipynb #0518440d
+# %% ../../nbs/ingestion/package.ipynb #495b79bf
 def format_kind(code: str) -> str:
     "What a number in this format means: `share`, `date`, `time`, `moment`, `hours`, or nothing but itself."
     if re.search(r"\[h+\]|\[m+\]|\[s+\]", code, re.I):
@@ -285,7 +285,7 @@ def number_text(
     except (ValueError, OverflowError):
         return value
 
-# %% ../../nbs/ingestion/package.ipynb #5294a580
+# %% ../../nbs/ingestion/package.ipynb #6b6c3b98
 def _label(tag: Any) -> str:
     "The words of a title or a name, typed or taken from cells."
     if tag is None:
@@ -336,7 +336,7 @@ def diagram_text(root: Any) -> str:  # a list
     lines = (" ".join("".join(t.text or "" for t in p.iter("{*}t")).split()) for p in points)
     return "\n".join(f"- {line}" for line in lines if line)
 
-# %% ../../nbs/ingestion/package.ipynb #443e4dc7
+# %% ../../nbs/ingestion/package.ipynb #d2100185
 def equation(tag: Any) -> str:
     "Office Math in one line. Source: ECMA-376 part 1, 22.1."
     return re.sub(r"[\^_]\{\}", "", " ".join(_math(tag).split()))
@@ -375,7 +375,7 @@ def _math(tag: Any) -> str:
         return " \\\\ ".join(" & ".join(map(_math, row.findall("{*}e"))) for row in tag.findall("{*}mr"))
     return "".join(map(_math, tag))
 
-# %% ../../nbs/ingestion/package.ipynb #c5a1e1a4
+# %% ../../nbs/ingestion/package.ipynb #fefb57f7
 _BY_ITSELF = re.compile(
     r"Description automatically generated.*|AI-generated content may be incorrect\.?|^\S*\.\w{3,4}$|^\S*://\S*$",
     re.S | re.I,

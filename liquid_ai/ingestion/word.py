@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['read_docx']
 
-# %% ../../nbs/ingestion/word.ipynb #532b53e5
+# %% ../../nbs/ingestion/word.ipynb #285188ad
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ from liquid_ai.ingestion.package import (
 from .parse import Parsed
 from .word_lists import Lists, Style, counted, read_lists, read_styles, value_of
 
-# %% ../../nbs/ingestion/word.ipynb #8c480ddc
+# %% ../../nbs/ingestion/word.ipynb #e9cea29a
 @dataclass(slots=True)
 class _Document:
     "A Word file on the way through it."
@@ -65,7 +65,7 @@ def read_docx(data: bytes, settings: Settings = Settings()) -> Parsed:  # Markdo
     title, damaged = document.title or package.title(), package.notes()
     return Parsed(joined(found), title, notes=damaged, partial=bool(damaged))
 
-# %% ../../nbs/ingestion/word.ipynb #0217cb33
+# %% ../../nbs/ingestion/word.ipynb #f3c87d95
 _AROUND = {"sdt", "sdtContent", "customXml", "ins", "moveTo", "smartTag", "body", "txbxContent"}
 
 
@@ -151,7 +151,7 @@ def _is_code(tag: Any, text: str) -> bool:
     fonts = [run.find("{*}rPr/{*}rFonts") for run in runs]
     return bool(runs) and all(font is not None and _MONO.search(attribute(font, "ascii")) for font in fonts)
 
-# %% ../../nbs/ingestion/word.ipynb #e3b08396
+# %% ../../nbs/ingestion/word.ipynb #f211445f
 _LEFT_OUT = {
     "del",
     "moveFrom",
@@ -225,7 +225,7 @@ def _field(tag: Any) -> str:
     state = box.find("{*}checked") if box.find("{*}checked") is not None else box.find("{*}default")
     return "[x]" if state is not None and attribute(state, "val", "1") in ("1", "true") else "[ ]"
 
-# %% ../../nbs/ingestion/word.ipynb #67c9a42d
+# %% ../../nbs/ingestion/word.ipynb #d2c5aeba
 def _drawn(document: _Document, tag: Any) -> Iterator[str]:
     "The words in a drawing: its boxes, its chart or diagram, and what its author says it shows."
     kinds = ("chart", "relIds", "txbxContent", "docPr", "shape", "textpath", "AlternateContent")
@@ -256,7 +256,7 @@ def _nearest(tag: Any, kinds: tuple[str, ...]) -> Iterator[Any]:
         if name not in ("txbxContent", "AlternateContent"):
             yield from _nearest(part, kinds)
 
-# %% ../../nbs/ingestion/word.ipynb #2e049b54
+# %% ../../nbs/ingestion/word.ipynb #be2b8fab
 def _rows(document: _Document, tag: Any) -> list[list[str]]:
     rows, above, room = [], {}, 100_000
     for row in _within(tag, "tr"):
@@ -301,7 +301,7 @@ def _flat(document: _Document, cell: Any) -> str:
             parts += _blocks(document, [part])
     return " ".join(" ".join(parts).split())
 
-# %% ../../nbs/ingestion/word.ipynb #22df6508
+# %% ../../nbs/ingestion/word.ipynb #1abf874f
 def _part(document: _Document, name: str) -> Any:
     "The root of another part, from now on the one that is read."
     root = document.package.xml(name)
