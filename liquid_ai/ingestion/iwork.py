@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['read_iwork']
 
-# %% ../../nbs/ingestion/iwork.ipynb #2de0fd3c
+# %% ../../nbs/ingestion/iwork.ipynb #4abf01a1
 import re
 import zipfile
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from ..core import ParseError, Settings
 from .package import Package, attribute, joined, local, open_package, open_zip
 from .parse import Parsed, within
 
-# %% ../../nbs/ingestion/iwork.ipynb #6cefe462
+# %% ../../nbs/ingestion/iwork.ipynb #b1ca1856
 def read_iwork(data: bytes, settings: Settings = Settings()) -> Parsed:  # plain text
     "A document of Pages, Numbers or Keynote. Raises: `ParseError` on passwords, damage and sizes."
     archive = open_zip(data)
@@ -56,15 +56,20 @@ def _old_line(tag: Any) -> Iterator[str]:
             yield from _old_line(part)
         yield part.tail or ""
 
-# %% ../../nbs/ingestion/iwork.ipynb #8a9960fc
+# %% ../../nbs/ingestion/iwork.ipynb #6edb5e02
+_MAX_BYTES = 10_000_000  # of messages, packed and unpacked: a byte takes a microsecond or two
 _TEXT, _STRINGS = (2001, 2005), 6005  # types of messages: a text, the strings that the cells of a table share
 
 
 def _words(package: Package) -> tuple[list[str], list[str]]:  # of texts, of cells
-    words, cells, room = [], [], package.settings.max_file_bytes
-    for name in package.archive.namelist():
-        if not name.endswith(".iwa") or re.search("Master|Template|Stylesheet|Metadata", name):
-            continue
+    words, cells, room = [], [], _MAX_BYTES
+    names = [name for name in package.archive.namelist() if name.endswith(".iwa")]
+    names = [
+        name for name in names if not re.search("Master|Template|Stylesheet|Metadata|Tile|Calculation", name)
+    ]
+    if (size := sum(package.archive.getinfo(name).file_size for name in names)) > _MAX_BYTES:
+        raise ParseError("failed", f"{size:,} bytes of messages; no more than {_MAX_BYTES:,} are read")
+    for name in names:
         try:
             data = _unpacked(package.read(name), room)
             room -= len(data)
@@ -107,7 +112,7 @@ def _messages(data: bytes) -> Iterator[tuple[int, bytes]]:  # type, message
             yield about.get(1, 0), data[at : at + about.get(3, 0)]
             at += about.get(3, 0)
 
-# %% ../../nbs/ingestion/iwork.ipynb #5117754d
+# %% ../../nbs/ingestion/iwork.ipynb #2bde9ccd
 def _varint(data: bytes, at: int) -> tuple[int, int]:  # the number, and where it ends
     value = shift = 0
     while True:

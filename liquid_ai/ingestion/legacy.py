@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['streams', 'property_title', 'u16', 'u32', 'read_ppt', 'read_xls']
 
-# %% ../../nbs/ingestion/legacy.ipynb #bcc50b80
+# %% ../../nbs/ingestion/legacy.ipynb #c08e1a4f
 import io
 import struct
 from bisect import bisect_right
@@ -15,7 +15,7 @@ from ..core import ParseError, Settings
 from .package import Cell, fill, joined, number_text, sheet_text, spread, table
 from .parse import Parsed, within
 
-# %% ../../nbs/ingestion/legacy.ipynb #101c1283
+# %% ../../nbs/ingestion/legacy.ipynb #df282de9
 def streams(
     data: bytes,
     *names: str,
@@ -53,7 +53,7 @@ def u32(data: bytes, at: int) -> int:
     "Four bytes as a number; 0 past the end."
     return int.from_bytes(data[at : at + 4], "little")
 
-# %% ../../nbs/ingestion/legacy.ipynb #79e66c03
+# %% ../../nbs/ingestion/legacy.ipynb #2607b035
 def read_ppt(data: bytes, settings: Settings = Settings()) -> Parsed:  # Markdown
     "A presentation of PowerPoint 97 to 2003. Raises: `ParseError` on passwords and damage. Source: MS-PPT."
     user, document = streams(data, "Current User", "PowerPoint Document")
@@ -71,11 +71,11 @@ def read_ppt(data: bytes, settings: Settings = Settings()) -> Parsed:  # Markdow
         _, inside = _record(document, where.get(reference, -1))
         about = next((rest for k, _, rest in _records(inside) if k == 0x03F1), b"")
         said[u32(about, 0)] = joined(text for kind_, text in _slide_texts(inside, []) if kind_ == 2)
-    texts, starts, at, room = [], [], 0, 4 * len(document)
+    texts, starts, at, size = [], [], 0, 0
     for reference, number_, outline in slides:
         _, inside = _record(document, where.get(reference, -1))
-        if (room := room - len(inside)) < 0:
-            raise ParseError("failed", "damaged: its slides lie within each other")
+        size += len(inside)
+        within(settings, "max_document_chars", size, "bytes of slides")  # they may all be one
         found = list(_slide_texts(inside, outline))
         titles = [f"## {' '.join(text.split())}" for kind_, text in found if kind_ in (0, 6) and text.strip()]
         note = said.get(number_, "")
@@ -88,7 +88,7 @@ def read_ppt(data: bytes, settings: Settings = Settings()) -> Parsed:  # Markdow
     title = property_title(data) or next((t[3:].partition("\n")[0] for t in texts if t.startswith("## ")), "")
     return Parsed("\n\n".join(texts), title, tuple(starts))
 
-
+# %% ../../nbs/ingestion/legacy.ipynb #15d2e71a
 def _records(data: bytes) -> Iterator[tuple[int, int, bytes]]:  # kind, instance, content
     at = 0
     while at + 8 <= len(data):
@@ -125,7 +125,7 @@ def _persisted(
         edit = u32(body, 8)
     return where, main or 0
 
-# %% ../../nbs/ingestion/legacy.ipynb #cdf006ef
+# %% ../../nbs/ingestion/legacy.ipynb #0c99a38c
 def _listed(data: bytes) -> list[tuple[int, int, list[tuple[int, str]]]]:  # reference, slide's id, its texts
     "The slides in their order, with what of their text stands in the outline."
     slides: list[tuple[int, int, list[tuple[int, str]]]] = []
@@ -183,7 +183,7 @@ def _box(shape: bytes, outline: list[tuple[int, str]], used: set[int]) -> Iterat
                 used.add(at)
                 yield outline[at]
 
-# %% ../../nbs/ingestion/legacy.ipynb #81579f36
+# %% ../../nbs/ingestion/legacy.ipynb #8cd875fb
 def _grid(group: bytes, outline: list[tuple[int, str]]) -> str:  # Markdown; empty where it is no table
     shapes = [rest for kind, _, rest in _records(group) if kind == 0xF004]
     options = [rest for kind, _, rest in _records(shapes[0]) if kind in (0xF122, 0xF121)] if shapes else []
@@ -210,7 +210,7 @@ def _grid(group: bytes, outline: list[tuple[int, str]]) -> str:  # Markdown; emp
         )
     return table(spread(lines))
 
-# %% ../../nbs/ingestion/legacy.ipynb #a1ba8922
+# %% ../../nbs/ingestion/legacy.ipynb #2b2ad46e
 _MAX_AREA, _MAX_RECORDS = 5_000_000, 2_000_000  # cells between the first and the last; records
 _CELLS = {
     0x0006,
@@ -265,7 +265,7 @@ def read_xls(data: bytes, settings: Settings = Settings()) -> Parsed:  # Markdow
     said = any("\n" in text for text in texts)
     return Parsed("\n\n".join(texts) if said else "", property_title(data), tuple(starts), notes)
 
-
+# %% ../../nbs/ingestion/legacy.ipynb #021e9b5d
 def _guard(book: bytes, settings: Settings) -> None:
     "Raises: `ParseError` where a workbook needs a password, or would ask for too much memory."
     at, area, rows, columns, chars, count, lengths = 0, 0, 0, 0, 0, 0, []
@@ -293,7 +293,7 @@ def _guard(book: bytes, settings: Settings) -> None:
             raise ParseError("failed", f"{figure:,} {unit}; no more than {most:,} are read")
     within(settings, "max_document_chars", chars, "characters of cells")
 
-
+# %% ../../nbs/ingestion/legacy.ipynb #ae9e1e31
 def _lengths(book: bytes, at: int) -> list[int]:
     "How long each of the strings is that cells share: one string may stand in a million of them."
     end, ends, data = at + 4 + u16(book, at + 2), [], bytearray(book[at + 4 : at + 4 + u16(book, at + 2)])
@@ -319,7 +319,7 @@ def _lengths(book: bytes, at: int) -> list[int]:
         at = start + left * wide + 4 * rich + more
     return lengths
 
-# %% ../../nbs/ingestion/legacy.ipynb #93c28a66
+# %% ../../nbs/ingestion/legacy.ipynb #abfeb9ff
 def _shown_value(value: object) -> str:
     import datetime as dt
 

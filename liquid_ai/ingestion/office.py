@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['read_pptx', 'read_xlsx']
 
-# %% ../../nbs/ingestion/office.ipynb #8237142d
+# %% ../../nbs/ingestion/office.ipynb #8958261b
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,11 +19,13 @@ from liquid_ai.ingestion.package import (
     Package,
     check_prolog,
     chart_text,
+    core_title,
     diagram_text,
     equation,
     fill,
     format_kind,
     joined,
+    main_part,
     local,
     number,
     number_text,
@@ -36,11 +38,11 @@ from liquid_ai.ingestion.package import (
 )
 from .parse import Parsed, within
 
-# %% ../../nbs/ingestion/office.ipynb #816b4cd4
+# %% ../../nbs/ingestion/office.ipynb #1966569a
 def read_pptx(data: bytes, settings: Settings = Settings()) -> Parsed:  # Markdown
     "A presentation. Raises: `ParseError` on passwords, damage and sizes. Source: ECMA-376 part 1, 19."
     package = open_package(data, settings)
-    main = package.main("ppt/presentation.xml")
+    main = main_part(package, "ppt/presentation.xml")
     root, related, authors = package.xml(main), package.related(main), {}
     if root is None:
         raise ParseError("failed", "damaged: it has no presentation in it")
@@ -59,14 +61,14 @@ def read_pptx(data: bytes, settings: Settings = Settings()) -> Parsed:  # Markdo
         starts.append(starts[-1] + len(texts[-1]) + 2)
     notes = (f"{missing} of {len(names)} slides are missing in it",) if missing else ()
     notes += (f"{hidden} hidden slides are among them",) if hidden else ()
-    title, damaged = package.title() or _first_title(texts), package.notes()
+    title, damaged = core_title(package) or _first_title(texts), package.notes()
     return Parsed("\n\n".join(texts), title, tuple(starts[:-1]), damaged + notes, bool(missing or damaged))
 
 
 def _first_title(texts: list[str]) -> str:
     return next((text[3:].partition("\n")[0] for text in texts if text.startswith("## ")), "")
 
-# %% ../../nbs/ingestion/office.ipynb #3139845a
+# %% ../../nbs/ingestion/office.ipynb #87aa1e15
 def _slide(package: Package, name: str, slide: Any, authors: dict[str, str]) -> str:
     related = package.related(name)
     blocks = list(_shapes(package, related, slide.find("{*}cSld/{*}spTree")))
@@ -100,7 +102,7 @@ def _comments(root: Any, authors: dict[str, str]) -> Iterator[str]:
         who = authors.get(comment.get("authorId", ""), "someone")
         yield f"Comment by {who}, {date}: {' '.join(text.split())}"
 
-# %% ../../nbs/ingestion/office.ipynb #70eb84d6
+# %% ../../nbs/ingestion/office.ipynb #1cd68e52
 def _shapes(package: Package, related: dict, tree: Any) -> Iterator[tuple[str, str]]:  # kind, Markdown
     for shape in tree if tree is not None else ():
         name, place = local(shape), ""
@@ -147,7 +149,7 @@ def _cells(tag: Any) -> list[list[Cell]]:
                 rows[-1].append(Cell(_words(cell.find("{*}txBody"), listed=False), *spans))
     return rows
 
-# %% ../../nbs/ingestion/office.ipynb #8849f340
+# %% ../../nbs/ingestion/office.ipynb #7d255442
 def _words(
     body: Any, listed: bool
 ) -> str:  # listed: its paragraphs are bullets where they do not say otherwise
@@ -184,7 +186,7 @@ def _run(tag: Any) -> str:
         return tag.findtext("{*}t") or ""
     return "\n" if name == "br" else equation(tag) if name == "m" else ""
 
-# %% ../../nbs/ingestion/office.ipynb #0800b496
+# %% ../../nbs/ingestion/office.ipynb #a18d27e9
 _MAX_CELLS = 500_000  # that are read of one workbook
 _MAX_SHEET_TAGS = 3_000_000  # in the XML of one sheet
 
@@ -192,7 +194,7 @@ _MAX_SHEET_TAGS = 3_000_000  # in the XML of one sheet
 def read_xlsx(data: bytes, settings: Settings = Settings()) -> Parsed:  # Markdown
     "A workbook. Raises: `ParseError` on passwords, damage and sizes. Source: ECMA-376 part 1, 18."
     package = open_package(data, settings, xml_limit="max_file_bytes")
-    main = package.main("xl/workbook.xml")
+    main = main_part(package, "xl/workbook.xml")
     root, related = package.xml(main), package.related(main)
     if root is None:
         raise ParseError("failed", "damaged: it has no workbook in it")
@@ -215,11 +217,11 @@ def read_xlsx(data: bytes, settings: Settings = Settings()) -> Parsed:  # Markdo
         (f"{book.unsaved:,} formulas without a saved result are written as formulas",) if book.unsaved else ()
     )
     said = any(text.partition("\n")[2].strip() for text in texts)
-    title, damaged = package.title(), package.notes()
+    title, damaged = core_title(package), package.notes()
     partial = bool(missing or damaged or book.cut)
     return Parsed("\n\n".join(texts) if said else "", title, tuple(starts[:-1]), damaged + notes, partial)
 
-# %% ../../nbs/ingestion/office.ipynb #e09802f1
+# %% ../../nbs/ingestion/office.ipynb #6e2bb329
 @dataclass(slots=True)
 class _Book:
     "What the sheets of a workbook share, and how far one has got with them."
@@ -256,7 +258,7 @@ def _sheet(book: _Book, name: str) -> str:  # Markdown
             found += [text for anchor in root for _, text in _shapes(book.package, drawn, anchor)]
     return joined([*found, *_sheet_comments(book, related)])
 
-# %% ../../nbs/ingestion/office.ipynb #3c195f56
+# %% ../../nbs/ingestion/office.ipynb #7a3ca683
 def _sheet_cells(
     book: _Book, name: str
 ) -> tuple[dict[int, dict[int, str]], list[str]]:  # and the merged ones
@@ -312,7 +314,7 @@ def _sheet_comments(book: _Book, related: dict[str, tuple[str, str]]) -> Iterato
                 where = f"Comment on {tag.get('ref', '')} by {who or 'someone'}{date}"
                 yield f"{where}: {' '.join(text.split())}"
 
-# %% ../../nbs/ingestion/office.ipynb #a526845f
+# %% ../../nbs/ingestion/office.ipynb #67b07b28
 def _stream(package: Package, name: str, *wanted: str) -> Iterator[Any]:
     "The elements of these names in a part, one by one."
     from lxml import etree
@@ -363,7 +365,7 @@ def _area(reference: str) -> tuple[int, int, int, int] | None:  # first row and 
     start, end = _place(first), _place(last)
     return (*start, *end) if start and end else None
 
-# %% ../../nbs/ingestion/office.ipynb #36e5bb94
+# %% ../../nbs/ingestion/office.ipynb #50f8d400
 _KINDS = {
     9: "share",
     10: "share",

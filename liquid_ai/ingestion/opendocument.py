@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['read_odf']
 
-# %% ../../nbs/ingestion/opendocument.ipynb #959e9262
+# %% ../../nbs/ingestion/opendocument.ipynb #0839296a
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,7 +29,7 @@ from liquid_ai.ingestion.package import (
 )
 from .parse import Parsed, within
 
-# %% ../../nbs/ingestion/opendocument.ipynb #14d4d3c5
+# %% ../../nbs/ingestion/opendocument.ipynb #254baa5b
 def read_odf(data: bytes, settings: Settings = Settings()) -> Parsed:  # Markdown
     "A text, sheet or presentation. Raises: `ParseError` on passwords, damage, sizes. Source: ODF 1.3 part 3."
     package = open_package(data, settings)
@@ -62,7 +62,7 @@ def read_odf(data: bytes, settings: Settings = Settings()) -> Parsed:  # Markdow
     partial = bool(package.damaged) or met.left < 0
     return Parsed("\n\n".join(texts) if said else "", title, places, notes, partial)
 
-# %% ../../nbs/ingestion/opendocument.ipynb #48ab442b
+# %% ../../nbs/ingestion/opendocument.ipynb #0d0c3984
 _SKIPPED = {
     "tracked-changes",
     "sequence-decls",
@@ -117,7 +117,7 @@ def _met(package: Package, root: Any) -> _Met:
         {attribute(s, "name"): {attribute(c, "level"): local(c) for c in s} for s in lists},
     )
 
-# %% ../../nbs/ingestion/opendocument.ipynb #073165eb
+# %% ../../nbs/ingestion/opendocument.ipynb #bcc844b9
 def _words(met: _Met, tag: Any) -> str:
     "The text of a paragraph."
     text = tag.text or ""
@@ -148,7 +148,7 @@ def _comment(met: _Met, tag: Any) -> str:
     text = " ".join(" ".join(_words(met, p).split()) for p in tag.iter("{*}p"))
     return f"Comment by {tag.findtext('{*}creator') or 'someone'}{f', {date}' if date else ''}: {text}"
 
-# %% ../../nbs/ingestion/opendocument.ipynb #12c79402
+# %% ../../nbs/ingestion/opendocument.ipynb #1deb4695
 def _blocks(met: _Met, parent: Any, depth: int = 0) -> Iterator[str]:
     "What stands in an element, block by block."
     code: list[str] = []
@@ -203,7 +203,7 @@ def _list(met: _Met, tag: Any, depth: int, style: str = "") -> str:
         within(met.package.settings, "max_document_chars", sum(map(len, inner)), "characters of a list")
     return "\n".join(lines)
 
-# %% ../../nbs/ingestion/opendocument.ipynb #888acb50
+# %% ../../nbs/ingestion/opendocument.ipynb #4f1d8cae
 def _shape(met: _Met, tag: Any) -> Iterator[str]:
     "The words in a frame or a drawn shape."
     for part in tag:
@@ -237,7 +237,7 @@ def _object(met: _Met, reference: str) -> str:
     rows = table(spread(_cells(met, data))) if data is not None else ""
     return joined([": ".join(part for part in (f"{kind} chart".strip(), title) if part), rows])
 
-# %% ../../nbs/ingestion/opendocument.ipynb #a502490b
+# %% ../../nbs/ingestion/opendocument.ipynb #873677bd
 def _rows(tag: Any) -> Iterator[Any]:
     for part in tag:
         name = local(part)
@@ -278,7 +278,7 @@ def _flat(met: _Met, cell: Any) -> str:
             lines += _blocks(met, [part])
     return " ".join(" ".join(lines).split())
 
-# %% ../../nbs/ingestion/opendocument.ipynb #3e01b3af
+# %% ../../nbs/ingestion/opendocument.ipynb #c851d3c4
 def _sheet(met: _Met, tag: Any) -> Iterator[str]:
     cells: dict[int, dict[int, str]] = {}
     merged, frames, at, chars = [], [], 0, 0
@@ -323,7 +323,7 @@ def _value(met: _Met, cell: Any) -> str:
         return date.removesuffix("T00:00:00").replace("T", " ")
     return text
 
-# %% ../../nbs/ingestion/opendocument.ipynb #7bd5a1ae
+# %% ../../nbs/ingestion/opendocument.ipynb #edbfa360
 def _page(met: _Met, page: Any) -> Iterator[str]:
     titles, rest = [], []
     for tag in page:

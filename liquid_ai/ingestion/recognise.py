@@ -10,6 +10,7 @@ import contextlib
 import json
 import re
 import zipfile
+import zlib
 from dataclasses import replace
 
 import olefile
@@ -53,7 +54,17 @@ def _zip_kind(data: bytes) -> str:
             return _BY_MIME.get(mime, mime)
     entries = "\n".join(names)
     kinds = (kind for name, kind in _BY_ENTRY.items() if re.search(f"^{name}$", entries, re.M))
-    return next(kinds, "a zip archive")
+    return next(kinds, "") or _declared_kind(archive) or "a zip archive"
+
+
+def _declared_kind(archive: zipfile.ZipFile) -> str:
+    "What an Office file says it is whose parts have other names than those that Office gives them."
+    if "[Content_Types].xml" in archive.NameToInfo:
+        with contextlib.suppress(zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error):
+            said = archive.open("[Content_Types].xml").read(1_000_000)
+            kinds = {b"wordprocessingml": "Word", b"presentationml": "PowerPoint", b"spreadsheetml": "Excel"}
+            return next((kind for name, kind in kinds.items() if name in said and b"main+xml" in said), "")
+    return ""
 
 
 def _ole_kind(data: bytes) -> str:

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['read_docx']
 
-# %% ../../nbs/ingestion/word.ipynb #285188ad
+# %% ../../nbs/ingestion/word.ipynb #fde76066
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,10 +16,12 @@ from liquid_ai.ingestion.package import (
     Package,
     attribute,
     chart_text,
+    core_title,
     diagram_text,
     equation,
     fenced,
     joined,
+    main_part,
     local,
     number,
     open_package,
@@ -30,7 +32,7 @@ from liquid_ai.ingestion.package import (
 from .parse import Parsed
 from .word_lists import Lists, Style, counted, read_lists, read_styles, value_of
 
-# %% ../../nbs/ingestion/word.ipynb #e9cea29a
+# %% ../../nbs/ingestion/word.ipynb #02112b17
 @dataclass(slots=True)
 class _Document:
     "A Word file on the way through it."
@@ -48,7 +50,7 @@ class _Document:
 def read_docx(data: bytes, settings: Settings = Settings()) -> Parsed:  # Markdown
     "A Word document. Raises: `ParseError` on passwords, damage and sizes. Source: ECMA-376 part 1, 17."
     package = open_package(data, settings)
-    main = package.main("word/document.xml")
+    main = main_part(package, "word/document.xml")
     root = package.xml(main)
     body = root.find("{*}body") if root is not None else None
     if body is None:
@@ -62,10 +64,10 @@ def read_docx(data: bytes, settings: Settings = Settings()) -> Parsed:  # Markdo
         found += _notes(document, kind, parts.get(f"{kind}s", ""))
     found += _comments(document, parts.get("comments", ""))
     found += _running(document, root)
-    title, damaged = document.title or package.title(), package.notes()
+    title, damaged = document.title or core_title(package), package.notes()
     return Parsed(joined(found), title, notes=damaged, partial=bool(damaged))
 
-# %% ../../nbs/ingestion/word.ipynb #f3c87d95
+# %% ../../nbs/ingestion/word.ipynb #3db7fa48
 _AROUND = {"sdt", "sdtContent", "customXml", "ins", "moveTo", "smartTag", "body", "txbxContent"}
 
 
@@ -114,7 +116,7 @@ def _way(tag: Any) -> Any:
     "Of what a program wrote twice, for those that know a newer form and those that do not, the newer."
     return next((way for way in tag if len(way)), tag)
 
-
+# %% ../../nbs/ingestion/word.ipynb #84af51fd
 def _paragraph(document: _Document, tag: Any) -> tuple[str, str]:  # kind, Markdown
     how = tag.find("{*}pPr")
     style = document.styles.get(value_of(how, "pStyle") if how is not None else "", Style())
@@ -151,7 +153,7 @@ def _is_code(tag: Any, text: str) -> bool:
     fonts = [run.find("{*}rPr/{*}rFonts") for run in runs]
     return bool(runs) and all(font is not None and _MONO.search(attribute(font, "ascii")) for font in fonts)
 
-# %% ../../nbs/ingestion/word.ipynb #f211445f
+# %% ../../nbs/ingestion/word.ipynb #32a9a0d1
 _LEFT_OUT = {
     "del",
     "moveFrom",
@@ -199,7 +201,7 @@ def _words(document: _Document, tag: Any) -> str:
             out.append(_words(document, part))
     return "".join(out)
 
-
+# %% ../../nbs/ingestion/word.ipynb #5e2799a8
 def _link(document: _Document, tag: Any) -> str:
     text, target = _words(document, tag), document.related.get(relation(tag), ("", ""))[1]
     return f"[{text}]({target})" if text.strip() and re.match("(?:https?|mailto):", target, re.I) else text
@@ -225,7 +227,7 @@ def _field(tag: Any) -> str:
     state = box.find("{*}checked") if box.find("{*}checked") is not None else box.find("{*}default")
     return "[x]" if state is not None and attribute(state, "val", "1") in ("1", "true") else "[ ]"
 
-# %% ../../nbs/ingestion/word.ipynb #d2c5aeba
+# %% ../../nbs/ingestion/word.ipynb #e9dafa65
 def _drawn(document: _Document, tag: Any) -> Iterator[str]:
     "The words in a drawing: its boxes, its chart or diagram, and what its author says it shows."
     kinds = ("chart", "relIds", "txbxContent", "docPr", "shape", "textpath", "AlternateContent")
@@ -256,7 +258,7 @@ def _nearest(tag: Any, kinds: tuple[str, ...]) -> Iterator[Any]:
         if name not in ("txbxContent", "AlternateContent"):
             yield from _nearest(part, kinds)
 
-# %% ../../nbs/ingestion/word.ipynb #be2b8fab
+# %% ../../nbs/ingestion/word.ipynb #a8706aff
 def _rows(document: _Document, tag: Any) -> list[list[str]]:
     rows, above, room = [], {}, 100_000
     for row in _within(tag, "tr"):
@@ -301,7 +303,7 @@ def _flat(document: _Document, cell: Any) -> str:
             parts += _blocks(document, [part])
     return " ".join(" ".join(parts).split())
 
-# %% ../../nbs/ingestion/word.ipynb #1abf874f
+# %% ../../nbs/ingestion/word.ipynb #cbd2d11b
 def _part(document: _Document, name: str) -> Any:
     "The root of another part, from now on the one that is read."
     root = document.package.xml(name)
@@ -328,7 +330,7 @@ def _comments(document: _Document, name: str) -> Iterator[str]:
 
 def _running(document: _Document, root: Any) -> list[str]:
     "Heads and feet of pages, each once, without those that only have a page's number."
-    found, main = [], document.package.related(document.package.main("word/document.xml"))
+    found, main = [], document.package.related(main_part(document.package, "word/document.xml"))
     for tag in root.iter("{*}headerReference", "{*}footerReference"):
         kind, part = main.get(relation(tag), ("", ""))
         text = _part(document, part)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['read_doc']
 
-# %% ../../nbs/ingestion/word97.ipynb #96670fdf
+# %% ../../nbs/ingestion/word97.ipynb #17e997cb
 import re
 import struct
 from bisect import bisect_right
@@ -17,8 +17,8 @@ from .legacy import property_title, streams, u16, u32
 from .package import Cell, joined, spread, table
 from .parse import Parsed, within
 
-# %% ../../nbs/ingestion/word97.ipynb #70d81e93
-_MAX_PARAGRAPHS = 500_000
+# %% ../../nbs/ingestion/word97.ipynb #50f995bb
+_MAX_PARAGRAPHS, _MAX_PAGES = 500_000, 10_000  # a page holds the properties of up to 29 paragraphs
 _PARTS = ("body", "footnotes", "headers", "macros", "comments", "endnotes", "text boxes", "boxes in headers")
 
 
@@ -63,7 +63,7 @@ def _running(text: str) -> list[str]:
         if sum(map(str.isalpha, t := line.strip())) > 5
     ]
 
-# %% ../../nbs/ingestion/word97.ipynb #95a404e5
+# %% ../../nbs/ingestion/word97.ipynb #7525b225
 def _pieces(
     main: bytes, side: bytes, settings: Settings
 ) -> list[tuple[str, int, int]]:  # text, offset, bytes a character
@@ -115,7 +115,7 @@ class _Places:
         _, where, wide = self.pieces[i]
         return where + (at - self.starts[i]) * wide
 
-# %% ../../nbs/ingestion/word97.ipynb #53c62532
+# %% ../../nbs/ingestion/word97.ipynb #0c441d72
 @dataclass(frozen=True, slots=True)
 class _Mark:
     "What a paragraph is."
@@ -133,7 +133,11 @@ def _paragraph_marks(main: bytes, side: bytes) -> tuple[list[int], list[_Mark]]:
     bins, found = side[at : at + size], {}
     count = max(len(bins) - 4, 0) // 8
     pages = dict.fromkeys(u32(bins, 4 * (count + 1) + 4 * i) & 0x3FFFFF for i in range(count))
-    for at in (number * 512 for number in pages if number * 512 < len(main)):
+    if len(pages) > _MAX_PAGES:
+        raise ParseError(
+            "failed", f"{len(pages):,} pages of properties; no more than {_MAX_PAGES:,} are read"
+        )
+    for at in (page * 512 for page in pages if page * 512 < len(main)):
         page = main[at : at + 512]
         runs = page[511] if len(page) == 512 else 0
         for run in range(min(runs, 29)):
@@ -142,7 +146,7 @@ def _paragraph_marks(main: bytes, side: bytes) -> tuple[list[int], list[_Mark]]:
     ends = sorted(found)
     return ends, [found[end] for end in ends]
 
-
+# %% ../../nbs/ingestion/word97.ipynb #9a145f8a
 _SIZES = {
     0: 1,
     1: 1,
@@ -159,7 +163,9 @@ def _mark(page: bytes, at: int) -> _Mark:
     start, end = (at + 1, at + 2 * words) if words else (at + 2, at + 2 + 2 * page[at + 1])
     style, listed, depth, in_table, ends_row, list_id = u16(page, start), 0, 0, False, False, 0
     at = start + 2
-    while at + 2 <= end:
+    for _ in range(60):
+        if at + 2 > end:
+            break
         operation, at = u16(page, at), at + 2
         size = _SIZES.get(operation >> 13, 0)
         if operation >> 13 == 6:
@@ -178,7 +184,7 @@ def _mark(page: bytes, at: int) -> _Mark:
         at += size
     return _Mark(style, list_id, listed, max(depth, int(in_table)), ends_row)
 
-# %% ../../nbs/ingestion/word97.ipynb #9686a060
+# %% ../../nbs/ingestion/word97.ipynb #55d6ef68
 def _headings(main: bytes, side: bytes) -> dict[int, int]:
     "For each style that is a heading, or is derived from one, its level. Source: MS-DOC 2.9.271."
     sheet = side[u32(main, 0xA2) :][: u32(main, 0xA6)]
@@ -224,7 +230,7 @@ def _numbered(main: bytes, side: bytes) -> set[tuple[int, int]]:
         if (name, level) in counted
     }
 
-# %% ../../nbs/ingestion/word97.ipynb #05920a6b
+# %% ../../nbs/ingestion/word97.ipynb #8339f3ca
 @dataclass(frozen=True, slots=True)
 class _Book:
     "What is known of all paragraphs."
@@ -273,7 +279,7 @@ def _paragraphs(text: str, start: int, end: int, book: _Book) -> Iterator[str]:
     yield from _ended(items)
     yield table(spread([*rows, [*row, *([Cell(" ".join(cell))] if cell else [])]]))
 
-
+# %% ../../nbs/ingestion/word97.ipynb #370cf973
 def _ended(items: list[str]) -> Iterator[str]:
     if items:
         yield "\n".join(items)

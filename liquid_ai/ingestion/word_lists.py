@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['Lists', 'Style', 'read_styles', 'value_of', 'read_lists', 'counted', 'numeral']
 
-# %% ../../nbs/ingestion/word_lists.ipynb #927f370c
+# %% ../../nbs/ingestion/word_lists.ipynb #e004c283
 import re
 from dataclasses import dataclass
 from typing import Any
 
 from .package import attribute, number
 
-# %% ../../nbs/ingestion/word_lists.ipynb #d11d2432
+# %% ../../nbs/ingestion/word_lists.ipynb #7dfa881d
 @dataclass(frozen=True, slots=True)
 class Style:
     "What a style says of its paragraphs."
@@ -65,7 +65,7 @@ def value_of(tag: Any, path: str) -> str:
     found = tag.find(f"{{*}}{path}")
     return attribute(found, "val") if found is not None else ""
 
-# %% ../../nbs/ingestion/word_lists.ipynb #32cb018a
+# %% ../../nbs/ingestion/word_lists.ipynb #bb6d9cb8
 Lists = dict[str, tuple[str, dict[int, tuple[str, str, int]]]]
 
 
@@ -98,7 +98,7 @@ def _levels(tag: Any) -> dict[int, tuple[str, str, int]]:
         for level in tag.iterfind("{*}lvl")
     }
 
-
+# %% ../../nbs/ingestion/word_lists.ipynb #fd54af4d
 def counted(
     lists: Lists,
     counts: dict[str, dict[int, int]],  # definition: level: number; what was counted so far
@@ -125,7 +125,7 @@ def counted(
 
     return re.sub(r"%(\d)", place, text)
 
-
+# %% ../../nbs/ingestion/word_lists.ipynb #77819c55
 _ROMAN = ((1000, "m"), (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "xc"), (50, "l"), (40, "xl"))
 _ROMAN += ((10, "x"), (9, "ix"), (5, "v"), (4, "iv"), (1, "i"))
 
