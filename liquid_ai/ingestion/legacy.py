@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['streams', 'property_title', 'u16', 'u32', 'read_ppt', 'read_xls']
 
-# %% ../../nbs/ingestion/legacy.ipynb #c08e1a4f
+# %% ../../nbs/ingestion/legacy.ipynb #551d9a61
 import io
 import struct
 from bisect import bisect_right
@@ -15,7 +15,7 @@ from ..core import ParseError, Settings
 from .package import Cell, fill, joined, number_text, sheet_text, spread, table
 from .parse import Parsed, within
 
-# %% ../../nbs/ingestion/legacy.ipynb #df282de9
+# %% ../../nbs/ingestion/legacy.ipynb #926d127d
 def streams(
     data: bytes,
     *names: str,
@@ -53,7 +53,7 @@ def u32(data: bytes, at: int) -> int:
     "Four bytes as a number; 0 past the end."
     return int.from_bytes(data[at : at + 4], "little")
 
-# %% ../../nbs/ingestion/legacy.ipynb #2607b035
+# %% ../../nbs/ingestion/legacy.ipynb #a1deb164
 def read_ppt(data: bytes, settings: Settings = Settings()) -> Parsed:  # Markdown
     "A presentation of PowerPoint 97 to 2003. Raises: `ParseError` on passwords and damage. Source: MS-PPT."
     user, document = streams(data, "Current User", "PowerPoint Document")
@@ -88,7 +88,7 @@ def read_ppt(data: bytes, settings: Settings = Settings()) -> Parsed:  # Markdow
     title = property_title(data) or next((t[3:].partition("\n")[0] for t in texts if t.startswith("## ")), "")
     return Parsed("\n\n".join(texts), title, tuple(starts))
 
-# %% ../../nbs/ingestion/legacy.ipynb #15d2e71a
+# %% ../../nbs/ingestion/legacy.ipynb #f6a10069
 def _records(data: bytes) -> Iterator[tuple[int, int, bytes]]:  # kind, instance, content
     at = 0
     while at + 8 <= len(data):
@@ -125,7 +125,7 @@ def _persisted(
         edit = u32(body, 8)
     return where, main or 0
 
-# %% ../../nbs/ingestion/legacy.ipynb #0c99a38c
+# %% ../../nbs/ingestion/legacy.ipynb #6b183401
 def _listed(data: bytes) -> list[tuple[int, int, list[tuple[int, str]]]]:  # reference, slide's id, its texts
     "The slides in their order, with what of their text stands in the outline."
     slides: list[tuple[int, int, list[tuple[int, str]]]] = []
@@ -183,7 +183,7 @@ def _box(shape: bytes, outline: list[tuple[int, str]], used: set[int]) -> Iterat
                 used.add(at)
                 yield outline[at]
 
-# %% ../../nbs/ingestion/legacy.ipynb #8cd875fb
+# %% ../../nbs/ingestion/legacy.ipynb #9e856f36
 def _grid(group: bytes, outline: list[tuple[int, str]]) -> str:  # Markdown; empty where it is no table
     shapes = [rest for kind, _, rest in _records(group) if kind == 0xF004]
     options = [rest for kind, _, rest in _records(shapes[0]) if kind in (0xF122, 0xF121)] if shapes else []
@@ -210,7 +210,7 @@ def _grid(group: bytes, outline: list[tuple[int, str]]) -> str:  # Markdown; emp
         )
     return table(spread(lines))
 
-# %% ../../nbs/ingestion/legacy.ipynb #2b2ad46e
+# %% ../../nbs/ingestion/legacy.ipynb #25261bdd
 _MAX_AREA, _MAX_RECORDS = 5_000_000, 2_000_000  # cells between the first and the last; records
 _CELLS = {
     0x0006,
@@ -265,10 +265,11 @@ def read_xls(data: bytes, settings: Settings = Settings()) -> Parsed:  # Markdow
     said = any("\n" in text for text in texts)
     return Parsed("\n\n".join(texts) if said else "", property_title(data), tuple(starts), notes)
 
-# %% ../../nbs/ingestion/legacy.ipynb #021e9b5d
+# %% ../../nbs/ingestion/legacy.ipynb #b430151b
 def _guard(book: bytes, settings: Settings) -> None:
     "Raises: `ParseError` where a workbook needs a password, or would ask for too much memory."
     at, area, rows, columns, chars, count, lengths = 0, 0, 0, 0, 0, 0, []
+    starts, sheets = set(), []
     while at + 4 <= len(book) and count <= _MAX_RECORDS:
         kind, size = u16(book, at), u16(book, at + 2)
         count += 1
@@ -276,6 +277,9 @@ def _guard(book: bytes, settings: Settings) -> None:
             raise ParseError("encrypted", "needs a password")
         if kind in (0x0809, 0x0409, 0x0209, 0x0009):
             area, rows, columns = area + rows * columns, 0, 0
+            starts.add(at)
+        elif kind == 0x0085:
+            sheets.append(u32(book, at + 4))
         elif kind == 0x00FC:
             lengths = _lengths(book, at)
         elif kind in _CELLS and size >= 4:
@@ -285,6 +289,8 @@ def _guard(book: bytes, settings: Settings) -> None:
             if kind == 0x00FD and (string := u32(book, at + 10)) < len(lengths):
                 chars += lengths[string]
         at += 4 + size
+    if len(set(sheets)) < len(sheets) or not starts.issuperset(sheets):
+        raise ParseError("failed", "damaged: its sheets are not where it says, or one stands for several")
     for figure, most, unit in (
         (area + rows * columns, _MAX_AREA, "cells between its first and its last"),
         (count, _MAX_RECORDS, "records"),
@@ -293,7 +299,7 @@ def _guard(book: bytes, settings: Settings) -> None:
             raise ParseError("failed", f"{figure:,} {unit}; no more than {most:,} are read")
     within(settings, "max_document_chars", chars, "characters of cells")
 
-# %% ../../nbs/ingestion/legacy.ipynb #ae9e1e31
+# %% ../../nbs/ingestion/legacy.ipynb #db4317a0
 def _lengths(book: bytes, at: int) -> list[int]:
     "How long each of the strings is that cells share: one string may stand in a million of them."
     end, ends, data = at + 4 + u16(book, at + 2), [], bytearray(book[at + 4 : at + 4 + u16(book, at + 2)])
@@ -319,7 +325,7 @@ def _lengths(book: bytes, at: int) -> list[int]:
         at = start + left * wide + 4 * rich + more
     return lengths
 
-# %% ../../nbs/ingestion/legacy.ipynb #abfeb9ff
+# %% ../../nbs/ingestion/legacy.ipynb #0aae4c36
 def _shown_value(value: object) -> str:
     import datetime as dt
 
