@@ -31,6 +31,7 @@ NAMES = (
     "encoder_tuning",
     "training",
     "demo",
+    "office",
 )
 
 

@@ -165,7 +165,7 @@ def test_every_real_file_yields_one_row(real):
     report = IngestReport(tuple(item.row for item in real.values()))
     assert sum(report.counts.values()) == len(real)
     assert "failed" not in report.counts, str(report)
-    assert report.counts["encrypted"] == 1 and report.counts["needs OCR"] == 6
+    assert report.counts["encrypted"] == 2 and report.counts["needs OCR"] == 6
 
 
 @needs_data

@@ -24,15 +24,25 @@ class Format:
 
 
 _OFFICE = "application/vnd.openxmlformats-officedocument."
+_OPEN = "application/vnd.oasis.opendocument."
 FORMATS = {
     "PDF": Format("application/pdf", "parse:read_pdf"),
-    "Word": Format(f"{_OFFICE}wordprocessingml.document", "parse:read_docx"),
+    "Word": Format(f"{_OFFICE}wordprocessingml.document", "word:read_docx"),
     "HTML": Format("text/html", "parse:read_html", "text"),
     "a notebook": Format("application/x-ipynb+json", "parse:read_notebook", "text"),
     "Markdown": Format("text/markdown", "parse:read_markdown", "text"),
     "plain text": Format("text/plain", "readers:read_text", "text"),
     "source code": Format("text/x-source", "readers:read_text", "text"),
-    # -- helper 1
+    "PowerPoint": Format(f"{_OFFICE}presentationml.presentation", "office:read_pptx"),
+    "Excel": Format(f"{_OFFICE}spreadsheetml.sheet", "office:read_xlsx"),
+    "OpenDocument text": Format(f"{_OPEN}text", "opendocument:read_odf"),
+    "OpenDocument sheet": Format(f"{_OPEN}spreadsheet", "opendocument:read_odf"),
+    "OpenDocument slides": Format(f"{_OPEN}presentation", "opendocument:read_odf"),
+    "Word 97": Format("application/msword", "word97:read_doc"),
+    "PowerPoint 97": Format("application/vnd.ms-powerpoint", "legacy:read_ppt"),
+    "Excel 97": Format("application/vnd.ms-excel", "legacy:read_xls"),
+    "iWork": Format("application/vnd.apple.iwork", "iwork:read_iwork"),
+    "a zip archive": Format("application/zip", "archive:read_zip"),
     "a table": Format("text/csv", "tables:read_table", "text"),
     "JSON": Format("application/json", "tables:read_json", "text"),
     "XML": Format("application/xml", "markup:read_xml", "text"),

@@ -7,30 +7,38 @@ __all__ = ['recognise']
 
 # %% ../../nbs/ingestion/recognise.ipynb #33967a99
 import contextlib
-import io
 import json
 import re
 import zipfile
+import zlib
 from dataclasses import replace
 
+import olefile
+
 from ..core import ParseError
+from .package import open_zip
 from .parse import Parsed, decode
 
 # %% ../../nbs/ingestion/recognise.ipynb #f76f509e
 _BY_START = {b"%PDF-": "PDF", b"PK\3\4": "zip", b"PK\5\6": "zip", b"\xd0\xcf\x11\xe0": "legacy Office"}
 _BY_START |= {b"\x89PNG": "an image", b"\xff\xd8\xff": "an image", b"II*\0": "an image", b"MM\0*": "an image"}
 _BY_START |= {b"GIF8": "image/gif", b"{\\rtf": "application/rtf", b"\x1f\x8b": "application/gzip"}
-_BY_ENTRY = {"word/document": "Word", "ppt/": "PowerPoint", "xl/": "Excel", "Index/Document.iwa": "iWork"}
+_BY_ENTRY = {r"word/document\d*\.xml": "Word", r"ppt/presentation\d*\.xml": "PowerPoint"}
+_BY_ENTRY |= {r"xl/workbook\d*\.xml": "Excel", r"xl/workbook\.bin": "binary Excel"}
+_BY_ENTRY |= dict.fromkeys((r"Index/Document\.iwa", r"Index\.zip", r"index\.(?:xml|apxl)"), "iWork")
 _BY_MIME = {"application/epub+zip": "EPUB"}  # what a zip says it is in its entry `mimetype`
+_OPEN = {"text": "text", "spreadsheet": "sheet", "presentation": "slides", "graphics": "slides"}
 _BY_MIME |= {
-    f"application/vnd.oasis.opendocument.{x}": "OpenDocument" for x in ("text", "spreadsheet", "presentation")
+    f"application/vnd.oasis.opendocument.{name}{end}": f"OpenDocument {kind}"
+    for name, kind in _OPEN.items()
+    for end in ("", "-template")
 }
 _BY_STREAM = {
     "EncryptedPackage": "encrypted Office",
     "WordDocument": "Word 97",
     "PowerPoint Document": "PowerPoint 97",
 }
-_BY_STREAM |= {"Workbook": "Excel 97", "__properties_version1.0": "an Outlook message"}
+_BY_STREAM |= {"Workbook": "Excel 97", "Book": "Excel 97", "__properties_version1.0": "an Outlook message"}
 
 # %% ../../nbs/ingestion/recognise.ipynb #6114f0f6
 _MAX_ENTRIES = 250_000  # of a zip: zipfile lists them all at once
@@ -39,24 +47,38 @@ _MAX_ENTRIES = 250_000  # of a zip: zipfile lists them all at once
 def _zip_kind(data: bytes) -> str:
     if (count := data.count(b"PK\1\2")) > _MAX_ENTRIES:
         raise ParseError("failed", f"a zip of {count:,} entries")
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            if "mimetype" in archive.namelist():  # OpenDocument and EPUB say so themselves
-                mime = archive.open("mimetype").read(100).decode("ascii", "replace").strip()
-                return _BY_MIME.get(mime, mime)
-            entries = "\n".join(archive.namelist())
-    except zipfile.BadZipFile as e:
-        raise ParseError("failed", f"damaged or truncated zip: {e}") from e
-    kinds = (kind for start, kind in _BY_ENTRY.items() if re.search(f"^{start}", entries, re.M))
-    return next(kinds, "a zip archive")
+    names = (archive := open_zip(data)).namelist()
+    if "mimetype" in names:  # OpenDocument and EPUB say so themselves
+        with contextlib.suppress(zipfile.BadZipFile, NotImplementedError, RuntimeError):
+            mime = archive.open("mimetype").read(100).decode("ascii", "replace").strip()
+            return _BY_MIME.get(mime, mime)
+    entries = "\n".join(names)
+    kinds = (kind for name, kind in _BY_ENTRY.items() if re.search(f"^{name}$", entries, re.M))
+    return next(kinds, "") or _declared_kind(archive) or "a zip archive"
+
+
+def _declared_kind(archive: zipfile.ZipFile) -> str:
+    "What an Office file says it is whose parts have other names than those that Office gives them."
+    if "[Content_Types].xml" in archive.NameToInfo:
+        with contextlib.suppress(zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error):
+            said = archive.open("[Content_Types].xml").read(1_000_000)
+            kinds = {b"wordprocessingml": "Word", b"presentationml": "PowerPoint", b"spreadsheetml": "Excel"}
+            return next((kind for name, kind in kinds.items() if name in said and b"main+xml" in said), "")
+    return ""
 
 
 def _ole_kind(data: bytes) -> str:
-    found = (kind for stream, kind in _BY_STREAM.items() if stream.encode("utf-16-le") in data)
-    return next(found, "legacy Office")
+    try:
+        with olefile.OleFileIO(data) as file:  # at the top: a message may have a Word file in it
+            names = {path[0] for path in file.listdir(storages=True)}
+    except Exception:  # damaged in whatever way: its reader will say so
+        names = {name for name in _BY_STREAM if name.encode("utf-16-le") in data}
+    return next((kind for name, kind in _BY_STREAM.items() if name in names), "legacy Office")
 
 # %% ../../nbs/ingestion/recognise.ipynb #cfb8d427
 _BY_SUFFIX = {".pdf": "PDF", ".docx": "Word", ".pptx": "PowerPoint", ".xlsx": "Excel", ".epub": "EPUB"}
+_BY_SUFFIX |= {".doc": "Word 97", ".ppt": "PowerPoint 97", ".xls": "Excel 97", ".zip": "a zip archive"}
+_BY_SUFFIX |= {".odt": "OpenDocument text", ".ods": "OpenDocument sheet", ".odp": "OpenDocument slides"}
 _BY_SUFFIX |= {".txt": "plain text", ".md": "Markdown", ".markdown": "Markdown", ".ipynb": "a notebook"}
 _BY_SUFFIX |= {".html": "HTML", ".htm": "HTML", ".xhtml": "HTML", ".xml": "XML", ".nxml": "XML"}
 _BY_SUFFIX |= {".csv": "a table", ".tsv": "a table", ".tab": "a table", ".json": "JSON", ".boxnote": "JSON"}
