@@ -34,6 +34,9 @@ FORMATS = {
     "source code": Format("text/x-source", "readers:read_text", "text"),
     # -- helper 1
     # -- helper 2
+    # -- helper 3
+    "e-mail": Format("message/rfc822", "mail:read_eml"),
+    "an Outlook message": Format("application/vnd.ms-outlook", "outlook:read_msg"),
 }
 
 # %% ../../nbs/ingestion/readers.ipynb #39ac7736

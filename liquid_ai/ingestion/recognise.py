@@ -52,7 +52,13 @@ def _zip_kind(data: bytes) -> str:
 
 
 def _ole_kind(data: bytes) -> str:
-    found = (kind for stream, kind in _BY_STREAM.items() if stream.encode("utf-16-le") in data)
+    import olefile
+
+    try:  # a message with a Word file in it has the streams of both, but those of one at its top
+        top = {path[0] for path in olefile.OleFileIO(io.BytesIO(data)).listdir()}
+        found = (kind for stream, kind in _BY_STREAM.items() if stream in top)
+    except Exception:  # it is damaged, in whatever way; its reader will say so
+        found = (kind for stream, kind in _BY_STREAM.items() if stream.encode("utf-16-le") in data)
     return next(found, "legacy Office")
 
 # %% ../../nbs/ingestion/recognise.ipynb #cfb8d427
@@ -67,20 +73,27 @@ _BY_SUFFIX |= {f".{suffix}": "source code" for suffix in _CODE.split()}
 _NAMED = {"Markdown", "source code", "a table", "AsciiDoc", "reStructuredText"}  # the name decides
 
 # %% ../../nbs/ingestion/recognise.ipynb #69a85d76
+_SAMPLE = 20_000  # characters at the start that are looked at
 _BLOCKS = "head|body|title|meta|div|p|h[1-6]|table|ul|ol|dl|article|section|main|header|nav|span|form|pre"
 # possessive, because a file of half-open comments must not take forever to refuse
 _HTML = re.compile(rf"(?>\s+|<!--.*?-->|<\?xml.*?\?>)*+<(!doctype\s+html|html|{_BLOCKS})\b", re.I | re.S)
 _TAG = re.compile(r"</?[a-z][^<>]*>", re.I)
 _FIELDS = (
-    r"From|To|Cc|Subject|Date|Received|Return-Path|Delivered-To|Message-ID|MIME-Version|Content-Type|X-[\w-]+"
+    "From|To|Cc|Bcc|Subject|Date|Received|Return-Path|Delivered-To|Reply-To|Sender|Message-ID|In-Reply-To"
 )
-_MAIL = re.compile(rf"(?:(?:{_FIELDS}):[^\n]*\n(?:[ \t][^\n]*\n)*){{3}}", re.I)  # three fields of a header
+_FIELDS += (
+    r"|References|MIME-Version|User-Agent|(?:X|ARC|DKIM|Content|List|Thread|Received|Authentication)-[\w-]+"
+)
+_NAMED_MAIL = re.compile(r"\s*(?:From [^\n]*\n)?[A-Za-z][\w-]{1,60}:")  # for a file that is called `.eml`
+_MAIL = re.compile(
+    rf"\s*(?:From [^\n]*\n)?(?:(?:{_FIELDS}):[^\n]*\n(?:[ \t][^\n]*\n)*){{3}}", re.I
+)  # three fields of a header
 _SUBTITLES = re.compile(r"WEBVTT\b|\d+\n\d\d:\d\d:\d\d,\d{3} --> ")
 _PATENT = re.compile(r"PATN[ \t]*\nWKU ")  # the tagged text in which patents were published until 2001
 
 
 def _text_kind(text: str, suffix: str) -> str:
-    named, sample, start = _BY_SUFFIX.get(suffix, ""), text[:20_000], text.lstrip()[:1]
+    named, sample, start = _BY_SUFFIX.get(suffix, ""), text[:_SAMPLE], text.lstrip()[:1]
     if start in ("{", "[") and named not in _NAMED:
         if named == "a notebook":
             return named
@@ -114,8 +127,11 @@ def recognise(
     kind = next((kind for start, kind in _BY_START.items() if data.startswith(start)), "PDF" if junk else "")
     if kind in ("zip", "legacy Office"):
         kind = (_zip_kind if kind == "zip" else _ole_kind)(data)
+    elif suffix == ".eml" and _NAMED_MAIL.match(data[:_SAMPLE].decode("latin-1")):
+        kind = "e-mail"  # each of its parts says how it is encoded
     elif not kind:
         decoded = decode(data)
         kind = _text_kind(decoded.text, suffix)
+        decoded = Parsed("") if kind == "e-mail" else decoded
     odd = data and _BY_SUFFIX.get(suffix, kind) != kind
     return kind, replace(decoded, notes=(f"named {suffix}, is {kind}", *decoded.notes)) if odd else decoded
