@@ -13,10 +13,11 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from ..core import Chunk, Document, Encoder, InputError, Settings, check_names
+from ..core import Chunk, Document, Encoder, InputError, ParseError, Settings, check_names
 from ..indexing.store import Store, commit
 from .chunk import cutter, split
 from .load import FileRow, IngestReport, load
+from .scrub import scrub_document
 
 # %% ../../nbs/ingestion/ingest.ipynb #0dc5985b
 _BATCH = 64  # documents that are tokenised together
@@ -44,6 +45,10 @@ def loaded(
     for source in sources:
         if isinstance(source, Document):
             status, reason = ("parsed", "") if source.text.strip() else ("empty", "the document has no text")
+            try:
+                source, reason = scrub_document(source, settings) if status == "parsed" else (source, reason)
+            except ParseError as e:
+                status, reason = e.status, e.reason
             row = FileRow(
                 source.source, status, reason, source.mime, len(source.text), len(source.pages), 0, 0.0
             )
