@@ -25,7 +25,7 @@ class Format:
 
 _OFFICE = "application/vnd.openxmlformats-officedocument."
 FORMATS = {
-    "PDF": Format("application/pdf", "parse:read_pdf"),
+    "PDF": Format("application/pdf", "pdf:read_pdf"),
     "Word": Format(f"{_OFFICE}wordprocessingml.document", "parse:read_docx"),
     "HTML": Format("text/html", "parse:read_html", "text"),
     "a notebook": Format("application/x-ipynb+json", "parse:read_notebook", "text"),
@@ -36,6 +36,10 @@ FORMATS = {
     # -- helper 2
     # -- helper 3
     "e-mail": Format("message/rfc822", "mail:read_eml"),
+    "PNG": Format("image/png", "ocr:read_image"),
+    "JPEG": Format("image/jpeg", "ocr:read_image"),
+    "TIFF": Format("image/tiff", "ocr:read_image"),
+    "GIF": Format("image/gif", "ocr:read_image"),
     "an Outlook message": Format("application/vnd.ms-outlook", "outlook:read_msg"),
 }
 

@@ -18,8 +18,8 @@ from .parse import Parsed, decode
 
 # %% ../../nbs/ingestion/recognise.ipynb #f76f509e
 _BY_START = {b"%PDF-": "PDF", b"PK\3\4": "zip", b"PK\5\6": "zip", b"\xd0\xcf\x11\xe0": "legacy Office"}
-_BY_START |= {b"\x89PNG": "an image", b"\xff\xd8\xff": "an image", b"II*\0": "an image", b"MM\0*": "an image"}
-_BY_START |= {b"GIF8": "image/gif", b"{\\rtf": "application/rtf", b"\x1f\x8b": "application/gzip"}
+_BY_START |= {b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG", b"II*\0": "TIFF", b"MM\0*": "TIFF", b"GIF8": "GIF"}
+_BY_START |= {b"{\\rtf": "application/rtf", b"\x1f\x8b": "application/gzip"}
 _BY_ENTRY = {"word/document": "Word", "ppt/": "PowerPoint", "xl/": "Excel", "Index/Document.iwa": "iWork"}
 _BY_MIME = {"application/epub+zip": "EPUB"}  # what a zip says it is in its entry `mimetype`
 _BY_MIME |= {
@@ -67,6 +67,7 @@ _BY_SUFFIX |= {".txt": "plain text", ".md": "Markdown", ".markdown": "Markdown",
 _BY_SUFFIX |= {".html": "HTML", ".htm": "HTML", ".xhtml": "HTML", ".xml": "XML", ".nxml": "XML"}
 _BY_SUFFIX |= {".csv": "a table", ".tsv": "a table", ".json": "JSON", ".jsonl": "JSON", ".boxnote": "JSON"}
 _BY_SUFFIX |= {".eml": "e-mail", ".msg": "an Outlook message", ".vtt": "subtitles", ".srt": "subtitles"}
+_BY_SUFFIX |= {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF", ".gif": "GIF"}
 _BY_SUFFIX |= {".adoc": "AsciiDoc", ".asciidoc": "AsciiDoc", ".asc": "AsciiDoc", ".rst": "reStructuredText"}
 _CODE = "py js ts jsx tsx java c h cc cpp hpp cs go rs rb php swift kt scala sh sql r jl lua pl m css vue"
 _BY_SUFFIX |= {f".{suffix}": "source code" for suffix in _CODE.split()}
