@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Page', 'Block', 'table', 'blocks']
 
-# %% ../../nbs/ingestion/layout.ipynb #9b58c2cc
+# %% ../../nbs/ingestion/layout.ipynb #fbf2f57a
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# %% ../../nbs/ingestion/layout.ipynb #29441673
+# %% ../../nbs/ingestion/layout.ipynb #39b50318
 @dataclass(frozen=True, slots=True)
 class Page:
     "What is on a page. Coordinates are points from its lower left corner, as it is shown."
@@ -41,9 +41,9 @@ def table(
     lines = [f"| {' | '.join(row[c] for c in used)} |" for row in rows]
     return "\n".join([*lines[:1], "| " + " | ".join("---" for _ in used) + " |", *lines[1:]])
 
-# %% ../../nbs/ingestion/layout.ipynb #ea9d9866
+# %% ../../nbs/ingestion/layout.ipynb #872ff5cf
 _NEAR = 3.0  # points by which ends of rules may miss each other
-_MOST_RULES = 3_000  # more are a drawing
+_MOST_RULES, _MOST_CELLS = 3_000, 5_000  # more are a drawing
 
 
 def _joined(rules: np.ndarray) -> np.ndarray:  # (k, 3): place, start, end
@@ -98,7 +98,7 @@ def _grids(rules: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:  # level, 
         grids.append((level[sorted(rows)], upright[sorted(columns)]))
     return [grid for grid in grids if len(grid[0]) > 1 and len(grid[1])]
 
-# %% ../../nbs/ingestion/layout.ipynb #3c254d20
+# %% ../../nbs/ingestion/layout.ipynb #179ec8ac
 def _places(values: Iterable[float]) -> np.ndarray:
     "Ascending, those within a hair of each other as one."
     found: list[float] = []
@@ -110,12 +110,13 @@ def _places(values: Iterable[float]) -> np.ndarray:
 
 def _ruled(page: Page, seen: np.ndarray) -> list[tuple[np.ndarray, str]]:  # which glyphs, Markdown
     "The tables with rules, and what is in them. `seen` says which glyphs are no white space."
-    tables = []
-    middle = np.stack([page.boxes[:, [0, 2]].mean(1), page.boxes[:, [1, 3]].mean(1)], 1)
-    for level, upright in _grids(page.rules):
+    tables: list[tuple[np.ndarray, str]] = []
+    grids = _grids(page.rules)
+    middle = _middles(page, seen) if grids else np.zeros((0, 2))
+    for level, upright in grids:
         xs = _places([*upright[:, 0], level[:, 1].min(), level[:, 2].max()])
         ys = _places([*level[:, 0], upright[:, 1].min(), upright[:, 2].max()])
-        if len(xs) < 3 or len(ys) < 3:
+        if len(xs) < 3 or len(ys) < 3 or len(xs) * len(ys) > _MOST_CELLS:
             continue
         column, row = np.searchsorted(xs, middle[:, 0]) - 1, np.searchsorted(ys, middle[:, 1]) - 1
         inside = seen & (column >= 0) & (column < len(xs) - 1) & (row >= 0) & (row < len(ys) - 1)
@@ -128,13 +129,22 @@ def _ruled(page: Page, seen: np.ndarray) -> list[tuple[np.ndarray, str]]:  # whi
                 cell.append(" ")
             cell.append(page.glyphs[i])
             last = i
-        if len(cells) < 3:
-            continue
         said = {key: "".join(cell) for key, cell in cells.items()}
+        if len({key % 10_000 for key in said}) < 2 or len(said) < 3:
+            continue
         ids = range(len(xs) - 1)
         rows = [[said.get(r * 10_000 + c, "") for c in ids] for r in reversed(range(len(ys) - 1))]
         tables.append((inside, table(rows)))
     return tables
+
+
+def _middles(page: Page, seen: np.ndarray) -> np.ndarray:  # (n, 2): across, up
+    "The middle of the word that each glyph is in, so that what reaches over a rule is in one cell."
+    box, height = page.boxes, page.boxes[:, 3] - page.boxes[:, 1]
+    apart = (box[1:, 0] - box[:-1, 2] > 0.25 * height[1:]) | (abs(np.diff(box[:, 1])) > 0.5 * height[1:])
+    word = np.cumsum(np.r_[True, apart | ~seen[1:] | ~seen[:-1]]) - 1
+    count = np.bincount(word)
+    return np.stack([(np.bincount(word, box[:, [i, i + 2]].mean(1)) / count)[word] for i in (0, 1)], 1)
 
 
 def _owners(xs: np.ndarray, ys: np.ndarray, level: np.ndarray, upright: np.ndarray) -> list[list[int]]:
@@ -152,7 +162,7 @@ def _owners(xs: np.ndarray, ys: np.ndarray, level: np.ndarray, upright: np.ndarr
                 owner[r][c] = owner[r + 1][c]
     return owner
 
-# %% ../../nbs/ingestion/layout.ipynb #cdce8dec
+# %% ../../nbs/ingestion/layout.ipynb #0ab99e4a
 @dataclass(slots=True)
 class _Run:
     "Glyphs in one line with no wide gap between them."
@@ -162,6 +172,7 @@ class _Run:
     bottom: float
     right: float
     top: float
+    height: float  # of most of its letters; one may be raised
 
 
 _MOST_ROWS = 150  # of a table without rules, on one page
@@ -185,11 +196,13 @@ def _lines(page: Page, use: np.ndarray) -> list[tuple[int, list[_Run]]]:  # the 
     starts = np.flatnonzero(np.r_[True, new_run])
     ends = np.r_[starts[1:], len(index)]
     first_of_line = np.r_[True, new_line][starts]
+    heights = height.tolist()
+    tall = [sorted(heights[a:b])[(b - a) // 2] for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
     low, high = np.minimum.reduceat(box, starts), np.maximum.reduceat(box, starts)
     lines: list[tuple[int, list[_Run]]] = []
     for k, (a, b) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
         text = "".join(g if g != "\n" else " " for g in page.glyphs[index[a] : index[b - 1] + 1])
-        run = _Run(" ".join(text.split()), low[k, 0], low[k, 1], high[k, 2], high[k, 3])
+        run = _Run(" ".join(text.split()), low[k, 0], low[k, 1], high[k, 2], high[k, 3], tall[k])
         if first_of_line[k]:
             lines.append((int(index[a]), [run]))
         elif len(lines[-1][1]) == 1 and _MARK.fullmatch(lines[-1][1][0].text):  # the mark of a list
@@ -200,15 +213,13 @@ def _lines(page: Page, use: np.ndarray) -> list[tuple[int, list[_Run]]]:  # the 
 
 
 def _merged(a: _Run, b: _Run) -> _Run:
-    return _Run(
-        f"{a.text} {b.text}",
-        min(a.left, b.left),
-        min(a.bottom, b.bottom),
-        max(a.right, b.right),
-        max(a.top, b.top),
+    low, high = (
+        np.minimum((a.left, a.bottom), (b.left, b.bottom)),
+        np.maximum((a.right, a.top), (b.right, b.top)),
     )
+    return _Run(f"{a.text} {b.text}", *low.tolist(), *high.tolist(), b.height)
 
-# %% ../../nbs/ingestion/layout.ipynb #f8226d73
+# %% ../../nbs/ingestion/layout.ipynb #37e33efc
 def _columns(rows: list[list[_Run]]) -> list[tuple[float, float]]:
     "The places between gaps that rows have in common."
     usual = max(Counter(len(row) for row in rows).items(), key=lambda item: (item[1], item[0]))[0]
@@ -218,7 +229,12 @@ def _columns(rows: list[list[_Run]]) -> list[tuple[float, float]]:
             spans[-1][1] = max(spans[-1][1], right)
         else:
             spans.append([left, right])
-    return [(a, b) for a, b in spans] if len(spans) >= max(2, 0.7 * usual) else []
+    columns = [(a, b) for a, b in spans] if len(spans) >= max(2, 0.7 * usual) else []
+    for at in reversed(range(len(columns) - 1)):  # a head to the left and numbers to the right are one column
+        filled = [{_column(run, columns) for run in row} for row in rows]
+        if not any({at, at + 1} <= row for row in filled):
+            columns[at : at + 2] = [(columns[at][0], columns[at + 1][1])]
+    return columns if len(columns) > 1 else []
 
 
 def _column(run: _Run, columns: list[tuple[float, float]]) -> int:
@@ -230,7 +246,7 @@ def _column(run: _Run, columns: list[tuple[float, float]]) -> int:
 def _below(one: list[_Run], other: list[_Run]) -> bool:
     "Whether a line stands closely under another."
     top, bottom = max(r.top for r in other), min(r.bottom for r in one)
-    height = max(r.top - r.bottom for r in (*one, *other))
+    height = max(r.height for r in (*one, *other))
     return -0.5 * height < bottom - top < 1.8 * height
 
 
@@ -247,12 +263,12 @@ def _stretch(lines: list[tuple[int, list[_Run]]], start: int) -> int:
             last = end
     return last
 
-# %% ../../nbs/ingestion/layout.ipynb #b4c8aae0
+# %% ../../nbs/ingestion/layout.ipynb #3230fafc
 def _gapped(rows: list[list[_Run]]) -> list[str]:  # Markdown of a table, or lines; nothing: neither
     "Rows with gaps as what they are."
     full = [row for row in rows if len(row) > 1]
     columns = _columns(full) if len(full) >= 3 and 2 * len(full) > len(rows) else []
-    if not columns:
+    if not columns or (len(columns) == 2 and len(full) == 3 < len(rows)):
         return []
     words = [len(run.text.split()) for row in full for run in row]
     if len(full) >= 4 and len(columns) < 4 and sum(words) >= 4.5 * len(words):
@@ -276,7 +292,7 @@ def _gapped(rows: list[list[_Run]]) -> list[str]:  # Markdown of a table, or lin
         before = top
     return [table(cells)]
 
-# %% ../../nbs/ingestion/layout.ipynb #e5506fe4
+# %% ../../nbs/ingestion/layout.ipynb #367a432f
 _LEADER = re.compile(r"(\S.*?)\s*(?:[.·…_]\s*){5,}(\S{1,12})")
 
 
@@ -291,7 +307,19 @@ def _led(lines: list[tuple[int, list[_Run]]], start: int) -> list[list[str]]:
         found.append([match[1], match[2]])
     return found if len(found) >= 3 else []
 
-# %% ../../nbs/ingestion/layout.ipynb #f98c05f0
+# %% ../../nbs/ingestion/layout.ipynb #06cae327
+def _place(box: np.ndarray, start: int, lines: list[tuple[int, list[_Run]]]) -> float:
+    "Where a table belongs: under the line right above it, since some programs draw all tables last."
+    left, _, right, top = *box[:, :2].min(0), *box[:, 2:].max(0)
+    middle = top - 0.5 * (box[0, 3] - box[0, 1])
+    above = [
+        (min(r.bottom for r in row), first)
+        for first, row in lines
+        if min(r.bottom for r in row) > middle and row[0].left < right and row[-1].right > left
+    ]
+    return min(above)[1] + 0.5 if above else start
+
+
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 
 
@@ -301,12 +329,14 @@ def blocks(page: Page) -> list[Block]:  # in the order of reading
     text = "".join(page.glyphs)
     if 3 * len(_RIGHT_TO_LEFT.findall(text)) > seen.sum():  # gaps and columns run the other way there
         return [Block(line.strip()) for line in text.split("\n") if line.strip()]
-    placed: list[tuple[int, Block]] = []
+    placed: list[tuple[float, Block]] = []
+    found = []
     for inside, made in _ruled(page, seen):
         if (inside & seen).any():
-            placed.append((int(np.flatnonzero(inside & seen)[0]), Block(made)))
+            found.append((np.flatnonzero(inside & seen), Block(made)))
             seen = seen & ~inside
     lines, at = _lines(page, seen), 0
+    placed += [(_place(page.boxes[glyphs], int(glyphs[0]), lines), block) for glyphs, block in found]
     while at < len(lines):
         start, row = lines[at]
         if entries := _led(lines, at):
@@ -316,10 +346,10 @@ def blocks(page: Page) -> list[Block]:  # in the order of reading
         end = _stretch(lines, at) if len(row) > 1 else at + 1
         made_of = _gapped([r for _, r in lines[at:end]]) if end - at >= 3 else []
         if made_of:
-            height = 0.0 if made_of[0].startswith("| ") else row[0].top - row[0].bottom
+            height = 0.0 if made_of[0].startswith("| ") else row[0].height
             placed += [(start, Block(text, height)) for text in made_of]
             at = end
             continue
-        placed.append((start, Block(" ".join(run.text for run in row), max(r.top - r.bottom for r in row))))
+        placed.append((start, Block(" ".join(run.text for run in row), max(r.height for r in row))))
         at += 1
     return [block for _, block in sorted(placed, key=lambda item: item[0])]

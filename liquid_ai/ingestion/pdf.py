@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['read_pdf', 'boxes']
 
-# %% ../../nbs/ingestion/pdf.ipynb #e870751f
+# %% ../../nbs/ingestion/pdf.ipynb #c654e52e
 import ctypes
 import re
 import threading
@@ -21,7 +21,7 @@ from .layout import Block, Page, blocks
 from .ocr import PagesSeen, can_ocr, see_pages
 from .parse import Parsed, clean_text, within
 
-# %% ../../nbs/ingestion/pdf.ipynb #7fe3ddfd
+# %% ../../nbs/ingestion/pdf.ipynb #ee269f1f
 _PDFIUM = threading.Lock()  # it is not safe to use from two threads
 _PDF_SECONDS, _PAGE_SECONDS = 10, 0.01  # that a PDF may take, and each of its pages on top
 _LAYOUT_SECONDS = 0.02  # for each page once more, to look for tables
@@ -53,15 +53,22 @@ def read_pdf(data: bytes, settings: Settings = Settings()) -> Parsed:  # Markdow
         raise ParseError("failed", f"damaged or truncated: {e}") from e
     return _parsed(data, title, pages, scans, plain, settings)
 
-# %% ../../nbs/ingestion/pdf.ipynb #07248e3d
+# %% ../../nbs/ingestion/pdf.ipynb #1447f889
+_MOST_PIECES = 20_000  # of text on a page; PDFium takes time with their square
+
+
 def _pdf_page(pdf: Any, index: int, layout: bool) -> tuple[list[Block], bool]:  # whether anything is drawn
+    import pypdfium2.raw as raw
+
     try:
         page = pdf[index]
+        if _pieces(page) > _MOST_PIECES:
+            raise ParseError("failed", f"page {index + 1} has over {_MOST_PIECES:,} pieces of text")
         textpage = page.get_textpage()
     except RuntimeError:  # a damaged page in a document that is not
         return [], True
     try:
-        drawn = any(True for _ in page.get_objects(max_depth=1))
+        drawn = raw.FPDFPage_CountObjects(page.raw) > 0
         if layout:
             return blocks(_page(page, textpage)), drawn
         text = clean_text(textpage.get_text_range().replace("\ufffe", ""))
@@ -70,7 +77,18 @@ def _pdf_page(pdf: Any, index: int, layout: bool) -> tuple[list[Block], bool]:  
         textpage.close()
         page.close()
 
-# %% ../../nbs/ingestion/pdf.ipynb #b16add29
+# %% ../../nbs/ingestion/pdf.ipynb #6d7033bc
+def _pieces(page: Any) -> int:
+    "How many pieces of text there are on a page, where there may be too many."
+    import pypdfium2.raw as raw
+
+    count = raw.FPDFPage_CountObjects(page.raw)
+    if count <= _MOST_PIECES:
+        return 0
+    kinds = (raw.FPDFPageObj_GetType(raw.FPDFPage_GetObject(page.raw, i)) for i in range(count))
+    return sum(kind == raw.FPDF_PAGEOBJ_TEXT for kind in kinds)
+
+# %% ../../nbs/ingestion/pdf.ipynb #a9feab5e
 _BROKEN = 2, 0xFFFE  # marks of a word that goes on in the next line
 
 
@@ -110,7 +128,7 @@ def _page(page: Any, textpage: Any, broken: bool = True) -> Page:
         boxes.append(held or (box.left, box.bottom, box.right, box.top))
     return Page(glyphs, _turned(page, np.array(boxes, float).reshape(-1, 4)), _turned(page, _rules(page)))
 
-# %% ../../nbs/ingestion/pdf.ipynb #b64ef50d
+# %% ../../nbs/ingestion/pdf.ipynb #8c716a27
 _MOST_PATHS, _MOST_SEGMENTS = 4_000, 200  # of a page that is no drawing; of a path that is no curve
 
 
@@ -160,8 +178,8 @@ def _level(one: tuple[float, float], other: tuple[float, float]) -> Iterator[tup
     if min(width, height) <= 1 and max(width, height) >= 4:
         yield min(one[0], other[0]), min(one[1], other[1]), max(one[0], other[0]), max(one[1], other[1])
 
-# %% ../../nbs/ingestion/pdf.ipynb #2406712e
-_LARGER, _LEVELS, _LONGEST = 1.15, 4, 150  # times most letters; of headings; characters of one
+# %% ../../nbs/ingestion/pdf.ipynb #c9e532b4
+_LARGER, _LEVELS, _LONGEST = 1.15, 6, 150  # times most letters; of headings; characters of one
 
 
 def _levels(pages: list[list[Block]]) -> dict[float, int]:
@@ -175,16 +193,23 @@ def _levels(pages: list[list[Block]]) -> dict[float, int]:
     large = sorted((h for h in chars if h >= _LARGER * usual and h >= usual + 1), reverse=True)
     if sum(chars[h] for h in large) > 0.25 * chars.total():
         return {}
-    return {height: min(level, _LEVELS) for level, height in enumerate(large, 1)}
+    levels: dict[float, int] = {}
+    level, first = 0, 1e9
+    for height in large:
+        if height * _LARGER < first:  # those that hardly differ are one
+            level, first = level + 1, height
+        levels[height] = min(level, _LEVELS)
+    return levels
 
 
 def _page_text(page: list[Block], levels: dict[float, int]) -> str:
     "The Markdown of a page."
-    text, before = "", 0  # the level of the heading before
+    text, before, long = "", 0, 0  # the level of the heading before, and its length
     for block in page:
         level = levels.get(round(block.height), 0) if block.height else 0
         heading = level and len(block.text) <= _LONGEST and re.search(r"[^\W\d_]", block.text)
-        if heading and before == level:  # it goes on in the next line
+        long = len(block.text) + (long if heading and before == level else 0)
+        if heading and before == level and long <= _LONGEST:  # it goes on in the next line
             text += f" {block.text}"
         elif heading:
             text += f"\n\n{'#' * level} {block.text}" if text else f"{'#' * level} {block.text}"
@@ -194,16 +219,21 @@ def _page_text(page: list[Block], levels: dict[float, int]) -> str:
         before = level if heading else 0
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
-# %% ../../nbs/ingestion/pdf.ipynb #632f3721
+# %% ../../nbs/ingestion/pdf.ipynb #7db7cec0
+_NO_TITLE = re.compile(
+    r"|untitled.{0,9}|document\d*|(?:powerpoint )?presentation\d*|slide 1|[^\n]*\.[a-z]{2,4}", re.I
+)
+
+
 def _parsed(
     data: bytes, title: str, pages: list[list[Block]], scans: list[int], plain: list[int], settings: Settings
 ) -> Parsed:
     "The pages put together, those that are scans read by OCR. Raises: `ParseError` where there is no text."
     levels = _levels(pages)
     texts, notes, partial = [clean_text(_page_text(page, levels)) for page in pages], [], False
-    if not title.strip() and texts:
-        heading = re.search(r"^#{1,4} (.+)$", texts[0], re.M)
-        title = heading[1] if heading else ""
+    if _NO_TITLE.fullmatch(title.strip()) and texts:
+        heading = re.search(r"^#{1,6} (.+)$", texts[0], re.M)
+        title = heading[1] if heading else title
     if scans:
         seen = _read_scans(data, scans, any(texts), len(pages), settings)
         for number, text in seen.texts.items():
@@ -243,7 +273,7 @@ def _rendered(data: bytes, numbers: list[int]) -> Iterator[tuple[int, Any]]:
             picture = page.render(scale=scale, grayscale=True).to_pil()
         yield number, picture
 
-# %% ../../nbs/ingestion/pdf.ipynb #9db33f89
+# %% ../../nbs/ingestion/pdf.ipynb #e5c8758f
 def boxes(
     data: bytes,  # of a PDF
     page: int,  # counted from 1
