@@ -226,15 +226,15 @@ def _each(found: FoundFile, settings: Settings, room: _Room, depth: int) -> Iter
     started, inside = time.perf_counter(), 0
     document, status, kind, notes = None, "failed", "", []
     try:
-        found = _fetched(found, settings)
+        found = _fetched(found, settings, notes)
         data = _read(found, settings)
         kind, decoded = recognise(data, Path(found.name).suffix.lower())
         notes += decoded.notes
         parsed = read(kind, data, decoded.text, settings)
         del data
         holds = not isinstance(parsed.parts, tuple)
-        document = _document(found, parsed, _mime(kind), settings, may_be_empty=holds)
-        document, told = scrub_document(document, settings) if document else (None, "")
+        whole = _document(found, parsed, _mime(kind), settings, may_be_empty=holds)
+        document, told = scrub_document(whole, settings) if whole else (None, "")
         status = "partial" if decoded.partial or parsed.partial else "parsed"
         notes += [*parsed.notes, told] if told else parsed.notes
         for part in parsed.parts:
@@ -262,10 +262,11 @@ def _each(found: FoundFile, settings: Settings, room: _Room, depth: int) -> Iter
     yield Loaded(row, document)
 
 # %% ../../nbs/ingestion/load.ipynb #5b04441b
-def _fetched(found: FoundFile, settings: Settings) -> FoundFile:
+def _fetched(found: FoundFile, settings: Settings, notes: list[str]) -> FoundFile:
     if not found.address or found.problem:
         return found
     came = fetch(found.address, settings)
+    notes += [f"redirected to {came.address}"] if came.address != found.path else []
     return replace(found, name=came.name, data=came.data)
 
 
