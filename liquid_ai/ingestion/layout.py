@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Page', 'Block', 'table', 'blocks']
 
-# %% ../../nbs/ingestion/layout.ipynb #fbf2f57a
+# %% ../../nbs/ingestion/layout.ipynb #a703912d
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# %% ../../nbs/ingestion/layout.ipynb #39b50318
+# %% ../../nbs/ingestion/layout.ipynb #4ee8355e
 @dataclass(frozen=True, slots=True)
 class Page:
     "What is on a page. Coordinates are points from its lower left corner, as it is shown."
@@ -41,7 +41,7 @@ def table(
     lines = [f"| {' | '.join(row[c] for c in used)} |" for row in rows]
     return "\n".join([*lines[:1], "| " + " | ".join("---" for _ in used) + " |", *lines[1:]])
 
-# %% ../../nbs/ingestion/layout.ipynb #872ff5cf
+# %% ../../nbs/ingestion/layout.ipynb #6220bed4
 _NEAR = 3.0  # points by which ends of rules may miss each other
 _MOST_RULES, _MOST_CELLS = 3_000, 5_000  # more are a drawing
 
@@ -98,7 +98,7 @@ def _grids(rules: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:  # level, 
         grids.append((level[sorted(rows)], upright[sorted(columns)]))
     return [grid for grid in grids if len(grid[0]) > 1 and len(grid[1])]
 
-# %% ../../nbs/ingestion/layout.ipynb #179ec8ac
+# %% ../../nbs/ingestion/layout.ipynb #6dd40bcf
 def _places(values: Iterable[float]) -> np.ndarray:
     "Ascending, those within a hair of each other as one."
     found: list[float] = []
@@ -162,7 +162,7 @@ def _owners(xs: np.ndarray, ys: np.ndarray, level: np.ndarray, upright: np.ndarr
                 owner[r][c] = owner[r + 1][c]
     return owner
 
-# %% ../../nbs/ingestion/layout.ipynb #0ab99e4a
+# %% ../../nbs/ingestion/layout.ipynb #f76098b2
 @dataclass(slots=True)
 class _Run:
     "Glyphs in one line with no wide gap between them."
@@ -219,7 +219,7 @@ def _merged(a: _Run, b: _Run) -> _Run:
     )
     return _Run(f"{a.text} {b.text}", *low.tolist(), *high.tolist(), b.height)
 
-# %% ../../nbs/ingestion/layout.ipynb #37e33efc
+# %% ../../nbs/ingestion/layout.ipynb #a25ff270
 def _columns(rows: list[list[_Run]]) -> list[tuple[float, float]]:
     "The places between gaps that rows have in common."
     usual = max(Counter(len(row) for row in rows).items(), key=lambda item: (item[1], item[0]))[0]
@@ -263,7 +263,7 @@ def _stretch(lines: list[tuple[int, list[_Run]]], start: int) -> int:
             last = end
     return last
 
-# %% ../../nbs/ingestion/layout.ipynb #3230fafc
+# %% ../../nbs/ingestion/layout.ipynb #05e2a541
 def _gapped(rows: list[list[_Run]]) -> list[str]:  # Markdown of a table, or lines; nothing: neither
     "Rows with gaps as what they are."
     full = [row for row in rows if len(row) > 1]
@@ -292,7 +292,7 @@ def _gapped(rows: list[list[_Run]]) -> list[str]:  # Markdown of a table, or lin
         before = top
     return [table(cells)]
 
-# %% ../../nbs/ingestion/layout.ipynb #367a432f
+# %% ../../nbs/ingestion/layout.ipynb #1f0edb6f
 _LEADER = re.compile(r"(\S.*?)\s*(?:[.·…_]\s*){5,}(\S{1,12})")
 
 
@@ -307,7 +307,7 @@ def _led(lines: list[tuple[int, list[_Run]]], start: int) -> list[list[str]]:
         found.append([match[1], match[2]])
     return found if len(found) >= 3 else []
 
-# %% ../../nbs/ingestion/layout.ipynb #06cae327
+# %% ../../nbs/ingestion/layout.ipynb #0dcadafc
 def _place(box: np.ndarray, start: int, lines: list[tuple[int, list[_Run]]]) -> float:
     "Where a table belongs: under the line right above it, since some programs draw all tables last."
     left, _, right, top = *box[:, :2].min(0), *box[:, 2:].max(0)
@@ -327,6 +327,8 @@ def blocks(page: Page) -> list[Block]:  # in the order of reading
     "What is on a page, line by line and table by table."
     seen = np.array([not glyph.isspace() for glyph in page.glyphs], bool)
     text = "".join(page.glyphs)
+    if not seen.any():
+        return []
     if 3 * len(_RIGHT_TO_LEFT.findall(text)) > seen.sum():  # gaps and columns run the other way there
         return [Block(line.strip()) for line in text.split("\n") if line.strip()]
     placed: list[tuple[float, Block]] = []
