@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Page', 'Block', 'table', 'blocks']
 
-# %% ../../nbs/ingestion/layout.ipynb #a703912d
+# %% ../../nbs/ingestion/layout.ipynb #9697c28a
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# %% ../../nbs/ingestion/layout.ipynb #4ee8355e
+# %% ../../nbs/ingestion/layout.ipynb #7d65f317
 @dataclass(frozen=True, slots=True)
 class Page:
     "What is on a page. Coordinates are points from its lower left corner, as it is shown."
@@ -41,7 +41,7 @@ def table(
     lines = [f"| {' | '.join(row[c] for c in used)} |" for row in rows]
     return "\n".join([*lines[:1], "| " + " | ".join("---" for _ in used) + " |", *lines[1:]])
 
-# %% ../../nbs/ingestion/layout.ipynb #6220bed4
+# %% ../../nbs/ingestion/layout.ipynb #247eb840
 _NEAR = 3.0  # points by which ends of rules may miss each other
 _MOST_RULES, _MOST_CELLS = 3_000, 5_000  # more are a drawing
 
@@ -98,7 +98,7 @@ def _grids(rules: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:  # level, 
         grids.append((level[sorted(rows)], upright[sorted(columns)]))
     return [grid for grid in grids if len(grid[0]) > 1 and len(grid[1])]
 
-# %% ../../nbs/ingestion/layout.ipynb #6dd40bcf
+# %% ../../nbs/ingestion/layout.ipynb #3d01c119
 def _places(values: Iterable[float]) -> np.ndarray:
     "Ascending, those within a hair of each other as one."
     found: list[float] = []
@@ -162,7 +162,7 @@ def _owners(xs: np.ndarray, ys: np.ndarray, level: np.ndarray, upright: np.ndarr
                 owner[r][c] = owner[r + 1][c]
     return owner
 
-# %% ../../nbs/ingestion/layout.ipynb #f76098b2
+# %% ../../nbs/ingestion/layout.ipynb #bf662458
 @dataclass(slots=True)
 class _Run:
     "Glyphs in one line with no wide gap between them."
@@ -213,13 +213,10 @@ def _lines(page: Page, use: np.ndarray) -> list[tuple[int, list[_Run]]]:  # the 
 
 
 def _merged(a: _Run, b: _Run) -> _Run:
-    low, high = (
-        np.minimum((a.left, a.bottom), (b.left, b.bottom)),
-        np.maximum((a.right, a.top), (b.right, b.top)),
-    )
-    return _Run(f"{a.text} {b.text}", *low.tolist(), *high.tolist(), b.height)
+    left, bottom = min(a.left, b.left), min(a.bottom, b.bottom)
+    return _Run(f"{a.text} {b.text}", left, bottom, max(a.right, b.right), max(a.top, b.top), b.height)
 
-# %% ../../nbs/ingestion/layout.ipynb #a25ff270
+# %% ../../nbs/ingestion/layout.ipynb #2e5afcd5
 def _columns(rows: list[list[_Run]]) -> list[tuple[float, float]]:
     "The places between gaps that rows have in common."
     usual = max(Counter(len(row) for row in rows).items(), key=lambda item: (item[1], item[0]))[0]
@@ -263,7 +260,7 @@ def _stretch(lines: list[tuple[int, list[_Run]]], start: int) -> int:
             last = end
     return last
 
-# %% ../../nbs/ingestion/layout.ipynb #05e2a541
+# %% ../../nbs/ingestion/layout.ipynb #8e9dc834
 def _gapped(rows: list[list[_Run]]) -> list[str]:  # Markdown of a table, or lines; nothing: neither
     "Rows with gaps as what they are."
     full = [row for row in rows if len(row) > 1]
@@ -292,7 +289,7 @@ def _gapped(rows: list[list[_Run]]) -> list[str]:  # Markdown of a table, or lin
         before = top
     return [table(cells)]
 
-# %% ../../nbs/ingestion/layout.ipynb #1f0edb6f
+# %% ../../nbs/ingestion/layout.ipynb #226a954c
 _LEADER = re.compile(r"(\S.*?)\s*(?:[.·…_]\s*){5,}(\S{1,12})")
 
 
@@ -307,7 +304,7 @@ def _led(lines: list[tuple[int, list[_Run]]], start: int) -> list[list[str]]:
         found.append([match[1], match[2]])
     return found if len(found) >= 3 else []
 
-# %% ../../nbs/ingestion/layout.ipynb #0dcadafc
+# %% ../../nbs/ingestion/layout.ipynb #8bc6aaec
 def _place(box: np.ndarray, start: int, lines: list[tuple[int, list[_Run]]]) -> float:
     "Where a table belongs: under the line right above it, since some programs draw all tables last."
     left, _, right, top = *box[:, :2].min(0), *box[:, 2:].max(0)

@@ -6,7 +6,7 @@
 __all__ = ['MAX_PARTS', 'MAX_LEVELS', 'MAX_FIELD', 'Gathered', 'decoded', 'one_line', 'bounded_name', 'choose', 'readable',
            'message_head', 'read_eml', 'as_parsed', 'unique_name']
 
-# %% ../../nbs/ingestion/mail.ipynb #fb3e5128
+# %% ../../nbs/ingestion/mail.ipynb #d67da0eb
 import binascii
 import codecs
 import contextlib
@@ -25,7 +25,7 @@ from itertools import islice
 from ..core import ParseError, Settings
 from .parse import Parsed, Part, clean_text, decode, read_html, within
 
-# %% ../../nbs/ingestion/mail.ipynb #b7fa65b8
+# %% ../../nbs/ingestion/mail.ipynb #543928c6
 MAX_PARTS, MAX_LEVELS = 10_000, 20  # of one message
 _MAX_HEADER, MAX_FIELD = 1_000_000, 10_000  # characters of a part's header, of one field shown
 _MAX_LINES = 2_000_000  # of uuencoded text
@@ -46,7 +46,7 @@ class Gathered:
     def note(self, text: str, lost: bool = True) -> None:
         self.notes[text], self.lost = None, self.lost or lost
 
-# %% ../../nbs/ingestion/mail.ipynb #709386d7
+# %% ../../nbs/ingestion/mail.ipynb #897040df
 _END = re.compile(rb"\A\r?\n|\r?\n\r?\n")
 _NO_CODECS = re.compile("punycode|idna|undefined|.*escape|mbcs|oem")  # slow, or not a charset of mail
 
@@ -101,7 +101,7 @@ def one_line(text: str) -> str:
     "A field as it is shown."
     return " ".join(clean_text(text[:MAX_FIELD]).split())
 
-# %% ../../nbs/ingestion/mail.ipynb #9e2bcbef
+# %% ../../nbs/ingestion/mail.ipynb #63e39a78
 def _pieces(body: _Bytes, boundary: bytes, found: Gathered) -> list[_Bytes]:
     "What stands between the boundaries; nothing where there are none. Source: RFC 2046, 5.1.1."
     cuts = _cuts(body, boundary) if boundary else []
@@ -119,7 +119,7 @@ def _cuts(body: _Bytes, boundary: bytes) -> list[re.Match]:
     whole = (m for m in lines if not m.start() or body[m.start() - 1] in b"\r\n")
     return list(islice(whole, MAX_PARTS + 1))
 
-# %% ../../nbs/ingestion/mail.ipynb #9496298c
+# %% ../../nbs/ingestion/mail.ipynb #31852e86
 def _walk(header: Message, body: _Bytes, found: Gathered, settings: Settings, level: int = 0) -> None:
     "Gather text and files from a part and from all that are inside it."
     kind, found.parts = header.get_content_type(), found.parts + 1
@@ -186,7 +186,7 @@ def _is_text(header: Message, kind: str, level: int) -> bool:
 def _name(header: Message, kind: str, number: int) -> str:
     "What a file is called, without any folder."
     try:
-        name = _said({"name": header.get_filename("")}, "name")  # type: ignore[arg-type]
+        name = _said({"name": header.get_filename("")}, "name")
     except (ValueError, TypeError, LookupError):
         name = ""
     return bounded_name(name) or f"part {number}{mimetypes.guess_extension(kind) or '.bin'}"
@@ -196,7 +196,7 @@ def bounded_name(name: str) -> str:
     "The name of a file without folders and signs that do not print."
     return re.split(r"[/\\]", "".join(c for c in name if c.isprintable()))[-1].strip(". ")[-150:]
 
-# %% ../../nbs/ingestion/mail.ipynb #88244788
+# %% ../../nbs/ingestion/mail.ipynb #8ef30832
 def choose(choice: list[Gathered], found: Gathered) -> None:
     "Gather from alternatives the text of one, and the files of all."
     words = [len(" ".join(one.text).split()) for one in choice]
@@ -208,7 +208,7 @@ def choose(choice: list[Gathered], found: Gathered) -> None:
             found.notes |= one.notes
             found.lost, found.locked = found.lost or one.lost, found.locked or one.locked
 
-# %% ../../nbs/ingestion/mail.ipynb #1c9d5659
+# %% ../../nbs/ingestion/mail.ipynb #26a47d9a
 _NOT_BASE64 = bytes(c for c in range(256) if not re.match(rb"[A-Za-z0-9+/]", bytes([c])))
 
 
@@ -252,7 +252,7 @@ def readable(header: Message, kind: str, body: _Bytes, found: Gathered, settings
         text = re.sub(r"(?m)^((?!-- $|>).*) \n(?!>)", r"\1 ", text)  # RFC 3676
     return text.strip("\n")
 
-# %% ../../nbs/ingestion/mail.ipynb #23c2eb57
+# %% ../../nbs/ingestion/mail.ipynb #6ec93e70
 _SHOWN = "From", "To", "Cc", "Date"
 
 
