@@ -102,7 +102,7 @@ def is_public(
         address = inner
     return address.is_global and not address.is_multicast and address not in _METADATA
 
-
+# %% ../../nbs/ingestion/fetch.ipynb #8fd5097a
 def _numbers(place: _Place, settings: Settings, resolve: Callable, end: float) -> list[str]:
     "What a name means. Raises: `ParseError` where it means nothing, or leads inside."
     box: list = []

@@ -68,7 +68,7 @@ def _joined(rules: np.ndarray) -> np.ndarray:  # (k, 3): place, start, end
     close()
     return np.array(found).reshape(-1, 3)
 
-
+# %% ../../nbs/ingestion/layout.ipynb #15ca162c
 def _grids(rules: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:  # level, upright; as from `_joined`
     "The rules, grouped by what touches what."
     if not 4 <= len(rules) <= _MOST_RULES:
@@ -107,7 +107,7 @@ def _places(values: Iterable[float]) -> np.ndarray:
             found.append(value)
     return np.array(found)
 
-
+# %% ../../nbs/ingestion/layout.ipynb #5c984fb8
 def _ruled(page: Page, seen: np.ndarray) -> list[tuple[np.ndarray, str]]:  # which glyphs, Markdown
     "The tables with rules, and what is in them. `seen` says which glyphs are no white space."
     tables: list[tuple[np.ndarray, str]] = []
@@ -146,7 +146,7 @@ def _middles(page: Page, seen: np.ndarray) -> np.ndarray:  # (n, 2): across, up
     count = np.bincount(word)
     return np.stack([(np.bincount(word, box[:, [i, i + 2]].mean(1)) / count)[word] for i in (0, 1)], 1)
 
-
+# %% ../../nbs/ingestion/layout.ipynb #68c38aba
 def _owners(xs: np.ndarray, ys: np.ndarray, level: np.ndarray, upright: np.ndarray) -> list[list[int]]:
     "For each cell the number of the one, at the top left, that it is part of."
     columns, rows = len(xs) - 1, len(ys) - 1
@@ -181,7 +181,7 @@ _MARK = re.compile(
     r"[^\w\s]{1,2}|\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,4})[.)]|\d{1,2}(?:\.\d{1,2}){1,3}\.?"
 )  # of a list
 
-
+# %% ../../nbs/ingestion/layout.ipynb #6a901bfc
 def _lines(page: Page, use: np.ndarray) -> list[tuple[int, list[_Run]]]:  # the first glyph of each
     "The lines of those glyphs that are to be used, cut where gaps are wide."
     index = np.flatnonzero(use)
@@ -246,7 +246,7 @@ def _below(one: list[_Run], other: list[_Run]) -> bool:
     height = max(r.height for r in (*one, *other))
     return -0.5 * height < bottom - top < 1.8 * height
 
-
+# %% ../../nbs/ingestion/layout.ipynb #19167623
 def _stretch(lines: list[tuple[int, list[_Run]]], start: int) -> int:
     "Where the rows end that may be a table with the line at `start`."
     end, last = start + 1, start + 1
@@ -319,7 +319,7 @@ def _place(box: np.ndarray, start: int, lines: list[tuple[int, list[_Run]]]) -> 
 
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 
-
+# %% ../../nbs/ingestion/layout.ipynb #0d7a4fa6
 def blocks(page: Page) -> list[Block]:  # in the order of reading
     "What is on a page, line by line and table by table."
     seen = np.array([not glyph.isspace() for glyph in page.glyphs], bool)

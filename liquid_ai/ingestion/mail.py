@@ -84,7 +84,7 @@ def decoded(data: bytes, charset: str) -> str:
     except ParseError:  # by its own look no text; it was said to be
         return clean_text(data.decode("latin-1"))
 
-
+# %% ../../nbs/ingestion/mail.ipynb #dc5490fb
 def _said(header: Message, name: str) -> str:
     "A field in one line, its encoded words decoded. Source: RFC 2047."
     text = str(header.get(name, ""))[:MAX_FIELD]
@@ -141,7 +141,7 @@ def _walk(header: Message, body: _Bytes, found: Gathered, settings: Settings, le
     else:
         found.files.append((_name(header, kind, len(found.files) + 1), header, body))
 
-
+# %% ../../nbs/ingestion/mail.ipynb #a20d12a9
 def _parts(header: Message, kind: str, body: _Bytes, found: Gathered, settings: Settings, level: int) -> None:
     pieces = _pieces(body, _param(header, "boundary").encode("utf-8", "replace"), found)
     if not pieces:
@@ -167,7 +167,7 @@ def _param(header: Message, name: str) -> str:
     except (ValueError, TypeError, LookupError):
         return ""
 
-
+# %% ../../nbs/ingestion/mail.ipynb #003b2bd9
 def _is_text(header: Message, kind: str, level: int) -> bool:
     "Whether a part is to be read where it stands."
     if kind not in (
@@ -238,7 +238,7 @@ def _uudecoded(body: bytes) -> bytes:
             out.append(binascii.a2b_uu(line[: 4 * -(-((line[0] - 32) & 63) // 3) + 1] if line else b""))
     return b"".join(out)
 
-
+# %% ../../nbs/ingestion/mail.ipynb #7f902bfe
 def readable(header: Message, kind: str, body: _Bytes, found: Gathered, settings: Settings) -> str:
     "A part's text."
     text = decoded(_sent(header, body, found), _param(header, "charset"))
@@ -283,7 +283,7 @@ def read_eml(data: bytes, settings: Settings = Settings()) -> Parsed:  # Markdow
     title = _message(*_split(memoryview(data)[start.end() :], found), found, settings)
     return as_parsed(found, title, _files(found.files), settings)
 
-
+# %% ../../nbs/ingestion/mail.ipynb #0c2f535a
 def as_parsed(found: Gathered, title: str, files: Iterator[Part], settings: Settings) -> Parsed:
     "What was gathered. Raises: `ParseError` where all of it is encrypted."
     text = "\n\n".join(piece for piece in found.text if piece.strip())

@@ -60,7 +60,7 @@ def see(
             break
     return best
 
-
+# %% ../../nbs/ingestion/ocr.ipynb #d9ab5f1d
 def _tesseract(grey: Any, settings: Settings, seconds: float) -> Seen:
     pixels = b"P5 %d %d 255\n" % grey.size + grey.tobytes()
     command = [
@@ -141,7 +141,7 @@ def see_pages(
         {page: seen.text for page, seen in read.items()}, tuple(notes), bool(failed) or sure < _UNSURE
     )
 
-
+# %% ../../nbs/ingestion/ocr.ipynb #4cbc3559
 def _pages(numbers: Iterable[int]) -> str:
     told = list(map(str, numbers))
     return f"page{'s' if len(told) > 1 else ''} {', '.join(told[:20])}{', …' if len(told) > 20 else ''}"
@@ -180,7 +180,7 @@ def _frames(image: Any, frames: int) -> Iterator[tuple[int, Any]]:
             raise ParseError("failed", f"a picture of {image.width:,} by {image.height:,} points")
         yield n + 1, _prepared(ImageOps.exif_transpose(image))
 
-
+# %% ../../nbs/ingestion/ocr.ipynb #436e0b35
 def _prepared(picture: Any) -> Any:
     "Grey, on white where it is transparent, and of a size at which letters are read best."
     from PIL import Image

@@ -105,7 +105,7 @@ def _turned(page: Any, boxes: np.ndarray) -> np.ndarray:
     }
     return np.stack(turned.get(turn, (height - d, a, height - b, c)), 1)
 
-
+# %% ../../nbs/ingestion/pdf.ipynb #d9044eb6
 def _page(page: Any, textpage: Any, broken: bool = True) -> Page:
     "What is on a page. `broken`: words that go on in the next line are put together."
     import pypdfium2.raw as raw
@@ -151,7 +151,7 @@ def _rules(page: Any) -> np.ndarray:  # (m, 4): left, bottom, right, top
             found += _straight(path)
     return np.array(found, float).reshape(-1, 4)
 
-
+# %% ../../nbs/ingestion/pdf.ipynb #507e0bcd
 def _straight(path: Any) -> Iterator[tuple[float, ...]]:
     "The straight pieces of a path."
     import pypdfium2.raw as raw
@@ -201,7 +201,7 @@ def _levels(pages: list[list[Block]]) -> dict[float, int]:
         levels[height] = min(level, _LEVELS)
     return levels
 
-
+# %% ../../nbs/ingestion/pdf.ipynb #81a6f0dd
 def _page_text(page: list[Block], levels: dict[float, int]) -> str:
     "The Markdown of a page."
     text, before, long = "", 0, 0  # the level of the heading before, and its length
@@ -246,7 +246,7 @@ def _parsed(
         starts.append(starts[-1] + len(text) + 2)
     return Parsed("\n\n".join(texts), title, tuple(starts[:-1]), tuple(notes), partial)
 
-
+# %% ../../nbs/ingestion/pdf.ipynb #4d5afdd9
 def _read_scans(data: bytes, scans: list[int], some: bool, pages: int, settings: Settings) -> PagesSeen:
     why = can_ocr(settings)
     if not why:
