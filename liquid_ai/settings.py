@@ -39,7 +39,7 @@ class Configuration:
         except TypeError as e:
             raise InputError(f"{cls.__name__}: {e}; fields: {', '.join(types)}") from e
 
-# %% ../nbs/settings.ipynb #a56a36a9
+# %% ../nbs/settings.ipynb #440ae1de
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Indexing(Configuration):
     "What is read, and how it is indexed."
@@ -64,6 +64,10 @@ class _Indexing(Configuration):
     max_archive_depth: int = 3  # of files inside files
     parse_workers: int = 0  # processes that read files; 0: one a core, where there is enough to read
     parse_seconds: float = 300.0  # that such a process may spend on one file
+    ocr: str = "auto"  # of pages that are pictures: `auto` where the program tesseract is there, or `never`
+    ocr_languages: str = "eng"  # as tesseract calls them, joined by +
+    allow_private_urls: bool = False  # addresses that lead into the own network may be fetched
+    scrub: str = ""  # personal data that is taken out: `email`, `phone`, `card`, `id`, joined by commas
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +147,9 @@ _CHOICES = {
     "quantization": ("none", "int8", "nf4"),
     "unsupported": ("flag", "remove"),
     "limit_on_failure": ("closed", "open"),
+    "ocr": ("auto", "never"),
 }
+_LISTS = {"scrub": ("email", "phone", "card", "id")}  # any of these, joined by commas
 _fields = functools.cache(fields)
 
 
@@ -162,6 +168,8 @@ def check_setting(
         raise InputError(f"{name}={value!r} is a share: give 0 to 1")
     if value not in _CHOICES.get(name, (value,)):
         raise InputError(f"{name}={value!r} is unknown; use {' or '.join(_CHOICES[name])}")
+    if name in _LISTS and (odd := {v.strip() for v in value.split(",")} - {"", *_LISTS[name]}):
+        raise InputError(f"{name}={value!r} has {', '.join(sorted(odd))}; use {', '.join(_LISTS[name])}")
 
 # %% ../nbs/settings.ipynb #2524068d
 _SWITCH = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(("0", "false", "no", "off"), False)

@@ -14,8 +14,11 @@ from hypothesis import strategies as st
 
 from liquid_ai.core import ParseError, Settings
 from liquid_ai.ingestion import package, parse
+from liquid_ai.ingestion import pdf as pdf_module
 from liquid_ai.ingestion.load import load, load_file
-from liquid_ai.ingestion.parse import read_html, read_markdown, read_pdf
+from liquid_ai.ingestion.ocr import can_ocr
+from liquid_ai.ingestion.parse import read_html, read_markdown
+from liquid_ai.ingestion.pdf import read_pdf
 from liquid_ai.ingestion.recognise import recognise
 from liquid_ai.ingestion.word import read_docx
 
@@ -53,6 +56,7 @@ def notebook(*cells):
 
 LAUGHS = "".join(f'<!ENTITY e{i} "{f"&e{i - 1};" * 10}">' for i in range(1, 12))
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+OCR = not can_ocr()
 LOCKED = bytearray(docx())
 LOCKED[6] |= 1  # the local header
 LOCKED[LOCKED.index(b"PK\1\2") + 8] |= 1  # the central directory
@@ -82,7 +86,7 @@ BAD = {  # name: bytes, status, a word of the reason
     "other_legacy.doc": (OLE + b"WordDocument", "unsupported", "legacy Office"),
     "locked.docx": (OLE + "EncryptedPackage".encode("utf-16-le"), "encrypted", "password"),
     "locked_entries.docx": (bytes(LOCKED), "encrypted", "password"),
-    "photo.md": (b"\xff\xd8\xff\xe0 JFIF", "unsupported", "image/jpeg"),
+    "photo.md": (b"\xff\xd8\xff\xe0 JFIF", "failed" if OCR else "needs OCR", "picture"),
     "laughs.docx": (docx("&e11;", f'<!DOCTYPE x [<!ENTITY e0 "ha">{LAUGHS}]>'), "failed", "entities"),
     "external.docx": (docx("&e;", '<!DOCTYPE x [<!ENTITY e SYSTEM "/etc/passwd">]>'), "failed", "entities"),
     "dtd_in_styles.docx": (docx(**STYLES, **{"word/styles.xml": "<!DOCTYPE a><a/>"}), "failed", "entities"),
@@ -360,11 +364,13 @@ def test_equations_within_equations_are_written_once():
 
 
 def test_pdf_that_draws_without_end_is_given_up(monkeypatch):
+    never = Settings(ocr="never")
     with pytest.raises(ParseError, match="needs OCR"):
-        read_pdf(drawing(1_000, 3))
-    monkeypatch.setattr(parse, "_PDF_SECONDS", 0.1)
-    monkeypatch.setattr(parse, "_PAGE_SECONDS", 0)
+        read_pdf(drawing(1_000, 3), never)
+    monkeypatch.setattr(pdf_module, "_PDF_SECONDS", 0.1)
+    monkeypatch.setattr(pdf_module, "_PAGE_SECONDS", 0)
+    monkeypatch.setattr(pdf_module, "_LAYOUT_SECONDS", 0)
     started = time.process_time()
     with pytest.raises(ParseError, match=r"too slow: given up at page \d+ of 2,000"):
-        read_pdf(drawing(20_000, 2_000))
+        read_pdf(drawing(20_000, 2_000), never)
     assert time.process_time() - started < 2

@@ -51,7 +51,7 @@ def content_of(
     max_bytes: int,  # a longer file is not read; its size and date stand for it
 ) -> str:  # empty where nothing is known
     "Hash of what is in a file, and of how it is read."
-    if found.problem or found.data is not None:
+    if found.problem or isinstance(found.path, str):
         return ""
     with suppress(OSError, ValueError):
         info = found.path.stat()

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Seen', 'flattened', 'Intake', 'cut_new', 'ingest']
 
-# %% ../../nbs/ingestion/ingest.ipynb #c76f8a95
+# %% ../../nbs/ingestion/ingest.ipynb #7e67a921
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,13 +16,24 @@ from typing import Any
 import numpy as np
 from tqdm.auto import tqdm
 
-from ..core import Chunk, Document, Encoder, InputError, Settings, check_names, digest, to_json
+from liquid_ai.core import (
+    Chunk,
+    Document,
+    Encoder,
+    InputError,
+    ParseError,
+    Settings,
+    check_names,
+    digest,
+    to_json,
+)
 from ..indexing.files import FileState
 from ..indexing.store import Store, asked, check_encoder, commit
 from .changes import Look, look, rows_of
 from .chunk import cutter, split
 from .load import FileRow, IngestReport, find_files, source_of
 from .pool import read_files
+from .scrub import check_scrubber, scrub_document
 
 # %% ../../nbs/ingestion/ingest.ipynb #0dc5985b
 _BATCH = 64  # documents that are tokenised together
@@ -48,10 +59,16 @@ def _documents(sources: Iterator[str | Path | Document], paths: list[str | Path]
             paths.append(source)
 
 
-def _row(document: Document) -> FileRow:
-    status, reason = ("parsed", "") if document.text.strip() else ("empty", "the document has no text")
-    size = len(document.text), len(document.pages)
-    return FileRow(document.source, status, reason, document.mime, *size)
+def _given(document: Document, settings: Settings) -> tuple[FileRow, Document | None]:
+    status, reason, size = "parsed", "", (len(document.text), len(document.pages))
+    try:
+        if not document.text.strip():
+            raise ParseError("empty", "the document has no text")
+        document, reason = scrub_document(document, settings)
+    except ParseError as e:
+        status, reason = e.status, e.reason
+    row = FileRow(document.source, status, reason, document.mime, *size)
+    return row, document if status == "parsed" else None
 
 # %% ../../nbs/ingestion/ingest.ipynb #3fd610e6
 @dataclass(slots=True)
@@ -186,7 +203,7 @@ def _no_longer(
     "What is in the store and not in what was given."
     documents, files = dict(intake.before), set()
     for root in roots:
-        there, known = _owned(store, source_of(Path(root)), settings)
+        there, known = _owned(store, source_of(root), settings)
         documents, files = documents | there, files | known
     for place in intake.unread:  # a locked file, or a folder that cannot be listed
         there, known = _owned(store, place, settings)
@@ -209,6 +226,7 @@ def ingest(
 ) -> IngestReport:  # a row for every file and document given
     "Read, cut, embed and index `sources` in one commit. Raises: `InputError`, `StoreError`."
     check_encoder(store, encoder)
+    check_scrubber(settings)
     name, known = cutter(encoder, settings.chunk_tokens, settings.headings), store.versions()
     current = None if reread else {id for id, (_, cut, _) in known.items() if cut == name}
     intake, counting = Intake(check_names(access, "access"), settings.tenant), _Counting(encoder)
@@ -221,8 +239,7 @@ def ingest(
     def given() -> Iterator[tuple[FileRow, Document | None]]:
         for document in chain(filter(None, [first]), documents):
             intake.here.add(document.id)
-            row = _row(document)
-            yield row, document if row.status == "parsed" else None
+            yield _given(document, settings)
         intake.looks(store, paths, settings, current)
         yield from intake.files(store, settings, progress)
 

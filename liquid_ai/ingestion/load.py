@@ -13,14 +13,16 @@ import stat
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, get_args
 
 from ..core import Document, InputError, ParseError, Settings
+from .fetch import fetch, is_address, without_credentials
 from .parse import Parsed, Part, clean_text, within
 from .readers import FORMATS, read
 from .recognise import recognise
+from .scrub import scrub_document
 
 # %% ../../nbs/ingestion/load.ipynb #bb3299b7
 Status = Literal["failed", "encrypted", "unsupported", "needs OCR", "partial", "empty", "parsed"]
@@ -121,30 +123,43 @@ def _printable(text: str) -> str:
 class FoundFile:
     "A file to load."
 
-    path: Path
+    path: Path | str  # a text where it comes from the web, or stood in something that did
     name: str  # its path inside the folder that was given, with `/`
     problem: str = ""  # why it must not be read
     status: str = "failed"  # of its row, where there is a problem
     data: bytes | None = None  # what is in it, where it stands in another file; None: read it from `path`
     inside: str = ""  # the path of that other file
+    address: str = field(
+        default="", repr=False
+    )  # to fetch it from; it may hold a password, which `path` does not
 
 # %% ../../nbs/ingestion/load.ipynb #578daf0e
 def find_files(
-    paths: str | os.PathLike | Iterable[str | os.PathLike],  # files and folders
+    paths: str | os.PathLike | Iterable[str | os.PathLike],  # files, folders, addresses of the web
 ) -> list[FoundFile]:  # in the order given, folders sorted, no file twice
     "The files that `paths` name. Raises: `InputError` where there is no file to look for."
-    given = [Path(p) for p in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
+    given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     if not given:
         raise InputError("no paths were given; name at least one file or folder")
     found: dict[str, FoundFile] = {}
     for path in given:
         folder = os.path.isdir(path)  # noqa: PTH112  Path.is_dir raises inside a locked folder
-        files = list(_walk(path)) if folder else [FoundFile(path, _as_text(path.name))]
+        files = list(_walk(Path(path))) if folder else [_given(path)]
         if not files:
             raise InputError(f"no files in {path}: it is empty, or everything in it is hidden")
         for file in files:
             found.setdefault(source_of(file.path), file)
     return list(found.values())
+
+
+def _given(path: str | os.PathLike) -> FoundFile:
+    "A file, or an address, which is not asked before it is read."
+    if not is_address(path):
+        return FoundFile(Path(path), _as_text(Path(path).name))
+    try:
+        return FoundFile(without_credentials(path), "", address=path)
+    except ParseError as e:
+        return FoundFile(path.split("@")[-1], "", e.reason)
 
 # %% ../../nbs/ingestion/load.ipynb #ac3ad058
 def _walk(folder: Path) -> Iterator[FoundFile]:
@@ -164,12 +179,14 @@ def _walk(folder: Path) -> Iterator[FoundFile]:
 # %% ../../nbs/ingestion/load.ipynb #d604c2a1
 def _as_text(path: str | Path) -> str:
     "A path with `/`; bytes that are not UTF-8 become \\xNN, because a lone surrogate is not text."
+    if is_address(path):
+        return clean_text(path)
     return os.fsencode(Path(path).as_posix()).decode("utf-8", "backslashreplace")
 
 
-def source_of(path: Path) -> str:
+def source_of(path: Path | str) -> str:
     "One name for a file, however it was reached; a NUL cannot be, and reading the file will say so."
-    return _as_text(path if "\0" in str(path) else os.path.realpath(path))
+    return _as_text(path if "\0" in str(path) or is_address(path) else os.path.realpath(path))
 
 # %% ../../nbs/ingestion/load.ipynb #38a16191
 @dataclass(slots=True)
@@ -198,7 +215,7 @@ def load_each(
     settings: Settings = Settings(),  # limits and tenant
 ) -> Iterator[Loaded]:  # the files inside it, then itself
     "Load one file; whatever is wrong with it stands in its row."
-    found = file if isinstance(file, FoundFile) else FoundFile(Path(file), _as_text(Path(file).name))
+    found = file if isinstance(file, FoundFile) else _given(file)
     yield from _each(found, settings, _Room(settings.max_archive_bytes, settings.max_archive_files), 0)
 
 
@@ -210,20 +227,22 @@ def load_file(
     *_, itself = load_each(file, replace(settings, max_archive_depth=0))
     return itself
 
-# %% ../../nbs/ingestion/load.ipynb #4c45c400
+# %% ../../nbs/ingestion/load.ipynb #5ff3ff60
 def _each(found: FoundFile, settings: Settings, room: _Room, depth: int) -> Iterator[Loaded]:
-    started, suffix, inside = time.perf_counter(), Path(found.name).suffix.lower(), 0
+    started, inside = time.perf_counter(), 0
     document, status, kind, notes, unread = None, "failed", "", [], False
     try:
+        found = _fetched(found, settings, notes)
         data = _read(found, settings)
-        kind, decoded = recognise(data, suffix)
+        kind, decoded = recognise(data, Path(found.name).suffix.lower())
         notes += decoded.notes
         parsed = read(kind, data, decoded.text, settings)
         del data
         holds = not isinstance(parsed.parts, tuple)
-        document = _document(found, parsed, _mime(kind), settings, may_be_empty=holds)
+        whole = _document(found, parsed, _mime(kind), settings, may_be_empty=holds)
+        document, told = scrub_document(whole, settings) if whole else (None, "")
         status = "partial" if decoded.partial or parsed.partial else "parsed"
-        notes += parsed.notes
+        notes += [*parsed.notes, told] if told else parsed.notes
         for part in parsed.parts:
             if depth == settings.max_archive_depth:
                 status, notes = (
@@ -248,7 +267,7 @@ def _each(found: FoundFile, settings: Settings, room: _Room, depth: int) -> Iter
     )
     yield Loaded(row, document, unread)
 
-# %% ../../nbs/ingestion/load.ipynb #5b04441b
+# %% ../../nbs/ingestion/load.ipynb #cfaec662
 class _Unread(ParseError):
     "What is in a file is not known."
 
@@ -259,6 +278,17 @@ def unread(
 ) -> Loaded:
     "A file of which nothing is known."
     return Loaded(FileRow(_as_text(found.path), "failed", why, inside=found.inside), unread=True)
+
+
+def _fetched(found: FoundFile, settings: Settings, notes: list[str]) -> FoundFile:
+    if not found.address or found.problem:
+        return found
+    try:
+        came = fetch(found.address, settings)
+    except ParseError as e:  # of a server that does not answer nothing is known, either
+        raise _Unread(e.status, e.reason) from e
+    notes += [f"redirected to {came.address}"] if came.address != found.path else []
+    return replace(found, name=came.name, data=came.data)
 
 
 def _read(found: FoundFile, settings: Settings) -> bytes:
@@ -283,8 +313,10 @@ def _mime(kind: str) -> str:
 
 
 def _inner(found: FoundFile, part: Part) -> FoundFile:
-    name = clean_text(part.name)
-    place = found.path / name, f"{found.name}/{name}"
+    steps = clean_text(part.name).replace("\\", "/").split("/")  # a name must not lead out of its file
+    name = "/".join(step for step in steps if step not in ("", ".", "..")) or "unnamed"
+    path = f"{found.path}/{name}" if isinstance(found.path, str) else found.path / name
+    place = path, f"{found.name}/{name}"
     return FoundFile(*place, part.problem, part.status, part.data, _as_text(found.path))
 
 
@@ -298,13 +330,14 @@ def _document(
         raise ParseError("empty", "there is no text in it")
     within(settings, "max_document_chars", len(text), "characters")
     title = " ".join(clean_text(parsed.title).split())[:200] or _as_text(Path(found.name).stem)
-    meta = {"path": found.name, "ext": _as_text(Path(found.name).suffix.lower()), "mime": mime}
+    path = found.path if isinstance(found.path, str) else found.name
+    meta = {"path": path, "ext": _as_text(Path(found.name).suffix.lower()), "mime": mime}
     rest = {"title": title, "mime": mime, "pages": parsed.pages, "meta": meta}
     return Document.of(text, source_of(found.path), settings.tenant, **rest)
 
 # %% ../../nbs/ingestion/load.ipynb #a00d3697
 def load(
-    paths: str | os.PathLike | Iterable[str | os.PathLike],  # files and folders
+    paths: str | os.PathLike | Iterable[str | os.PathLike],  # files, folders, addresses of the web
     settings: Settings = Settings(),  # limits and tenant
 ) -> Iterator[Loaded]:  # one for each file, in the order of `find_files`, what is inside it first
     "Load files one after the other. Raises: `InputError` where there is no file to look for."

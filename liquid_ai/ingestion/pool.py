@@ -51,7 +51,8 @@ def work() -> None:
     settings = Settings(**json.loads(sys.stdin.readline()))
     for line in sys.stdin:
         task = json.loads(line)
-        for loaded in load_each(FoundFile(**task | {"path": Path(task["path"])}), settings):
+        path = task["path"] if task["address"] else Path(task["path"])
+        for loaded in load_each(FoundFile(**task | {"path": path}), settings):
             print(told(loaded), file=answers)
         print(file=answers, flush=True)
 
@@ -153,7 +154,7 @@ def read_files(
 
 def _size(file: FoundFile) -> int:
     with suppress(OSError, ValueError):
-        return len(file.data) if file.data is not None else file.path.stat().st_size
+        return 0 if isinstance(file.path, str) else file.path.stat().st_size
     return 0
 
 # %% ../../nbs/ingestion/pool.ipynb #9db2bd3c
@@ -163,7 +164,7 @@ def read_apart(
 ) -> list[Loaded]:  # what is inside it, and itself
     "Read a stranger's file: where it is binary, in a process that may crash, hang, or fill its memory."
     with suppress(OSError, ValueError):
-        with file.path.open("rb") as opened:
+        with open(file.path, "rb") as opened:  # noqa: PTH123
             start = opened.read(8_192)
         if b"\0" not in start and not start.startswith((b"%PDF", b"PK")):
             return list(load_each(file, settings))

@@ -13,7 +13,7 @@ from importlib import import_module
 from ..core import ParseError, Settings
 from .parse import Parsed
 
-# %% ../../nbs/ingestion/readers.ipynb #41102bfc
+# %% ../../nbs/ingestion/readers.ipynb #ff6b88c8
 @dataclass(frozen=True, slots=True)
 class Format:
     "How files of one kind are read."
@@ -26,7 +26,7 @@ class Format:
 _OFFICE = "application/vnd.openxmlformats-officedocument."
 _OPEN = "application/vnd.oasis.opendocument."
 FORMATS = {
-    "PDF": Format("application/pdf", "parse:read_pdf"),
+    "PDF": Format("application/pdf", "pdf:read_pdf"),
     "Word": Format(f"{_OFFICE}wordprocessingml.document", "word:read_docx"),
     "HTML": Format("text/html", "parse:read_html", "text"),
     "a notebook": Format("application/x-ipynb+json", "parse:read_notebook", "text"),
@@ -51,6 +51,12 @@ FORMATS = {
     "reStructuredText": Format("text/x-rst", "rst:read_rst", "text"),
     "subtitles": Format("text/vtt", "light:read_subtitles", "text"),
     "EPUB": Format("application/epub+zip", "book:read_epub"),
+    "e-mail": Format("message/rfc822", "mail:read_eml"),
+    "PNG": Format("image/png", "ocr:read_image"),
+    "JPEG": Format("image/jpeg", "ocr:read_image"),
+    "TIFF": Format("image/tiff", "ocr:read_image"),
+    "GIF": Format("image/gif", "ocr:read_image"),
+    "an Outlook message": Format("application/vnd.ms-outlook", "outlook:read_msg"),
 }
 
 # %% ../../nbs/ingestion/readers.ipynb #39ac7736

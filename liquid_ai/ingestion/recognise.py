@@ -19,10 +19,10 @@ from ..core import ParseError
 from .package import open_zip
 from .parse import Parsed, decode
 
-# %% ../../nbs/ingestion/recognise.ipynb #f76f509e
+# %% ../../nbs/ingestion/recognise.ipynb #c08fb8fe
 _BY_START = {b"%PDF-": "PDF", b"PK\3\4": "zip", b"PK\5\6": "zip", b"\xd0\xcf\x11\xe0": "legacy Office"}
-_BY_START |= {b"\x89PNG": "an image", b"\xff\xd8\xff": "an image", b"II*\0": "an image", b"MM\0*": "an image"}
-_BY_START |= {b"GIF8": "image/gif", b"{\\rtf": "application/rtf", b"\x1f\x8b": "application/gzip"}
+_BY_START |= {b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG", b"II*\0": "TIFF", b"MM\0*": "TIFF", b"GIF8": "GIF"}
+_BY_START |= {b"{\\rtf": "application/rtf", b"\x1f\x8b": "application/gzip"}
 _BY_ENTRY = {r"word/document\d*\.xml": "Word", r"ppt/presentation\d*\.xml": "PowerPoint"}
 _BY_ENTRY |= {r"xl/workbook\d*\.xml": "Excel", r"xl/workbook\.bin": "binary Excel"}
 _BY_ENTRY |= dict.fromkeys((r"Index/Document\.iwa", r"Index\.zip", r"index\.(?:xml|apxl)"), "iWork")
@@ -75,7 +75,7 @@ def _ole_kind(data: bytes) -> str:
         names = {name for name in _BY_STREAM if name.encode("utf-16-le") in data}
     return next((kind for name, kind in _BY_STREAM.items() if name in names), "legacy Office")
 
-# %% ../../nbs/ingestion/recognise.ipynb #cfb8d427
+# %% ../../nbs/ingestion/recognise.ipynb #f38dcf9a
 _BY_SUFFIX = {".pdf": "PDF", ".docx": "Word", ".pptx": "PowerPoint", ".xlsx": "Excel", ".epub": "EPUB"}
 _BY_SUFFIX |= {".doc": "Word 97", ".ppt": "PowerPoint 97", ".xls": "Excel 97", ".zip": "a zip archive"}
 _BY_SUFFIX |= {".odt": "OpenDocument text", ".ods": "OpenDocument sheet", ".odp": "OpenDocument slides"}
@@ -87,27 +87,35 @@ _BY_SUFFIX |= dict.fromkeys(
     [".rss", ".atom", ".svg", ".opml", ".kml", ".gpx", ".dita", ".tei", ".xsd"], "XML"
 )
 _BY_SUFFIX |= {".eml": "e-mail", ".msg": "an Outlook message", ".vtt": "subtitles", ".srt": "subtitles"}
+_BY_SUFFIX |= {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF", ".gif": "GIF"}
 _BY_SUFFIX |= {".adoc": "AsciiDoc", ".asciidoc": "AsciiDoc", ".asc": "AsciiDoc", ".rst": "reStructuredText"}
 _CODE = "py js ts jsx tsx java c h cc cpp hpp cs go rs rb php swift kt scala sh sql r jl lua pl m css vue"
 _BY_SUFFIX |= {f".{suffix}": "source code" for suffix in _CODE.split()}
 _NAMED = {"Markdown", "source code", "a table", "AsciiDoc", "reStructuredText"}  # the name decides
 
-# %% ../../nbs/ingestion/recognise.ipynb #69a85d76
+# %% ../../nbs/ingestion/recognise.ipynb #16b8ba82
+_SAMPLE = 20_000  # characters at the start that are looked at
 _BLOCKS = "head|body|title|meta|div|p|h[1-6]|table|ul|ol|dl|article|section|main|header|nav|span|form|pre"
 # possessive, because a file of half-open comments must not take forever to refuse
 _HTML = re.compile(rf"(?>\s+|<!--.*?-->|<\?xml.*?\?>)*+<(!doctype\s+html|html|{_BLOCKS})\b", re.I | re.S)
 _TAG = re.compile(r"</?[a-z][^<>]*>", re.I)
 _FIELDS = (
-    r"From|To|Cc|Subject|Date|Received|Return-Path|Delivered-To|Message-ID|MIME-Version|Content-Type|X-[\w-]+"
+    "From|To|Cc|Bcc|Subject|Date|Received|Return-Path|Delivered-To|Reply-To|Sender|Message-ID|In-Reply-To"
 )
-_MAIL = re.compile(rf"(?:(?:{_FIELDS}):[^\n]*\n(?:[ \t][^\n]*\n)*){{3}}", re.I)  # three fields of a header
+_FIELDS += (
+    r"|References|MIME-Version|User-Agent|(?:X|ARC|DKIM|Content|List|Thread|Received|Authentication)-[\w-]+"
+)
+_NAMED_MAIL = re.compile(r"\s*(?:From [^\n]*\n)?[A-Za-z][\w-]{1,60}:")  # for a file that is called `.eml`
+_MAIL = re.compile(
+    rf"\s*(?:From [^\n]*\n)?(?:(?:{_FIELDS}):[^\n]*\n(?:[ \t][^\n]*\n)*){{3}}", re.I
+)  # three fields of a header
 _SUBTITLES = re.compile(r"WEBVTT\b|\d+\n\d\d:\d\d:\d\d,\d{3} --> ")
 _PATENT = re.compile(r"PATN[ \t]*\nWKU ")  # the tagged text in which patents were published until 2001
 _ROOT = re.compile(r"\s*+(?:<!--.*?-->\s*+)*+<([A-Za-z_][\w.:-]*)[\s>/]", re.S)
 
 
 def _text_kind(text: str, suffix: str) -> str:
-    named, sample, start = _BY_SUFFIX.get(suffix, ""), text[:20_000], text.lstrip()[:1]
+    named, sample, start = _BY_SUFFIX.get(suffix, ""), text[:_SAMPLE], text.lstrip()[:1]
     if start in ("{", "[") and named not in _NAMED:
         if named == "a notebook":
             return named
@@ -156,8 +164,11 @@ def recognise(
     kind = next((kind for start, kind in _BY_START.items() if data.startswith(start)), "PDF" if junk else "")
     if kind in ("zip", "legacy Office"):
         kind = (_zip_kind if kind == "zip" else _ole_kind)(data)
+    elif suffix == ".eml" and _NAMED_MAIL.match(data[:_SAMPLE].decode("latin-1")):
+        kind = "e-mail"  # each of its parts says how it is encoded
     elif not kind:
         decoded = decode(data)
         kind = _text_kind(decoded.text, suffix)
+        decoded = Parsed("") if kind == "e-mail" else decoded
     odd = data and _BY_SUFFIX.get(suffix, kind) != kind
     return kind, replace(decoded, notes=(f"named {suffix}, is {kind}", *decoded.notes)) if odd else decoded

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..core import Encoder, InputError, Settings, StoreError
 from ..indexing.store import Store
+from .fetch import is_address
 from .ingest import Seen, ingest
 from .load import IngestReport
 
@@ -30,12 +31,10 @@ def sync(
     "Make `store` hold what `folders` hold. Raises: `InputError` where one is missing or empty, `StoreError`."
     if not folders:
         raise InputError("no folder was given; name at least one")
-    for folder in map(Path, folders):
-        if not folder.exists():
+    for folder in folders:
+        if not is_address(folder) and not Path(folder).exists():
             raise InputError(f"{folder} is not there, so nothing was changed; is its disk mounted?")
-    return ingest(
-        store, encoder, map(Path, folders), settings, progress, access, seen, mirror=True, reread=reread
-    )
+    return ingest(store, encoder, folders, settings, progress, access, seen, mirror=True, reread=reread)
 
 # %% ../../nbs/ingestion/sync.ipynb #17b96356
 def watch(
@@ -50,7 +49,8 @@ def watch(
     stop = threading.Event() if stop is None else stop
     yield look()
     told = {"stop_event": stop, "debounce": int(patience * 1000), "step": 50, "recursive": True}
-    for _ in changes(*map(Path, folders), watch_filter=None, rust_timeout=500, raise_interrupt=False, **told):
+    local = [Path(folder) for folder in folders if not is_address(folder)]
+    for _ in changes(*local, watch_filter=None, rust_timeout=500, raise_interrupt=False, **told):
         report = _patiently(look, stop, patience)
         if report is not None and (report.removed or report.embedded or any(_fresh(report))):
             yield report

@@ -156,7 +156,7 @@ def _gathered(
     readable = _readable(rag, principals)
     asked = readable
     if report is not None:
-        known |= {digest(rag.settings.tenant, source_of(Path(r.path))) for r in report.rows if r.chunks}
+        known |= {digest(rag.settings.tenant, source_of(r.path)) for r in report.rows if r.chunks}
         asked = {i: seen.get(i, readable[i]) for i in sorted(readable) if i in seen or i in known}
     if not any(asked.values()):
         none = "nothing in the sources can be learnt from: their files hold no text, or are not for everyone"
