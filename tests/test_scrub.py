@@ -7,10 +7,12 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_sync import Words
 
 from liquid_ai.core import Document, InputError, ParseError, Settings
+from liquid_ai.indexing.store import Store, open_snapshot
 from liquid_ai.ingestion import scrub as module
-from liquid_ai.ingestion.ingest import loaded
+from liquid_ai.ingestion.ingest import ingest
 from liquid_ai.ingestion.load import load_file
 from liquid_ai.ingestion.scrub import scrub
 
@@ -73,7 +75,9 @@ def test_documents_are_clean_before_they_are_kept(tmp_path):
     posted = Document.of(
         "To ann@example.org", "x", title="ann@example.org", meta={"from": "ann@example.org", "n": 1}
     )
-    ((row, kept),) = loaded([posted], Settings(scrub="email"))
+    store = Store(tmp_path / "store")
+    (row,) = ingest(store, Words(), [posted], Settings(scrub="email"), progress=False).rows
+    kept = open_snapshot(store).document(posted.id)
     assert (kept.text, kept.title, kept.meta) == ("To [email]", "[email]", {"from": "[email]", "n": 1})
     assert row.reason == "1 e-mail address scrubbed" and row.chars == len(kept.text)
 

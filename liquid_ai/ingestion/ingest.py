@@ -60,13 +60,14 @@ def _documents(sources: Iterator[str | Path | Document], paths: list[str | Path]
 
 
 def _given(document: Document, settings: Settings) -> tuple[FileRow, Document | None]:
-    status, reason, size = "parsed", "", (len(document.text), len(document.pages))
+    status, reason = "parsed", ""
     try:
         if not document.text.strip():
             raise ParseError("empty", "the document has no text")
         document, reason = scrub_document(document, settings)
     except ParseError as e:
         status, reason = e.status, e.reason
+    size = len(document.text), len(document.pages)
     row = FileRow(document.source, status, reason, document.mime, *size)
     return row, document if status == "parsed" else None
 

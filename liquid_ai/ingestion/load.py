@@ -314,7 +314,8 @@ def _mime(kind: str) -> str:
 
 def _inner(found: FoundFile, part: Part) -> FoundFile:
     steps = clean_text(part.name).replace("\\", "/").split("/")  # a name must not lead out of its file
-    name = "/".join(step for step in steps if step not in ("", ".", "..")) or "unnamed"
+    safe = "/".join(step for step in steps if step not in ("", ".", "..")) or "unnamed"
+    name = clean_text(part.name) if part.problem else safe  # what is not read is told as it is
     path = f"{found.path}/{name}" if isinstance(found.path, str) else found.path / name
     place = path, f"{found.name}/{name}"
     return FoundFile(*place, part.problem, part.status, part.data, _as_text(found.path))
