@@ -5,16 +5,17 @@
 # %% auto #0
 __all__ = ['read_subtitles', 'check_lines', 'read_asciidoc', 'as_markdown']
 
-# %% ../../nbs/ingestion/light.ipynb #fbc7af16
+# %% ../../nbs/ingestion/light.ipynb #1bd3cd87
 import html
 import re
 from collections.abc import Iterator
+from itertools import zip_longest
 
 from ..core import ParseError, Settings
 from .parse import Parsed, within
 from .tables import markdown_table, read_table
 
-# %% ../../nbs/ingestion/light.ipynb #5f687281
+# %% ../../nbs/ingestion/light.ipynb #362361ec
 _TIMING = re.compile(r"\s*(?:(\d+):)?(\d{1,2}):(\d{2})[.,]\d+\s*-->")
 _MARKS = re.compile(r"</?(?:c|i|b|u|s|v|lang|ruby|rt|font)\b[^<>\n]*>|<[\d:.]+>|\{\\[^{}]*\}")
 _VOICE = re.compile(r"<v(?:\.[\w.-]+)?\s+([^<>]+)>")
@@ -56,7 +57,7 @@ def read_subtitles(
     title = re.match(r"WEBVTT[ \t]+(?:-\s*)?(\S.*)", text)
     return Parsed("\n\n".join(map(" ".join, out)), title[1] if title else "")
 
-# %% ../../nbs/ingestion/light.ipynb #55f1f5ff
+# %% ../../nbs/ingestion/light.ipynb #2c1d2b25
 _ATTRIBUTE = re.compile(r":!?([\w-]+)!?:(?:\s+(.*))?$")
 _MAX_NAMED = 200  # characters; `{a}{a}` in `b`, `{b}{b}` in `c`, and so on would double each time
 _MAX_NAMES = 100_000  # braces in a file that are filled in
@@ -83,14 +84,14 @@ def _inline(line: str, names: dict[str, str]) -> str:
         line = pattern.sub(by, line)
     return line
 
-# %% ../../nbs/ingestion/light.ipynb #89255aed
+# %% ../../nbs/ingestion/light.ipynb #c368e4d3
 _SPEC = r"(?:(?:(\d{1,2})?(?:\.(\d{1,2}))?([+*]))?[<^>]?(?:\.[<^>])?[adehlmsv]?)"
 _CELL = re.compile(rf"(?:(?<!\S){_SPEC})?(?<!\\)\|")
 
 
 def _cells(text: str) -> list[tuple[str, int, int]]:  # text, columns, rows
     found, marks = [], list(_CELL.finditer(text))
-    for mark, after in zip(marks, [*marks[1:], None], strict=True):
+    for mark, after in zip_longest(marks, marks[1:]):
         said = text[mark.end() : after.start() if after else None].strip().replace("\\|", "|")
         wide, tall = int(mark[1] or 1), int(mark[2] or 1)
         found += [(said, 1, 1)] * wide if mark[3] == "*" else [(said, wide if mark[3] else 1, tall)]
@@ -133,7 +134,7 @@ def _reach_down(rows: list[list[str]], held: dict[int, tuple[str, int]], width: 
         else:
             return
 
-# %% ../../nbs/ingestion/light.ipynb #f12d3d9a
+# %% ../../nbs/ingestion/light.ipynb #4886ddfe
 _LISTED = re.compile(r"(\s*)(\*{1,6}|-|\.{1,6}|\d+\.)\s+(\S.*)$")
 _BLOCK_MACRO = re.compile(r"(image|video|audio|include|ifdef|ifndef|ifeval|endif|toc)::(\S*)\[(.*)\]\s*$")
 _FENCES = {"----", "....", "```"}
@@ -166,7 +167,7 @@ def _asciidoc_line(line: str, names: dict[str, str]) -> str | None:  # None: not
         return f"\n{_inline(m[1], names)}: {_inline(m[2] or '', names)}"
     return _inline(line, names)
 
-# %% ../../nbs/ingestion/light.ipynb #9ca5cbd3
+# %% ../../nbs/ingestion/light.ipynb #3dde3e16
 def check_lines(
     text: str,
     cells: str,  # what stands between cells
@@ -179,7 +180,7 @@ def check_lines(
         if count > most:
             raise ParseError("failed", f"{count:,} {what}; no more than {most:,} are read")
 
-# %% ../../nbs/ingestion/light.ipynb #0bb2a167
+# %% ../../nbs/ingestion/light.ipynb #4d721f34
 def read_asciidoc(
     text: str,
     settings: Settings = Settings(),  # limits
