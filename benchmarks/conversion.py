@@ -7,7 +7,8 @@ from pathlib import Path
 
 from .data import folder_of
 
-_NOT_TEXT = re.compile(r"<!--.*?-->|!\[[^\]]*\]\([^)]*\)|\]\([^)]*\)|<[^<>]+>", re.S)
+# tags only: "p < 0.05 and q > 1" is text
+_NOT_TEXT = re.compile(r"<!--.*?-->|!\[[^\]]*\]\([^)]*\)|\]\([^)]*\)|</?[A-Za-z][^<>]*>", re.S)
 _RULE = re.compile(r"\s*\|?(\s*:?-+:?\s*\|)+\s*:?-*:?\s*\|?\s*")
 
 

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['without_entities', 'parse_xml', 'to_html', 'read_tagged_patent', 'read_xml']
 
-# %% ../../nbs/ingestion/markup.ipynb #043af001
+# %% ../../nbs/ingestion/markup.ipynb #88eb140d
 import html
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from .page import formula, local_name
 from .parse import Parsed, read_html, within
 from .tables import describe
 
-# %% ../../nbs/ingestion/markup.ipynb #d781012e
+# %% ../../nbs/ingestion/markup.ipynb #ed659ec1
 _DOCTYPE = re.compile(r"<!DOCTYPE\b[^\[>]*(?:\[.*?\]\s*)?>", re.S)
 _REFERENCE = re.compile(r"&(?:([A-Za-z_][\w.-]*);|(?!#x?[0-9a-fA-F]+;))")
 _KEPT = {"lt", "gt", "amp", "quot", "apos"}
@@ -43,7 +43,7 @@ def without_entities(text: str) -> tuple[str, int]:  # and how many references w
 
     return _REFERENCE.sub(known, _DOCTYPE.sub("", _NO_XML.sub("", text))), left_out
 
-# %% ../../nbs/ingestion/markup.ipynb #17b7354d
+# %% ../../nbs/ingestion/markup.ipynb #5d8a6daa
 _MAX_TAGS = 500_000  # of records; what becomes a page has the limits of one
 
 
@@ -82,7 +82,7 @@ def parse_xml(
         raise ParseError("failed" if what else "empty", what or "there is no text in it")
     return roots, wrong + ([f"{left_out:,} XML entities left out: they are not expanded"] if left_out else [])
 
-# %% ../../nbs/ingestion/markup.ipynb #8925db13
+# %% ../../nbs/ingestion/markup.ipynb #596a2e99
 _AS = {
     "p": "p para simpara paragraph ab lg l",
     "blockquote": "disp-quote blockquote quotation verse-group epigraph",
@@ -119,7 +119,7 @@ def _mixed(element: Any) -> bool:
     own = element.text and element.text.strip()
     return bool(own) or any(child.tail and child.tail.strip() for child in element)
 
-# %% ../../nbs/ingestion/markup.ipynb #e616d367
+# %% ../../nbs/ingestion/markup.ipynb #72779f86
 def _spans(cell: Any, columns: dict[str, int]) -> str:
     "The attributes of a cell in HTML. Source: OASIS TM 9901."
     first, last = (columns.get(cell.get(name), -1) for name in ("namest", "nameend"))
@@ -129,7 +129,7 @@ def _spans(cell: Any, columns: dict[str, int]) -> str:
     found = {"colspan": wide, "rowspan": tall}
     return "".join(f' {name}="{n}"' for name, n in found.items() if n and re.fullmatch("[0-9]{1,2}", n))
 
-# %% ../../nbs/ingestion/markup.ipynb #61adbbb4
+# %% ../../nbs/ingestion/markup.ipynb #3f451420
 def to_html(
     root: Any,  # an lxml element
     depth: int = 0,  # of headings above it
@@ -164,7 +164,7 @@ def to_html(
             out.append(html.escape(element.tail) if element.tail and element is not root else "")
     return "".join(out)
 
-# %% ../../nbs/ingestion/markup.ipynb #5dfb60fd
+# %% ../../nbs/ingestion/markup.ipynb #8075a06b
 def _as_tag(
     element: Any, name: str, between: bool, line: bool, level: int, columns: dict[str, int]
 ) -> tuple[str | None, str]:  # what begins it, None where it is left out with all that is in it; what ends it
@@ -198,7 +198,7 @@ def _as_tag(
     spans = _spans(element, columns) if tag in ("td", "th") else ""
     return (f"<{tag}{spans}>", f"</{tag}>" if tag != "br" else "") if tag else ("", "" if between else " ")
 
-# %% ../../nbs/ingestion/markup.ipynb #dcbaa1e9
+# %% ../../nbs/ingestion/markup.ipynb #176e7797
 def _all(root: Any, *path: str) -> list[Any]:
     "The elements below `root` of these names, outermost first, none within another."
     from lxml import etree
@@ -228,7 +228,7 @@ def _person(element: Any) -> str:
     )
     return " ".join(map(_said, first[:1] + last[:1]))
 
-# %% ../../nbs/ingestion/markup.ipynb #7d6c5973
+# %% ../../nbs/ingestion/markup.ipynb #9242fc4b
 def _article(root: Any) -> str:
     "A JATS article in HTML. Source: ANSI/NISO Z39.96."
     meta = next(iter(_all(root, "article-meta", "front-stub")), root)
@@ -268,7 +268,7 @@ def _article(root: Any) -> str:
         )
     return "".join(out)
 
-# %% ../../nbs/ingestion/markup.ipynb #06cbb3c5
+# %% ../../nbs/ingestion/markup.ipynb #b88e7598
 _PATENTS = {"us-patent-grant", "us-patent-application", "patent-application-publication", "patdoc"}
 _PARTS = {
     "Abstract": ("abstract", "subdoc-abstract", "sdoab"),
@@ -298,7 +298,7 @@ def _patent(root: Any) -> str:
             out += ["" if titled else f"<h2>{head}</h2>", to_html(part, 1)]
     return "".join(out)
 
-# %% ../../nbs/ingestion/markup.ipynb #fce1eeb2
+# %% ../../nbs/ingestion/markup.ipynb #45923efb
 _PLACES = {"ABST": "Abstract", "BSUM": "Summary", "DRWD": "Drawings", "DETD": "Description", "CLMS": "Claims"}
 _PLACES |= {"PARN": "Related applications", "OREF": "Other references", "DCLM": "Claims"}
 
@@ -328,7 +328,7 @@ def read_tagged_patent(
             out.append(body)
     return Parsed("\n\n".join(out), titles[0] if titles else "")
 
-# %% ../../nbs/ingestion/markup.ipynb #843c7132
+# %% ../../nbs/ingestion/markup.ipynb #0f4cbeeb
 def _value(element: Any) -> Any:
     "Strings, lists, and tuples of (name, value)."
     fields: dict[str, list[Any]] = {}
@@ -353,7 +353,7 @@ def _is_prose(root: Any) -> bool:
         prose += size if _TAG.get(local_name(element)) in ("p", "td") or (len(element) and size) else 0
     return prose * 5 > total
 
-# %% ../../nbs/ingestion/markup.ipynb #d566edd5
+# %% ../../nbs/ingestion/markup.ipynb #b8e5cd12
 def read_xml(
     text: str,
     settings: Settings = Settings(),  # limits
@@ -367,7 +367,8 @@ def read_xml(
             ranked = sorted(element, key=lambda e: best.index(local_name(e)) if local_name(e) in best else 9)
             for other in ranked[1:]:
                 element.remove(other)
-        articles = [a for a in _all(root, "article") if _all(a, "article-meta")]
+        found = [root] if local_name(root) == "article" else _all(root, "article")
+        articles = [a for a in found if _all(a, "article-meta")]
         if articles or local_name(root) in _PATENTS or _is_prose(root):
             page = "".join(map(_article, articles)) or (
                 _patent(root) if local_name(root) in _PATENTS else to_html(root, 0)

@@ -5,9 +5,10 @@
 # %% auto #0
 __all__ = ['Part', 'Parsed', 'within', 'decode', 'clean_text', 'read_html', 'read_notebook', 'read_markdown']
 
-# %% ../../nbs/ingestion/parse.ipynb #3d87854f
+# %% ../../nbs/ingestion/parse.ipynb #f5586cd6
 import json
 import re
+from bisect import bisect
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -145,9 +146,10 @@ def _html_tables(source: str, settings: Settings) -> str:
     "`source` with the tables that are written in HTML, outside of code, as Markdown."
     out, at, depth, start = [], 0, 0, 0
     fences = [m.span() for m in _FENCE.finditer(source)] if _TABLE.search(source) else []
-    marks = ((m, any(a <= m.start() < b for a, b in fences)) for m in _TABLE.finditer(source))
-    for mark, in_code in marks:
-        if in_code:
+    starts = [a for a, _ in fences]
+    for mark in _TABLE.finditer(source):
+        before = bisect(starts, mark.start()) - 1
+        if before >= 0 and mark.start() < fences[before][1]:
             continue
         start = start if depth else mark.start()
         depth = max(0, depth - 1) if mark[1] else depth + 1

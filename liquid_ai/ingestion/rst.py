@@ -5,29 +5,33 @@
 # %% auto #0
 __all__ = ['read_rst']
 
-# %% ../../nbs/ingestion/rst.ipynb #f204c8fb
+# %% ../../nbs/ingestion/rst.ipynb #e0c47152
 import re
 
 from ..core import ParseError, Settings
-from .light import as_markdown
+from .light import as_markdown, check_lines
 from .parse import Parsed, within
 from .tables import markdown_table, read_table
 
-# %% ../../nbs/ingestion/rst.ipynb #471a5691
+# %% ../../nbs/ingestion/rst.ipynb #01a258bf
 _ROLES = [
-    (re.compile(r":[\w:+.-]+:`[~!]?([^`<]*?)\s*(?:<[^<>`]*>)?`"), r"\1"),
-    (re.compile(r"`([^`<]+?)\s*<(https?://[^<>`\s]+)>`__?"), r"[\1](\2)"),
-    (re.compile(r"`([^`<]+?)\s*(?:<[^<>`]*>)?`__?(?!\w)"), r"\1"),
+    (re.compile(r":[\w:+.-]{1,60}:`[~!]?([^`<]{0,300}?)(?:\s{0,9}<[^<>`\n]{0,300}>)?`"), r"\1"),
+    (re.compile(r"`([^`<]{1,300}?)\s{0,9}<(https?://[^<>`\s]{1,1000})>`__?"), r"[\1](\2)"),
+    (re.compile(r"(?<!`)`([^`<]{1,300}?)(?:\s{0,9}<[^<>`\n]{0,300}>)?`__?(?!\w)"), r"\1"),
     (re.compile(r"``([^`]+)``"), r"`\1`"),
-    (re.compile(r"(?<![\w`])(\w[\w.-]*\w)__?(?![\w`])"), r"\1"),
+    (re.compile(r"(?<![\w`.-])(\w[\w.-]{0,80}\w)__?(?![\w`])"), r"\1"),
     (re.compile(r"^(\s*)\| ?"), r"\1"),
 ]
 
 
-def _rst_inline(line: str, names: dict[str, str]) -> str:
+def _rst_inline(line: str, names: dict[str, str] | None) -> str:
     for pattern, by in _ROLES if re.search(r"[`|]|_\b|_(?!\w)", line) else ():
         line = pattern.sub(by, line)
-    return re.sub(r"\|([^|\s][^|]*)\|_{0,2}", lambda m: names.get(m[1], m[1]), line) if "|" in line else line
+    return (
+        re.sub(r"\|([^|\s][^|]*)\|_{0,2}", lambda m: names.get(m[1], m[1]), line)
+        if names and "|" in line
+        else line
+    )
 
 
 def _indented(lines: list[str], at: int) -> tuple[list[str], int]:
@@ -41,7 +45,7 @@ def _indented(lines: list[str], at: int) -> tuple[list[str], int]:
         block.pop()
     return [line[margin:] for line in block], end
 
-# %% ../../nbs/ingestion/rst.ipynb #4dbafb7b
+# %% ../../nbs/ingestion/rst.ipynb #87936556
 def _grid_table(lines: list[str]) -> str:
     "A table drawn with `+---+`. Source: reStructuredText specification, grid tables."
     edges = sorted({n for line in lines if line.startswith("+") for n, c in enumerate(line) if c == "+"})
@@ -73,7 +77,7 @@ def _simple_table(lines: list[str]) -> str:
             rows.append(cells)
     return markdown_table(rows)
 
-# %% ../../nbs/ingestion/rst.ipynb #2a42c8bb
+# %% ../../nbs/ingestion/rst.ipynb #b7ae0094
 _CODE = {"code-block", "code", "sourcecode", "parsed-literal", "literalinclude", "prompt", "math", "testcode"}
 _SILENT = {
     "index",
@@ -89,11 +93,14 @@ _SILENT = {
 }
 _SIGNED = re.compile(r"\.\. (?:\|([^|]+)\| )?([\w:+.-]+)::(?:\s+(.*))?$")
 _MAX_DEPTH = 20  # of directives within directives
-_MAX_NAMED = 1_000  # characters that a substitution puts in
+_MAX_NAMED, _MAX_NAMES = (
+    200,
+    100_000,
+)  # marks in a file that are filled in; characters that a substitution puts in
 
 
 def _directive(
-    name: str, said: str, block: list[str], settings: Settings, names: dict[str, str], depth: int
+    name: str, said: str, block: list[str], settings: Settings, names: dict[str, str] | None, depth: int
 ) -> list[str]:
     options = 0
     while options < len(block) and re.match(r":[\w-]+:(\s|$)", block[options]):
@@ -140,14 +147,14 @@ def _list_table(body: list[str]) -> str:
             rows[-1][-1] += f" {line.strip()}"
     return markdown_table(rows)
 
-# %% ../../nbs/ingestion/rst.ipynb #2b0e917a
+# %% ../../nbs/ingestion/rst.ipynb #255c4888
 _UNDERLINE = re.compile(r"([!-/:-@\[-`{-~])\1{2,}\s*$")
 
 
 def _rst_lines(
     lines: list[str],
     settings: Settings,
-    names: dict[str, str],
+    names: dict[str, str] | None,
     depth: int = 0,
     levels: list[str] | None = None,
 ) -> list[str]:
@@ -195,10 +202,12 @@ def _ends_table(lines: list[str], at: int) -> bool:
 
 
 def _explicit(
-    line: str, block: list[str], settings: Settings, names: dict[str, str], depth: int
+    line: str, block: list[str], settings: Settings, names: dict[str, str] | None, depth: int
 ) -> list[str]:
     "A directive, a footnote, a name, a substitution; a comment is nothing."
     if m := _SIGNED.match(line):
+        if m[1] and names is None:
+            return []
         if m[1]:
             names[m[1]] = (m[3] or "")[:_MAX_NAMED]
             return []
@@ -209,14 +218,16 @@ def _explicit(
         return ["", f"[{m[1]}]({m[2]})", ""]
     return []
 
-# %% ../../nbs/ingestion/rst.ipynb #42b09011
+# %% ../../nbs/ingestion/rst.ipynb #e55d913e
 def read_rst(
     text: str,
     settings: Settings = Settings(),  # limits
 ) -> Parsed:  # Markdown
     "reStructuredText as Markdown. Raises: `ParseError` where it is too large or nested too deeply."
     within(settings, "max_document_chars", len(text), "characters")
-    out = _rst_lines(text.expandtabs(4).split("\n"), settings, {})
+    check_lines(text, "|")
+    names = None if text.count("|") > _MAX_NAMES else {}
+    out = _rst_lines(text.expandtabs(4).split("\n"), settings, names)
     size = sum(map(len, out))
     within(settings, "max_document_chars", size, "characters of Markdown")
     includes = len(re.findall(r"^\.\. (?:include|literalinclude)::", text, re.M))
