@@ -38,6 +38,10 @@ def references() -> Iterator[tuple[Path, Path | None]]:
     "Every source file, with its reference conversion where there is one."
     for path in sorted(folder_of("documents").glob("*/sources/*")):
         truth = path.parent.parent / "groundtruth"
-        names = [truth / f"{path.name}.md", truth / f"{path.stem}.md"]
+        names = [truth / f"{path.name}.md"]
+        if not path.with_suffix(
+            ""
+        ).is_file():  # a.odt.pdf is a print of a.odt, whose reference has the data of charts
+            names += [truth / f"{path.stem}.md"]
         names += [truth / "tesseract" / "full_page" / f"{path.stem}.tesseract.full_page.md"]  # of `ocr`
         yield path, next((t for t in names if t.is_file()), None)

@@ -1,4 +1,4 @@
-"""Tables, records, articles, light markup, books: what goes in comes out; hostile files are refused in seconds."""
+"""Tables, records, articles, light markup, books: all of it comes out; hostile files end in seconds."""
 
 import csv
 import html
@@ -578,7 +578,9 @@ def test_damaged_books_never_raise_out_of_load(tmp_path_factory, at, patch):
     path = tmp_path_factory.mktemp("damaged") / "a.epub"
     path.write_bytes(data)
     loaded = load_file(path)
-    assert (loaded.document is not None) == (loaded.row.status in ("parsed", "partial"))
+    told = loaded.row.status in ("parsed", "partial")
+    # without its first entry a book is an archive like others, whose row has no document
+    assert told if loaded.document else not told or loaded.row.mime == "application/zip"
 
 
 # -- recognised by content
