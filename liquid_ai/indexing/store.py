@@ -111,7 +111,7 @@ class Opened:
         return rows[0][0] if rows else ""
 
     @property
-    def asked(self) -> str:
+    def made_for(self) -> str:
         "What `asked` said of the settings that the indexes were last made for."
         return self.meta("asked")
 
@@ -317,7 +317,7 @@ def commit(
         if files is not None:
             write_states(db, *files())
         db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", (notes or {}).items())
-        if store.asked != asked(settings):
+        if store.made_for != asked(settings):
             db.execute("INSERT OR REPLACE INTO meta VALUES ('asked', ?)", (asked(settings),))
         if report is not None and db.total_changes > before:
             text = json.dumps(to_json(report()), ensure_ascii=False)

@@ -29,7 +29,7 @@ from liquid_ai.core import (
 )
 from ..indexing.files import FileState
 from ..indexing.store import Store, asked, check_encoder, commit
-from .changes import Look, look, rows_of
+from .changes import Look, look_at, rows_of
 from .chunk import cutter, split
 from .load import FileRow, IngestReport, find_files, source_of
 from .pool import read_files
@@ -86,7 +86,7 @@ class Intake:
     )  # documents that the changed files had: id and source
     files_here: set[str] = field(default_factory=set)  # sources
     unread: list[str] = field(default_factory=list)  # sources of which nothing is known now
-    _spans: list[tuple[str, int, int, tuple[str, ...]]] = field(default_factory=list)
+    _stretches: list[tuple[str, int, int, tuple[str, ...]]] = field(default_factory=list)
 
     def looks(
         self, store: Store, paths: Sequence[str | Path], settings: Settings, current: Collection[str] | None
@@ -95,7 +95,7 @@ class Intake:
         if self.look is None:
             found = find_files(paths) if paths else []
             self.files_here.update(source_of(file.path) for file in found)
-            self.look = look(store, found, settings, self.access, current)
+            self.look = look_at(store, found, settings, self.access, current)
 
     def files(
         self, store: Store, settings: Settings, progress: bool
@@ -117,13 +117,13 @@ class Intake:
                     self.unread.append(source)
                 else:
                     self.before.update(_owned(store, source, settings)[0])
-                    self._spans.append((source, start, len(self.rows), tuple(ids)))
+                    self._stretches.append((source, start, len(self.rows), tuple(ids)))
                 self.here.update(ids)
                 bar.update()
 
     def states(self) -> Iterator[FileState]:
         "What is to be remembered of the files that were read."
-        for source, start, stop, ids in self._spans:
+        for source, start, stop, ids in self._stretches:
             rows = json.dumps(to_json(self.rows[start:stop]), ensure_ascii=False)
             yield FileState(self.tenant, source, self.look.contents[source], rows, ids)
 
@@ -256,7 +256,7 @@ def ingest(
     new = cut_new(given(), intake.rows, known, counting, settings)
     if first is None:
         intake.looks(store, paths, settings, current)
-        if not intake.look.changed and store.asked == asked(settings):
+        if not intake.look.changed and store.made_for == asked(settings):
             new = iter([*new])  # empty: all it did was to tell the rows
             if not [*leaving()] and not forgotten and not store.stale():
                 return report()
