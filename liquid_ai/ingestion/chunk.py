@@ -6,7 +6,7 @@
 __all__ = ['Spans', 'fences', 'headings', 'cut_places', 'next_word', 'heading_paths', 'spans', 'section_spans', 'code_spans',
            'stable_spans', 'chunk_size', 'cutter', 'cut_again', 'context', 'split', 'bounded']
 
-# %% ../../nbs/ingestion/chunk.ipynb #49b55c9e
+# %% ../../nbs/ingestion/chunk.ipynb #2d514dcd
 import re
 import zlib
 from bisect import bisect_right
@@ -19,7 +19,7 @@ import numpy as np
 from ..core import Chunk, Document, Encoder, InputError, chunk_document
 from .code import Block, blocks, line_places
 
-# %% ../../nbs/ingestion/chunk.ipynb #1e9aa2ed
+# %% ../../nbs/ingestion/chunk.ipynb #f8278e07
 _FENCE = re.compile(r"^ {0,3}(```|~~~).*?(?:^ {0,3}\1[ \t]*$|\Z)", re.M | re.S)
 _MARKDOWN_HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(\S.*)$", re.M)
 _UNDERLINED_HEADING = re.compile(r"^(\S[^\n]{0,120})\n(([=\-~^*+#\"'`])\3{2,})[ \t]*$", re.M)
@@ -48,7 +48,7 @@ def headings(
 def _title(rest: str) -> str:
     return rest[0] + rest[1:].rstrip(" \t#")  # not in the pattern: a line of a million marks would take hours
 
-# %% ../../nbs/ingestion/chunk.ipynb #10ada736
+# %% ../../nbs/ingestion/chunk.ipynb #e15b368a
 _INSIDE_CODE = 0.3  # more, for a cut within a code fence
 _PRICES = (
     (re.compile(r"\n[ \t]*\n\s*"), 0.08),  # between paragraphs
@@ -75,7 +75,7 @@ def cut_places(
         paid[places.searchsorted(start, "right") : places.searchsorted(end)] += _INSIDE_CODE
     return places, paid
 
-# %% ../../nbs/ingestion/chunk.ipynb #d9a8d2dc
+# %% ../../nbs/ingestion/chunk.ipynb #68664e9e
 _MAX_CHARS_PER_TOKEN = 16  # of running text it is 4 to 5; beyond this the tokenizer has given up
 _NOT_SPACE = re.compile(r"\S")
 
@@ -106,7 +106,7 @@ def next_word(text: str, at: int) -> int:
     found = _NOT_SPACE.search(text, at)
     return found.start() if found else len(text)
 
-# %% ../../nbs/ingestion/chunk.ipynb #db0199e2
+# %% ../../nbs/ingestion/chunk.ipynb #fd1c913a
 def _pieces(m: _Cuttable, at: int, stop: int) -> Iterator[tuple[int, int]]:
     "Cut what stands from `at` to before `stop` into spans that together hold everything but white space."
     at, whole = next_word(m.text, at), next_word(m.text, stop) == len(m.text)
@@ -133,7 +133,7 @@ def _cheapest(m: _Cuttable, at: int, limit: int, ideal: float) -> int:
     best = int(costs.argmin())
     return int(m.places[a + best])
 
-# %% ../../nbs/ingestion/chunk.ipynb #d3d67c59
+# %% ../../nbs/ingestion/chunk.ipynb #7ab6946d
 Spans = list[tuple[int, int, tuple[str, ...]]]  # start, end, heading path
 
 
@@ -159,7 +159,7 @@ def spans(
     m = _Cuttable(text, tokens[:, 0], *cut_places(text, found), max_tokens)
     return [(a, b, path(a)) for a, b in _pieces(m, 0, len(text.rstrip()))]
 
-# %% ../../nbs/ingestion/chunk.ipynb #34e8bb57
+# %% ../../nbs/ingestion/chunk.ipynb #126d5546
 def section_spans(
     text: str,
     tokens: np.ndarray,  # (n, 2) offsets of the encoder's tokens in `text`
@@ -181,7 +181,7 @@ def section_spans(
         start = end
     return result
 
-# %% ../../nbs/ingestion/chunk.ipynb #5635bc41
+# %% ../../nbs/ingestion/chunk.ipynb #4f72e5c6
 @dataclass(frozen=True, slots=True)
 class _Piece:
     start: int
@@ -230,8 +230,8 @@ def code_spans(
             result.append((start, end, (*p.path, p.name) if p.name else p.path))
     return result
 
-# %% ../../nbs/ingestion/chunk.ipynb #6a5cbeec
-_REACH = 0.4  # of the tokens of a span: a cut has no cheaper place so near
+# %% ../../nbs/ingestion/chunk.ipynb #6f2d8f3a
+_REACH = 1.0  # spans: a lasting cut has no cheaper place so near on either side
 _SEEN = 24  # characters on both sides of a place that decide between equals
 
 
@@ -250,7 +250,7 @@ def _worth(m: _Cuttable) -> np.ndarray:  # (p,) float64
     near = (m.text[max(0, p - _SEEN) : p + _SEEN] for p in m.places.tolist())
     return m.prices + np.array([zlib.crc32(t.encode("utf-8", "replace")) / 2**36 for t in near])
 
-# %% ../../nbs/ingestion/chunk.ipynb #f21be606
+# %% ../../nbs/ingestion/chunk.ipynb #e7c330d4
 def stable_spans(
     text: str,
     tokens: np.ndarray,  # (n, 2) offsets of the encoder's tokens in `text`
@@ -265,28 +265,11 @@ def stable_spans(
     worth, at = _worth(m), m.starts.searchsorted(m.places)
     best = np.full(len(m.starts) + 1, np.inf)
     np.minimum.at(best, at, worth)
-    cuts = m.places[worth <= _lowest(best, max(1, int(_REACH * max_tokens)))[at]].tolist()
-    result, todo = [], [(0, stop)]
-    edges = [0, *(c for c in cuts if 0 < c < stop), stop]
-    todo = list(zip(edges[-2::-1], edges[:0:-1], strict=True))
-    while todo:
-        a, b = todo.pop()
-        inner = None if m.fits(a, b) else _inner_cut(m, worth, at, a, b)
-        if inner is None:
-            result += [(i, j, path(i)) for i, j in _pieces(m, a, b)]
-        else:
-            todo += [(inner, b), (a, inner)]
-    return result
+    lasting = m.places[worth <= _lowest(best, int(_REACH * max_tokens))[at]]
+    edges = [0, *lasting[lasting < stop].tolist(), stop]
+    return [(i, j, path(i)) for a, b in zip(edges, edges[1:], strict=False) for i, j in _pieces(m, a, b)]
 
-
-def _inner_cut(m: _Cuttable, worth: np.ndarray, at: np.ndarray, start: int, end: int) -> int | None:
-    "The best place in the middle half of a span that is too long; None where there is none."
-    first, size = int(m.starts.searchsorted(start)), m.size(start, end)
-    a, b = at.searchsorted((first + size // 4, first + size * 3 // 4 + 1))
-    inside = [i for i in range(a, b) if start < m.places[i] < end]
-    return int(m.places[min(inside, key=lambda i: worth[i])]) if inside else None
-
-# %% ../../nbs/ingestion/chunk.ipynb #e1f9eec6
+# %% ../../nbs/ingestion/chunk.ipynb #9143c472
 _NEAR = 200  # characters at the start of a chunk in which a heading shows
 _CONTEXT_TOKENS = 32  # of a chunk's room, for its context
 _METHODS = {"tokens": "spans-2", "headings": "sections-1", "code": "code-1", "stable": "stable-1"}
@@ -316,7 +299,7 @@ def cutter(
         raise InputError(f"chunking={chunking!r} is unknown; use {' or '.join(_METHODS)}")
     return f"{_METHODS[chunking]}:{chunk_size(encoder, chunk_tokens)}{':headings' if headings else ''}"
 
-# %% ../../nbs/ingestion/chunk.ipynb #0d04ba57
+# %% ../../nbs/ingestion/chunk.ipynb #58723535
 _GIVEN_UP = 50  # characters of one token: no word, but what the tokenizer makes of one that it does not read
 
 
@@ -337,7 +320,7 @@ def cut_again(
         fitting += cut_again(text, [(start + a, start + b, path) for a, b, _ in smaller], encoder, max_tokens)
     return fitting
 
-# %% ../../nbs/ingestion/chunk.ipynb #c7e381c7
+# %% ../../nbs/ingestion/chunk.ipynb #2ce43198
 def context(
     title: str,
     headings: tuple[str, ...],
