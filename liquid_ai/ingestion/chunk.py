@@ -6,7 +6,7 @@
 __all__ = ['Spans', 'fences', 'headings', 'cut_places', 'next_word', 'heading_paths', 'spans', 'section_spans', 'code_spans',
            'stable_spans', 'chunk_size', 'cutter', 'cut_again', 'context', 'split', 'bounded']
 
-# %% ../../nbs/ingestion/chunk.ipynb #2d514dcd
+# %% ../../nbs/ingestion/chunk.ipynb #4129a112
 import re
 import zlib
 from bisect import bisect_right
@@ -19,13 +19,16 @@ import numpy as np
 from ..core import Chunk, Document, Encoder, InputError, chunk_document
 from .code import Block, blocks, line_places
 
-# %% ../../nbs/ingestion/chunk.ipynb #f8278e07
+# %% ../../nbs/ingestion/chunk.ipynb #6cedf59f
 _FENCE = re.compile(r"^ {0,3}(```|~~~).*?(?:^ {0,3}\1[ \t]*$|\Z)", re.M | re.S)
 _MARKDOWN_HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(\S.*)$", re.M)
 _UNDERLINED_HEADING = re.compile(r"^(\S[^\n]{0,120})\n(([=\-~^*+#\"'`])\3{2,})[ \t]*$", re.M)
 _UNDERLINE_ORDER = (
     "#*=-^\"~+`'"  # Python's own documentation; a mark seen for the first time goes below those above
 )
+
+
+_MAX_TITLE = 300  # characters; every chunk of a section carries it
 
 
 def fences(text: str) -> list[tuple[int, int]]:
@@ -46,9 +49,10 @@ def headings(
 
 
 def _title(rest: str) -> str:
-    return rest[0] + rest[1:].rstrip(" \t#")  # not in the pattern: a line of a million marks would take hours
+    title = rest[0] + rest[1:].rstrip(" \t#")  # in the pattern, a line of a million marks would take hours
+    return title[:_MAX_TITLE]
 
-# %% ../../nbs/ingestion/chunk.ipynb #e15b368a
+# %% ../../nbs/ingestion/chunk.ipynb #760e6dd4
 _INSIDE_CODE = 0.3  # more, for a cut within a code fence
 _PRICES = (
     (re.compile(r"\n[ \t]*\n\s*"), 0.08),  # between paragraphs
@@ -75,7 +79,7 @@ def cut_places(
         paid[places.searchsorted(start, "right") : places.searchsorted(end)] += _INSIDE_CODE
     return places, paid
 
-# %% ../../nbs/ingestion/chunk.ipynb #68664e9e
+# %% ../../nbs/ingestion/chunk.ipynb #6f205c42
 _MAX_CHARS_PER_TOKEN = 16  # of running text it is 4 to 5; beyond this the tokenizer has given up
 _NOT_SPACE = re.compile(r"\S")
 
@@ -106,7 +110,7 @@ def next_word(text: str, at: int) -> int:
     found = _NOT_SPACE.search(text, at)
     return found.start() if found else len(text)
 
-# %% ../../nbs/ingestion/chunk.ipynb #fd1c913a
+# %% ../../nbs/ingestion/chunk.ipynb #39cf4117
 def _pieces(m: _Cuttable, at: int, stop: int) -> Iterator[tuple[int, int]]:
     "Cut what stands from `at` to before `stop` into spans that together hold everything but white space."
     at, whole = next_word(m.text, at), next_word(m.text, stop) == len(m.text)
@@ -133,7 +137,7 @@ def _cheapest(m: _Cuttable, at: int, limit: int, ideal: float) -> int:
     best = int(costs.argmin())
     return int(m.places[a + best])
 
-# %% ../../nbs/ingestion/chunk.ipynb #7ab6946d
+# %% ../../nbs/ingestion/chunk.ipynb #94a190fc
 Spans = list[tuple[int, int, tuple[str, ...]]]  # start, end, heading path
 
 
@@ -159,7 +163,13 @@ def spans(
     m = _Cuttable(text, tokens[:, 0], *cut_places(text, found), max_tokens)
     return [(a, b, path(a)) for a, b in _pieces(m, 0, len(text.rstrip()))]
 
-# %% ../../nbs/ingestion/chunk.ipynb #126d5546
+# %% ../../nbs/ingestion/chunk.ipynb #74f8ae71
+def _bare(section: str) -> bool:
+    "Whether there is a title and nothing below it."
+    title = _MARKDOWN_HEADING.fullmatch(section) or _UNDERLINED_HEADING.fullmatch(section)
+    return bool(title and headings(section))
+
+# %% ../../nbs/ingestion/chunk.ipynb #caee2682
 def section_spans(
     text: str,
     tokens: np.ndarray,  # (n, 2) offsets of the encoder's tokens in `text`
@@ -172,16 +182,19 @@ def section_spans(
     offsets = sorted({0, *(at for at, *_ in found)})
     result, start = [], 0
     for at, end in zip(offsets, [*offsets[1:], stop], strict=True):
-        section = text[at:end].strip()
-        bare = _MARKDOWN_HEADING.fullmatch(section) or _UNDERLINED_HEADING.fullmatch(section)
-        if bare and end < stop and m.fits(start, end) and len(path(end)) > len(path(at)):
+        if (
+            end < stop
+            and m.fits(start, end)
+            and len(path(end)) > len(path(at))
+            and _bare(text[at:end].strip())
+        ):
             continue
         within = path(at)
         result += [(a, b, within) for a, b in _pieces(m, start, end)]
         start = end
     return result
 
-# %% ../../nbs/ingestion/chunk.ipynb #4f72e5c6
+# %% ../../nbs/ingestion/chunk.ipynb #e0c6aea8
 @dataclass(frozen=True, slots=True)
 class _Piece:
     start: int
@@ -230,19 +243,18 @@ def code_spans(
             result.append((start, end, (*p.path, p.name) if p.name else p.path))
     return result
 
-# %% ../../nbs/ingestion/chunk.ipynb #6f2d8f3a
+# %% ../../nbs/ingestion/chunk.ipynb #dbc0e816
 _REACH = 1.0  # spans: a lasting cut has no cheaper place so near on either side
 _SEEN = 24  # characters on both sides of a place that decide between equals
 
 
-def _lowest(values: np.ndarray, reach: int) -> np.ndarray:
-    "The lowest value at most `reach` positions away, for each position. Source: van Herk 1992."
-    width = 2 * reach + 1
-    rows = np.full((-(-(len(values) + 2 * reach) // width), width), np.inf)
-    rows.reshape(-1)[reach : reach + len(values)] = values
+def _lowest(values: np.ndarray, width: int) -> np.ndarray:
+    "The lowest of each value and the `width` - 1 after it. Source: van Herk 1992."
+    rows = np.full((len(values) // width + 2, width), np.inf)
+    rows.reshape(-1)[: len(values)] = values
     before = np.minimum.accumulate(rows, axis=1).reshape(-1)
     after = np.minimum.accumulate(rows[:, ::-1], axis=1)[:, ::-1].reshape(-1)
-    return np.minimum(after[: len(values)], before[2 * reach : 2 * reach + len(values)])
+    return np.minimum(after[: len(values)], before[width - 1 : width - 1 + len(values)])
 
 
 def _worth(m: _Cuttable) -> np.ndarray:  # (p,) float64
@@ -250,7 +262,17 @@ def _worth(m: _Cuttable) -> np.ndarray:  # (p,) float64
     near = (m.text[max(0, p - _SEEN) : p + _SEEN] for p in m.places.tolist())
     return m.prices + np.array([zlib.crc32(t.encode("utf-8", "replace")) / 2**36 for t in near])
 
-# %% ../../nbs/ingestion/chunk.ipynb #e7c330d4
+# %% ../../nbs/ingestion/chunk.ipynb #324d34ed
+def _lasting(m: _Cuttable) -> list[int]:
+    "The places that are worth more than every other in reach; of equals, the first."
+    worth, at, reach = _worth(m), m.starts.searchsorted(m.places), int(_REACH * m.max_tokens)
+    best = np.full(len(m.starts) + 1 + 2 * reach, np.inf)
+    np.minimum.at(best, at + reach, worth)
+    lowest = _lowest(best, reach)
+    lasting = (lowest[at] > worth) & (lowest[at + reach] >= worth)
+    return m.places[lasting].tolist()
+
+
 def stable_spans(
     text: str,
     tokens: np.ndarray,  # (n, 2) offsets of the encoder's tokens in `text`
@@ -262,14 +284,10 @@ def stable_spans(
     m = _Cuttable(text, tokens[:, 0], *cut_places(text, found), max_tokens)
     if m.fits(0, stop):
         return [(a, b, path(a)) for a, b in _pieces(m, 0, stop)]
-    worth, at = _worth(m), m.starts.searchsorted(m.places)
-    best = np.full(len(m.starts) + 1, np.inf)
-    np.minimum.at(best, at, worth)
-    lasting = m.places[worth <= _lowest(best, int(_REACH * max_tokens))[at]]
-    edges = [0, *lasting[lasting < stop].tolist(), stop]
+    edges = [0, *(at for at in _lasting(m) if at < stop), stop]
     return [(i, j, path(i)) for a, b in zip(edges, edges[1:], strict=False) for i, j in _pieces(m, a, b)]
 
-# %% ../../nbs/ingestion/chunk.ipynb #9143c472
+# %% ../../nbs/ingestion/chunk.ipynb #c7829c4b
 _NEAR = 200  # characters at the start of a chunk in which a heading shows
 _CONTEXT_TOKENS = 32  # of a chunk's room, for its context
 _METHODS = {"tokens": "spans-2", "headings": "sections-1", "code": "code-1", "stable": "stable-1"}
@@ -299,7 +317,7 @@ def cutter(
         raise InputError(f"chunking={chunking!r} is unknown; use {' or '.join(_METHODS)}")
     return f"{_METHODS[chunking]}:{chunk_size(encoder, chunk_tokens)}{':headings' if headings else ''}"
 
-# %% ../../nbs/ingestion/chunk.ipynb #58723535
+# %% ../../nbs/ingestion/chunk.ipynb #ba716688
 _GIVEN_UP = 50  # characters of one token: no word, but what the tokenizer makes of one that it does not read
 
 
@@ -320,7 +338,7 @@ def cut_again(
         fitting += cut_again(text, [(start + a, start + b, path) for a, b, _ in smaller], encoder, max_tokens)
     return fitting
 
-# %% ../../nbs/ingestion/chunk.ipynb #2ce43198
+# %% ../../nbs/ingestion/chunk.ipynb #c52928c4
 def context(
     title: str,
     headings: tuple[str, ...],
@@ -369,8 +387,10 @@ def bounded(
     tokens: int,  # at most
 ) -> list[str]:
     "Contexts cut at their start, which is the least special part, to the room there is."
-    cut = list(contexts)
+    given = list(dict.fromkeys(contexts))
+    cut = list(given)
     while long := [i for i, p in enumerate(encoder.token_spans(cut)) if len(p) > tokens]:
         for i in long:  # what is left of a word may have more tokens than it had there: look again
             cut[i] = cut[i][max(1, int(encoder.token_spans([cut[i]])[0][-tokens, 0])) :]
-    return cut
+    fitting = dict(zip(given, cut, strict=True))
+    return [fitting[c] for c in contexts]

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Block', 'blocks', 'line_places']
 
-# %% ../../nbs/ingestion/code.ipynb #e49d7603
+# %% ../../nbs/ingestion/code.ipynb #a2455713
 import ast
 import re
 import warnings
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-# %% ../../nbs/ingestion/code.ipynb #ab589c63
+# %% ../../nbs/ingestion/code.ipynb #32fdcac6
 @dataclass(frozen=True, slots=True)
 class Block:
     "Lines of source code that belong together."
@@ -25,7 +25,7 @@ class Block:
     name: str = ""  # `class Store`, `commit`; empty: statements
     parts: tuple["Block", ...] = ()  # all of it once more, where something in it has a name of its own
 
-# %% ../../nbs/ingestion/code.ipynb #1cee7e15
+# %% ../../nbs/ingestion/code.ipynb #b8f12c96
 _MAX_PARSED = 400_000  # characters; the tree of a million one-letter lines takes nearly a gigabyte
 _LINE_END = re.compile(r"\r\n|\r|\n")  # what Python takes for one
 
@@ -42,7 +42,7 @@ def _python_blocks(text: str) -> tuple[Block, ...] | None:
     lines = [0, *(m.end() for m in _LINE_END.finditer(text)), len(text)]
     return _of_body(tree.body, 0, len(lines) - 1, lines, text)
 
-# %% ../../nbs/ingestion/code.ipynb #6a72facf
+# %% ../../nbs/ingestion/code.ipynb #1f5243b3
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -70,8 +70,8 @@ def _of_body(
         blocks.append(Block(lines[here], lines[last]))
     return tuple(blocks)
 
-# %% ../../nbs/ingestion/code.ipynb #f1b7311e
-_LINE = re.compile(r"^([ \t]*)([^\s][^\n]{0,200})", re.M)
+# %% ../../nbs/ingestion/code.ipynb #e39fd40b
+_LINE = re.compile(r"^([^\S\n]*)(\S[^\n]{0,200})", re.M)
 _GOES_ON = re.compile(
     r"[\])}{]|</|(?:end\w*|else|elif|elsif|elseif|except|finally|catch|rescue|ensure|then|begin|fi|done|esac|(?:public|private|protected):)(?!\w)",
     re.I,
@@ -98,7 +98,7 @@ def _lines(text: str) -> list[_Line]:
         end = m.end()
     return found
 
-# %% ../../nbs/ingestion/code.ipynb #7dca3b4b
+# %% ../../nbs/ingestion/code.ipynb #095e7acc
 def _begins(lines: Sequence[_Line], margin: int) -> list[int]:  # of each block, its first line
     starts, above = [], False  # whether the last line at the margin waits for what it stands above
     for i, line in enumerate(lines):
@@ -109,7 +109,7 @@ def _begins(lines: Sequence[_Line], margin: int) -> list[int]:  # of each block,
         above = bool(_ABOVE.match(line.text))
     return starts
 
-# %% ../../nbs/ingestion/code.ipynb #31b9e27c
+# %% ../../nbs/ingestion/code.ipynb #ceed3f26
 _ID = r"[\w$]+(?:(?:::?|\.)[\w$]+)*"
 _WORDS = r"(?:[\w@.\"]+(?:\([^()]{0,60}\))?\s+){0,6}?"  # public static async export pub(crate)
 _TYPE = re.compile(
@@ -151,7 +151,7 @@ def _name(lines: Sequence[_Line], margin: int, text: str, end: int) -> str:
     m = _CALLABLE.match(at.text) if body and body[0] == "{" else None
     return m[1] if m else ""
 
-# %% ../../nbs/ingestion/code.ipynb #c2a18e8f
+# %% ../../nbs/ingestion/code.ipynb #c31213c2
 _MAX_DEPTH = 6  # of blocks within blocks
 
 
@@ -184,7 +184,7 @@ def blocks(
     found = _python_blocks(text) if suffix in (".py", ".pyi") else None
     return _by_indent(_lines(text), 0, len(text), text) if found is None else found
 
-# %% ../../nbs/ingestion/code.ipynb #40c83ef6
+# %% ../../nbs/ingestion/code.ipynb #36f0a3a2
 _DEEP, _BLANK, _CLOSING, _WORD = (
     0.02,
     0.05,

@@ -63,11 +63,12 @@ def cut_new(
     settings: Settings,
 ) -> Iterator[tuple[Document, list[Chunk]]]:
     "The documents that are new or changed, cut; what is known is only reported."
-    name, batch = cutter(encoder, settings.chunk_tokens, settings.headings), []
+    name, batch = cutter(encoder, settings.chunk_tokens, settings.headings, settings.chunking), []
     latest: dict[str, int] = {}  # row of the last document with an id
 
     def flush():
-        chunks = split([d for _, d in batch], encoder, settings.chunk_tokens, settings.headings)
+        s = settings
+        chunks = split([d for _, d in batch], encoder, s.chunk_tokens, s.headings, s.chunking)
         for (at, document), pieces in zip(batch, chunks, strict=True):
             if latest[document.id] == at:
                 rows[at] = replace(rows[at], chunks=len(pieces))
@@ -119,7 +120,7 @@ def ingest(
         store,
         _watched(cut_new(items, rows, store.versions(), encoder, settings), seen),
         encoder,
-        cutter=cutter(encoder, settings.chunk_tokens, settings.headings),
+        cutter=cutter(encoder, settings.chunk_tokens, settings.headings, settings.chunking),
         settings=settings,
         report=lambda: IngestReport(tuple(rows)),
         progress=progress,
