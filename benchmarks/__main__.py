@@ -30,6 +30,8 @@ NAMES = (
     "encoder_tuning",
     "training",
     "demo",
+    "chunking",
+    "duplicates",
 )
 
 

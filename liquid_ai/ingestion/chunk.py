@@ -6,7 +6,7 @@
 __all__ = ['Spans', 'fences', 'headings', 'cut_places', 'next_word', 'heading_paths', 'spans', 'section_spans', 'code_spans',
            'stable_spans', 'chunk_size', 'cutter', 'cut_again', 'context', 'split', 'bounded']
 
-# %% ../../nbs/ingestion/chunk.ipynb #4129a112
+# %% ../../nbs/ingestion/chunk.ipynb #c63c25e6
 import re
 import zlib
 from bisect import bisect_right
@@ -19,7 +19,7 @@ import numpy as np
 from ..core import Chunk, Document, Encoder, InputError, chunk_document
 from .code import Block, blocks, line_places
 
-# %% ../../nbs/ingestion/chunk.ipynb #6cedf59f
+# %% ../../nbs/ingestion/chunk.ipynb #0bd38dd5
 _FENCE = re.compile(r"^ {0,3}(```|~~~).*?(?:^ {0,3}\1[ \t]*$|\Z)", re.M | re.S)
 _MARKDOWN_HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(\S.*)$", re.M)
 _UNDERLINED_HEADING = re.compile(r"^(\S[^\n]{0,120})\n(([=\-~^*+#\"'`])\3{2,})[ \t]*$", re.M)
@@ -52,7 +52,7 @@ def _title(rest: str) -> str:
     title = rest[0] + rest[1:].rstrip(" \t#")  # in the pattern, a line of a million marks would take hours
     return title[:_MAX_TITLE]
 
-# %% ../../nbs/ingestion/chunk.ipynb #760e6dd4
+# %% ../../nbs/ingestion/chunk.ipynb #4f34ec57
 _INSIDE_CODE = 0.3  # more, for a cut within a code fence
 _PRICES = (
     (re.compile(r"\n[ \t]*\n\s*"), 0.08),  # between paragraphs
@@ -79,7 +79,7 @@ def cut_places(
         paid[places.searchsorted(start, "right") : places.searchsorted(end)] += _INSIDE_CODE
     return places, paid
 
-# %% ../../nbs/ingestion/chunk.ipynb #6f205c42
+# %% ../../nbs/ingestion/chunk.ipynb #af07153e
 _MAX_CHARS_PER_TOKEN = 16  # of running text it is 4 to 5; beyond this the tokenizer has given up
 _NOT_SPACE = re.compile(r"\S")
 
@@ -110,7 +110,7 @@ def next_word(text: str, at: int) -> int:
     found = _NOT_SPACE.search(text, at)
     return found.start() if found else len(text)
 
-# %% ../../nbs/ingestion/chunk.ipynb #39cf4117
+# %% ../../nbs/ingestion/chunk.ipynb #9ae86cab
 def _pieces(m: _Cuttable, at: int, stop: int) -> Iterator[tuple[int, int]]:
     "Cut what stands from `at` to before `stop` into spans that together hold everything but white space."
     at, whole = next_word(m.text, at), next_word(m.text, stop) == len(m.text)
@@ -137,7 +137,7 @@ def _cheapest(m: _Cuttable, at: int, limit: int, ideal: float) -> int:
     best = int(costs.argmin())
     return int(m.places[a + best])
 
-# %% ../../nbs/ingestion/chunk.ipynb #94a190fc
+# %% ../../nbs/ingestion/chunk.ipynb #b3c25b43
 Spans = list[tuple[int, int, tuple[str, ...]]]  # start, end, heading path
 
 
@@ -163,13 +163,13 @@ def spans(
     m = _Cuttable(text, tokens[:, 0], *cut_places(text, found), max_tokens)
     return [(a, b, path(a)) for a, b in _pieces(m, 0, len(text.rstrip()))]
 
-# %% ../../nbs/ingestion/chunk.ipynb #74f8ae71
+# %% ../../nbs/ingestion/chunk.ipynb #20c16ca7
 def _bare(section: str) -> bool:
     "Whether there is a title and nothing below it."
     title = _MARKDOWN_HEADING.fullmatch(section) or _UNDERLINED_HEADING.fullmatch(section)
     return bool(title and headings(section))
 
-# %% ../../nbs/ingestion/chunk.ipynb #caee2682
+# %% ../../nbs/ingestion/chunk.ipynb #2f15b867
 def section_spans(
     text: str,
     tokens: np.ndarray,  # (n, 2) offsets of the encoder's tokens in `text`
@@ -194,7 +194,7 @@ def section_spans(
         start = end
     return result
 
-# %% ../../nbs/ingestion/chunk.ipynb #e0c6aea8
+# %% ../../nbs/ingestion/chunk.ipynb #bf8d2ebb
 @dataclass(frozen=True, slots=True)
 class _Piece:
     start: int
@@ -243,7 +243,7 @@ def code_spans(
             result.append((start, end, (*p.path, p.name) if p.name else p.path))
     return result
 
-# %% ../../nbs/ingestion/chunk.ipynb #dbc0e816
+# %% ../../nbs/ingestion/chunk.ipynb #5343231c
 _REACH = 1.0  # spans: a lasting cut has no cheaper place so near on either side
 _SEEN = 24  # characters on both sides of a place that decide between equals
 
@@ -262,7 +262,7 @@ def _worth(m: _Cuttable) -> np.ndarray:  # (p,) float64
     near = (m.text[max(0, p - _SEEN) : p + _SEEN] for p in m.places.tolist())
     return m.prices + np.array([zlib.crc32(t.encode("utf-8", "replace")) / 2**36 for t in near])
 
-# %% ../../nbs/ingestion/chunk.ipynb #324d34ed
+# %% ../../nbs/ingestion/chunk.ipynb #8a1eb83a
 def _lasting(m: _Cuttable) -> list[int]:
     "The places that are worth more than every other in reach; of equals, the first."
     worth, at, reach = _worth(m), m.starts.searchsorted(m.places), int(_REACH * m.max_tokens)
@@ -287,7 +287,7 @@ def stable_spans(
     edges = [0, *(at for at in _lasting(m) if at < stop), stop]
     return [(i, j, path(i)) for a, b in zip(edges, edges[1:], strict=False) for i, j in _pieces(m, a, b)]
 
-# %% ../../nbs/ingestion/chunk.ipynb #c7829c4b
+# %% ../../nbs/ingestion/chunk.ipynb #bb18b674
 _NEAR = 200  # characters at the start of a chunk in which a heading shows
 _CONTEXT_TOKENS = 32  # of a chunk's room, for its context
 _METHODS = {"tokens": "spans-2", "headings": "sections-1", "code": "code-1", "stable": "stable-1"}
@@ -317,7 +317,7 @@ def cutter(
         raise InputError(f"chunking={chunking!r} is unknown; use {' or '.join(_METHODS)}")
     return f"{_METHODS[chunking]}:{chunk_size(encoder, chunk_tokens)}{':headings' if headings else ''}"
 
-# %% ../../nbs/ingestion/chunk.ipynb #ba716688
+# %% ../../nbs/ingestion/chunk.ipynb #1451263f
 _GIVEN_UP = 50  # characters of one token: no word, but what the tokenizer makes of one that it does not read
 
 
@@ -338,7 +338,7 @@ def cut_again(
         fitting += cut_again(text, [(start + a, start + b, path) for a, b, _ in smaller], encoder, max_tokens)
     return fitting
 
-# %% ../../nbs/ingestion/chunk.ipynb #c52928c4
+# %% ../../nbs/ingestion/chunk.ipynb #9eebfaee
 def context(
     title: str,
     headings: tuple[str, ...],
