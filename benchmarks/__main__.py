@@ -32,6 +32,8 @@ NAMES = (
     "training",
     "demo",
     "office",
+    "chunking",
+    "duplicates",
 )
 
 

@@ -39,7 +39,7 @@ class Configuration:
         except TypeError as e:
             raise InputError(f"{cls.__name__}: {e}; fields: {', '.join(types)}") from e
 
-# %% ../nbs/settings.ipynb #440ae1de
+# %% ../nbs/settings.ipynb #c0de5077
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Indexing(Configuration):
     "What is read, and how it is indexed."
@@ -53,6 +53,8 @@ class _Indexing(Configuration):
     tenant: str = ""  # goes into the ids of documents, so that two of the same name stay apart; hides nothing
     chunk_tokens: int = 254  # at most; with the encoder's two special tokens MiniLM's window of 256
     headings: bool = True  # the retrievers read title and headings before each chunk
+    chunking: str = "auto"  # cut by `tokens`, `headings`, `code`, or `stable`; `auto`: by what it is
+    duplicates: float = 0.0  # Jaccard similarity from which on a document counts as a copy; 0: none does
     index: str = "auto"  # of vectors: `auto`, `flat` or `ivf`
     codes: str = "auto"  # what is compared first: `auto`, `float32`, `int8` or `binary`
     vector_cache: str = ""  # a file of vectors by content hash, for stores that share text; empty: none
@@ -138,12 +140,19 @@ class _Serving(_Answering):
 class Settings(_Serving):
     "Every choice a user can make, with the default that the benchmarks support."
 
-# %% ../nbs/settings.ipynb #796901f5
+# %% ../nbs/settings.ipynb #2bde9665
 _KINDS = {int: (Integral, "whole number"), float: (Real, "number"), bool: (bool, "switch (true or false)")}
 _KINDS |= {str: (str, "text")}
 _FROM_ONE = {"chunk_tokens", "candidates", "rrf_k", "rerank_top", "answer_tokens"}
-_SHARES = {"min_support", "min_confidence", "min_answer_confidence", "cache_similarity"}  # 0 to 1
+_SHARES = {
+    "min_support",
+    "min_confidence",
+    "min_answer_confidence",
+    "cache_similarity",
+    "duplicates",
+}  # 0 to 1
 _CHOICES = {
+    "chunking": ("auto", "tokens", "headings", "code", "stable"),
     "quantization": ("none", "int8", "nf4"),
     "unsupported": ("flag", "remove"),
     "limit_on_failure": ("closed", "open"),

@@ -40,7 +40,7 @@ def index_key(
 ) -> str:  # 16 hexadecimal digits
     "The name of the store that `settings` lead to. Raises: `InputError` where they cannot."
     s = settings
-    cut = cutter(encoder, s.chunk_tokens, s.headings)
+    cut = cutter(encoder, s.chunk_tokens, s.headings, s.chunking)
     return digest(documents, encoder.fingerprint, cut, s.language, s.index, s.codes, _runs(s), _MADE_BY)
 
 

@@ -17,7 +17,7 @@ from ..retrieval.search import check_choices, check_top_k
 
 # %% ../../nbs/evaluation/space.ipynb #c90261cd
 INDEXING = ("encoder", "dimensions", "runtime", "precision", "device", "language", "chunk_tokens", "headings")
-INDEXING += ("index", "codes")
+INDEXING += ("index", "codes", "chunking")
 SEARCHING = ("mode", "top_k", "candidates", "fusion", "dense_weight", "document_weight", "rrf_k", "rerank")
 SEARCHING += ("rerank_top", "rerank_weight", "diversity", "parent_chars", "rewrites", "generator")
 SHORT = {"chunk": "chunk_tokens", "k": "top_k"}  # what people say for it

@@ -127,7 +127,7 @@ class Intake:
             rows = json.dumps(to_json(self.rows[start:stop]), ensure_ascii=False)
             yield FileState(self.tenant, source, self.look.contents[source], rows, ids)
 
-# %% ../../nbs/ingestion/ingest.ipynb #9a528bff
+# %% ../../nbs/ingestion/ingest.ipynb #4b52b13d
 def cut_new(
     items: Iterable[tuple[FileRow, Document | None]],
     rows: list[FileRow],  # filled with the rows of all items, their chunks counted
@@ -136,11 +136,12 @@ def cut_new(
     settings: Settings,
 ) -> Iterator[tuple[Document, list[Chunk]]]:
     "The documents that are new or changed, cut; what is known is only reported."
-    name, batch = cutter(encoder, settings.chunk_tokens, settings.headings), []
+    name, batch = cutter(encoder, settings.chunk_tokens, settings.headings, settings.chunking), []
     latest: dict[str, int] = {}  # row of the last document with an id
 
     def flush():
-        chunks = split([d for _, d in batch], encoder, settings.chunk_tokens, settings.headings)
+        s = settings
+        chunks = split([d for _, d in batch], encoder, s.chunk_tokens, s.headings, s.chunking)
         for (at, document), pieces in zip(batch, chunks, strict=True):
             if latest[document.id] == at:
                 rows[at] = replace(rows[at], chunks=len(pieces))
