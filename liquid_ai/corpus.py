@@ -19,9 +19,10 @@ from .core import Document, Encoder, InputError, Settings, StoreError, digest, h
 from .indexing.backup import backup
 from .indexing.embed import load_encoder
 from .indexing.erase import erase_feedback, erase_traces
-from .indexing.store import Snapshot, Store, check_encoder, commit, open_snapshot, rebuild
+from .indexing.store import Rows, Snapshot, Store, check_encoder, commit, open_snapshot, rebuild
 from .indexing.vector_cache import remembering
-from .ingestion.ingest import Seen, ingest
+from .ingestion.chunk import cutter
+from .ingestion.ingest import Seen, how_cut, ingest, keep_copies_out
 from .ingestion.load import IngestReport
 from .ingestion.sync import sync, watch
 from .migrate import Accept, Migration, migrate, settle
@@ -147,7 +148,13 @@ class Erasing(Fed):
             with remembering(self.encoder, self.settings.vector_cache) as encoder:
                 for document_id in there:
                     encoder.forget([c.encoded for c in self.snapshot().chunks_of(document_id)])
-        commit(self.store, [], self.encoder, there, settings=self.settings)
+        settings, encoder = self.settings, self.encoder
+
+        def revise(rows: Rows) -> None:  # what was a copy of one of them takes its place
+            if settings.duplicates:
+                keep_copies_out(rows, encoder, settings, cutter(encoder, *how_cut(settings)))
+
+        commit(self.store, [], encoder, there, revise=revise, settings=settings)
         self._removed(there)
         return len(there)
 

@@ -17,9 +17,10 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from .core import Chunk, Document, Encoder, Settings, html_card
-from .indexing.store import Snapshot, Store, commit, open_snapshot
+from .indexing.store import Rows, Snapshot, Store, commit, open_snapshot
 from .indexing.vector_cache import CachedEncoder, VectorCache, text_key
 from .ingestion.chunk import cutter, split
+from .ingestion.ingest import how_cut, keep_copies_out
 from .retrieval.search import search_many
 
 # %% ../nbs/migrate.ipynb #58aea4a4
@@ -43,7 +44,7 @@ def _cut(
 ) -> Iterator[tuple[Document, list[Chunk]]]:
     "Batch by batch."
     while batch := list(islice(documents, _BATCH)):
-        yield from zip(batch, split(batch, encoder, settings.chunk_tokens, settings.headings), strict=True)
+        yield from zip(batch, split(batch, encoder, *how_cut(settings)), strict=True)
 
 # %% ../nbs/migrate.ipynb #33e4bb0d
 def _embed(
@@ -124,11 +125,22 @@ def migrate(
     with closing(open_snapshot(store)) as live, closing(vectors_of(store, new)) as cache:
         cached = CachedEncoder(new, cache)
         _embed(store, live, cached, settings, progress)
+
+        def revise(rows: Rows) -> None:
+            if settings.duplicates:
+                keep_copies_out(rows, cached, settings, cutter(new, *how_cut(settings)))
+
         compared = {}
         if queries and len(live):
             shutil.rmtree(beside, ignore_errors=True)
             with closing(Store(beside)) as other:
-                commit(other, _cut(_documents(store, live), new, settings), cached, settings=settings)
+                commit(
+                    other,
+                    _cut(_documents(store, live), new, settings),
+                    cached,
+                    revise=revise,
+                    settings=settings,
+                )
                 with closing(open_snapshot(other)) as snapshot:
                     after = _ranked(snapshot, new, queries, settings, depth)
             shutil.rmtree(beside)
@@ -143,7 +155,8 @@ def migrate(
             store,
             _cut(_now(store), new, settings),
             cached,
-            cutter=cutter(new, settings.chunk_tokens, settings.headings),
+            cutter=cutter(new, *how_cut(settings)),
+            revise=revise,
             settings=settings,
             anew=True,
             notes=notes,

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -188,8 +189,6 @@ def test_what_was_not_in_the_folder_stays(tmp_path, docs):
 
 
 def test_tenants_do_not_remove_each_others_files(tmp_path, docs):
-    from dataclasses import replace
-
     store, ours, theirs = Store(tmp_path / "store"), SMALL, replace(SMALL, tenant="acme")
     sync(store, Words(), [docs], ours, **QUIET)
     sync(store, Words(), [docs], theirs, **QUIET)
@@ -220,8 +219,6 @@ def test_a_link_that_leaves_does_not_take_along_what_is_known(tmp_path, docs):
 
 
 def test_a_changed_limit_and_a_changed_cut_are_seen(tmp_path, docs):
-    from dataclasses import replace
-
     store = Store(tmp_path / "store")
     tight = replace(SMALL, max_document_chars=100)
     report = sync(store, Words(), [docs], tight, **QUIET)
@@ -259,7 +256,8 @@ def test_a_store_of_format_two_is_brought_up_to_date(tmp_path, docs):
     store.close()
     with sqlite3.connect(tmp_path / "store" / "store.db") as db:
         db.executescript(
-            "DROP TABLE files; DROP INDEX documents_source; DELETE FROM meta WHERE key='asked';"
+            "DROP TABLE files; DROP INDEX documents_source; ALTER TABLE documents DROP COLUMN signature;"
+            "DELETE FROM meta WHERE key='asked';"
             "UPDATE meta SET value='2' WHERE key='format'"
         )
     store = Store(tmp_path / "store")
@@ -502,3 +500,46 @@ def test_forgetting_leaves_no_byte(tmp_path):
             rag.forget("people")
         assert rag.ask("Where does Quetzalcoatl live?").abstained
         assert len(rag.search("What do herons eat?")) == 1
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.lists(EDIT, min_size=1, max_size=4), min_size=1, max_size=4), st.booleans())
+def test_copies_follow_from_what_is_there_and_not_from_how_it_came(tmp_path_factory, rounds, off):
+    home, clean = tmp_path_factory.mktemp("copies"), replace(SMALL, duplicates=0.7)
+    folder = home / "docs"
+    folder.mkdir()
+    (folder / "always.md").write_text("# Always\n\nSomething is here.")
+    store = Store(home / "store")
+    for n, edits in enumerate(rounds):
+        for edit in edits:
+            apply(folder, edit)
+        wanted = SMALL if off and n == 1 else clean  # switched off, and on again
+        report = sync(store, Words(), [folder], wanted, **QUIET)
+        fresh = Store(home / f"fresh-{n}")
+        told = ingest(fresh, Words(), [folder], wanted, **QUIET)
+        assert picture(store) == picture(fresh)
+        copies = {r.path for r in report.rows if "a copy of" in r.reason}
+        assert copies == {r.path for r in told.rows if "a copy of" in r.reason}
+        assert all(r.chunks == 0 for r in report.rows if r.path in copies)
+        assert sync(store, Words(), [folder], wanted, **QUIET).embedded == 0
+        assert store.counts() == fresh.counts()
+        fresh.close()
+    store.close()
+
+
+def test_when_the_original_leaves_its_copy_takes_its_place(tmp_path, docs):
+    text = " ".join(f"word{n}" for n in range(200))
+    (docs / "original.md").write_text(text)
+    (docs / "other.md").write_text(text + " and more")
+    store, clean = Store(tmp_path / "store"), replace(SMALL, duplicates=0.8)
+    report = sync(store, Words(), [docs], clean, **QUIET)
+    [row] = [r for r in report.rows if "a copy of" in r.reason]
+    assert row.path.endswith("other.md") and row.reason.endswith("original.md, and not searched")
+    held = {Path(c.source).name for c in open_snapshot(store).chunks(range(store.counts()["chunks"]))}
+    assert "original.md" in held and "other.md" not in held and store.counts()["documents"] == 5
+    (docs / "original.md").unlink()
+    sync(store, Words(), [docs], clean, **QUIET)
+    held = {Path(c.source).name for c in open_snapshot(store).chunks(range(store.counts()["chunks"]))}
+    assert "other.md" in held
+    done = migrate(store, Words(), Half(), clean, **QUIET)
+    assert done.live and store.counts()["documents"] == 4

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FORMAT', 'open_database', 'as_store_errors', 'Opened', 'Asked', 'Store', 'asked', 'check_encoder', 'open_snapshot',
-           'writing', 'transaction', 'commit', 'rebuild', 'Snapshot']
+           'writing', 'transaction', 'commit', 'rebuild', 'Rows', 'Snapshot']
 
 # %% ../../nbs/indexing/store.ipynb #f839d58c
 import json
@@ -27,7 +27,7 @@ from filelock import FileLock, Timeout
 from ..core import Chunk, Document, Encoder, Settings, StoreError, digest, html_card, to_json
 from .dense import load_vectors
 from .files import FILES, FileChanges, FileState, below, write_states
-from .snapshot import ORDER, Snapshot
+from .snapshot import DOCUMENT, ORDER, Snapshot, as_document
 from .segment import Known, build_segment, check_segment, fits, load_segment, write_segment
 
 _all_ = ["Snapshot"]
@@ -40,7 +40,8 @@ CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE documents(
     row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, version TEXT NOT NULL, cutter TEXT NOT NULL,
     text TEXT NOT NULL, title TEXT NOT NULL, source TEXT NOT NULL, mime TEXT NOT NULL,
-    pages TEXT NOT NULL, meta TEXT NOT NULL, access TEXT NOT NULL DEFAULT '[]');
+    pages TEXT NOT NULL, meta TEXT NOT NULL, access TEXT NOT NULL DEFAULT '[]',
+    signature BLOB);
 CREATE INDEX documents_source ON documents(source);
 CREATE TABLE chunks(
     row INTEGER PRIMARY KEY, document INTEGER NOT NULL REFERENCES documents(row) ON DELETE CASCADE,
@@ -225,7 +226,7 @@ def _prepare(folder: Path, create: bool) -> None:
 
 def asked(settings: Settings) -> str:
     "The settings that the indexes depend on, as text."
-    return f"{settings.language} {settings.index} {settings.codes}"
+    return f"{settings.language} {settings.index} {settings.codes} {settings.duplicates:g}"
 
 
 def check_encoder(store: Store, encoder: Encoder) -> None:
@@ -296,6 +297,7 @@ def commit(
     remove: Iterable[str] = (),  # document ids; looked at after `add`
     *,
     cutter: str = "",  # how the chunks were cut, for `Store.versions`
+    revise: Callable[["Rows"], None] | None = None,  # called when all have come in and gone
     files: Callable[[], FileChanges] | None = None,  # called at the end
     notes: Mapping[str, str] | None = None,  # facts about the store, for `Store.meta`
     anew: bool = False,  # take no vector over: `add` is all there is, and the encoder may be another
@@ -312,6 +314,8 @@ def commit(
         for document, chunks in add:
             _insert(db, document, chunks, cutter)
         db.executemany("DELETE FROM documents WHERE id=?", ((i,) for i in remove))
+        if revise is not None:
+            revise(Rows(db))
         if db.total_changes > before or (known and not fits(known, settings)):
             generation = _next_generation(store, db, encoder, settings, known, progress)
         if files is not None:
@@ -337,12 +341,44 @@ def rebuild(
         _next_generation(store, db, encoder, settings, None, progress)
     return store.generation
 
+# %% ../../nbs/indexing/store.ipynb #cea7e02f
+class Rows:
+    "The documents of a commit that is under way."
+
+    def __init__(self, db: sqlite3.Connection):
+        self._db = db
+
+    def facts(self) -> Iterator[tuple[str, str, str, str, bytes | None]]:
+        "Id, source, access (JSON), cutter and signature of every document."
+        columns = "id, source, access, cutter, signature"
+        yield from self._db.execute(f"SELECT {columns} FROM documents ORDER BY row")
+
+    def document(self, document_id: str) -> Document:
+        "The document with this id."
+        row = self._db.execute(f"SELECT {DOCUMENT} FROM documents WHERE id=?", [document_id]).fetchone()
+        return as_document(row)
+
+    def sign(self, document_id: str, signature: bytes) -> None:
+        "Keep what stands for the text of a document."
+        self._db.execute("UPDATE documents SET signature=? WHERE id=?", (signature, document_id))
+
+    def put(self, document: Document, chunks: Sequence[Chunk], cutter: str, signature: bytes | None) -> None:
+        "Put a document in again."
+        _insert(self._db, document, chunks, cutter, signature)
+
 # %% ../../nbs/indexing/store.ipynb #8463407d
-def _insert(db: sqlite3.Connection, document: Document, chunks: Sequence[Chunk], cutter: str) -> None:
+def _insert(
+    db: sqlite3.Connection,
+    document: Document,
+    chunks: Sequence[Chunk],
+    cutter: str,
+    signature: bytes | None = None,
+) -> None:
     d, meta = document, json.dumps(to_json(document.meta), ensure_ascii=False)
     db.execute("DELETE FROM documents WHERE id=?", (d.id,))
     access = json.dumps(sorted(d.access), ensure_ascii=False)
     values = (d.id, d.version, cutter, d.text, d.title, d.source, d.mime, json.dumps(d.pages), meta, access)
+    values += (signature,)
     row = db.execute(f"INSERT INTO documents VALUES (NULL{', ?' * len(values)})", values).lastrowid
     for c in chunks:
         headings = json.dumps(c.headings, ensure_ascii=False)
@@ -393,6 +429,7 @@ def _migrate(store: Store) -> None:
             _from_1(store, db)
         if found < FORMAT:  # else another process was faster
             db.execute(FILES)
+            db.execute("ALTER TABLE documents ADD COLUMN signature BLOB")
             db.execute("CREATE INDEX documents_source ON documents(source)")
             db.execute("UPDATE meta SET value=? WHERE key='format'", (str(FORMAT),))
 
