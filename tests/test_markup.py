@@ -1,4 +1,4 @@
-"""Tables, records, articles, light markup, books: nothing is lost, and hostile files are refused in seconds."""
+"""Tables, records, articles, light markup, books: nothing is lost, hostile files are refused in seconds."""
 
 import csv
 import html
