@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['table_lines', 'local_name', 'formula', 'page_markdown']
 
-# %% ../../nbs/ingestion/page.ipynb #14025fbc
+# %% ../../nbs/ingestion/page.ipynb #0e8c4c08
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from typing import Any
 
 from ..core import ParseError, Settings
 
-# %% ../../nbs/ingestion/page.ipynb #c87d499b
+# %% ../../nbs/ingestion/page.ipynb #e87ec935
 _MAX_WORK = 250_000_000  # characters handed on from tag to tag in a page
 _SPACE = re.compile(r"\s+")
 
@@ -59,7 +59,7 @@ class _Frame:
         text = "".join(self.parts)
         return "\n" * self.before + text + "\n" * self.after if self.inline and not self.raw else text
 
-# %% ../../nbs/ingestion/page.ipynb #e4d21653
+# %% ../../nbs/ingestion/page.ipynb #9874d6bb
 _MAX_SPAN, _REPEATED = 39, 100  # rows or columns; characters of a text that is repeated
 
 
@@ -96,7 +96,7 @@ def table_lines(
         lines.insert(1, "| --- " * width + "|")
     return lines
 
-# %% ../../nbs/ingestion/page.ipynb #4614b11a
+# %% ../../nbs/ingestion/page.ipynb #91b3bff3
 _CELLS = ("td", "th")
 _ROWS = ("tr", "thead", "tbody", "tfoot")
 
@@ -121,7 +121,7 @@ def _is_layout(
     spend(size := len(table.xpath("string()")))
     return max(widths) == 1 or size > 500 * sum(widths)
 
-# %% ../../nbs/ingestion/page.ipynb #7da5f29a
+# %% ../../nbs/ingestion/page.ipynb #31174e50
 _MATH = {
     "mfrac": ("({})/({})", 2),
     "msup": ("{}^({})", 2),
@@ -156,7 +156,7 @@ def formula(element: Any, depth: int = 0) -> str:
         " ".join(filter(None, [(element.text or "").strip(), *inner]))
     )
 
-# %% ../../nbs/ingestion/page.ipynb #8efce414
+# %% ../../nbs/ingestion/page.ipynb #cfc77240
 _DROPPED = {"head", "script", "style", "noscript", "template", "iframe", "annotation", "rp", "colgroup"}
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
 _PHRASES = (
@@ -192,7 +192,7 @@ def _link(text: str, href: str) -> str:
     safe = href.replace("(", "%28").replace(")", "%29").replace("<", "%3C").replace(">", "%3E")
     return text.replace(inner, f"[{inner}]({safe})", 1)
 
-# %% ../../nbs/ingestion/page.ipynb #18156b7d
+# %% ../../nbs/ingestion/page.ipynb #f65671bd
 def _field(element: Any) -> str:
     "What stands in a field of a form."
     kind = element.get("type", "text").lower()
@@ -216,7 +216,7 @@ def _item(text: str, around: _Frame | None) -> str:
         mark, around.number = f"{around.number}. ", around.number + 1
     return _prefixed(text, mark, " " * len(mark)) if text else ""
 
-# %% ../../nbs/ingestion/page.ipynb #10ec82a5
+# %% ../../nbs/ingestion/page.ipynb #4266bfaa
 def _shown(frame: _Frame, element: Any, text: str, around: _Frame) -> str:  # Markdown
     "An element, from the text in it."
     tag, inner = frame.tag, text.strip()
@@ -252,7 +252,7 @@ def _shown(frame: _Frame, element: Any, text: str, around: _Frame) -> str:  # Ma
         return f"\n\n{_SPACE.sub(' ', inner)}\n"
     return f"\n{_prefixed(inner, ':   ', '    ')}\n" if tag == "dd" else f"\n\n{inner}\n\n"
 
-# %% ../../nbs/ingestion/page.ipynb #f041856f
+# %% ../../nbs/ingestion/page.ipynb #38ca34f7
 @dataclass(slots=True)
 class _Walker:
     "The elements that are open, and what was met on the way."
@@ -279,7 +279,7 @@ class _Walker:
         frame.rows = []
         self.tables.append(frame)
 
-# %% ../../nbs/ingestion/page.ipynb #f528f2c0
+# %% ../../nbs/ingestion/page.ipynb #e05685fd
 def _start(walker: _Walker, element: Any) -> bool:  # whether to look inside
     around, tag = walker.frames[-1], local_name(element)
     frame = _Frame(tag, around.flat, around.raw, around.layout, tag in _INLINE)
@@ -311,7 +311,7 @@ def _start(walker: _Walker, element: Any) -> bool:  # whether to look inside
 def _said(text: str | None, frame: _Frame) -> str:
     return (text if frame.raw else _SPACE.sub(" ", text)) if text else ""
 
-# %% ../../nbs/ingestion/page.ipynb #0c6af20e
+# %% ../../nbs/ingestion/page.ipynb #7db2d1cf
 def _end(walker: _Walker, element: Any) -> None:
     frame = walker.frames.pop()
     around, tag = walker.frames[-1], frame.tag
@@ -341,7 +341,7 @@ def _end(walker: _Walker, element: Any) -> None:
     around.add(_shown(frame, element, text, around) if text else "")
     around.add(_said(element.tail, around))
 
-# %% ../../nbs/ingestion/page.ipynb #9ed19eae
+# %% ../../nbs/ingestion/page.ipynb #fce38f3e
 _MAX_ATTRIBUTES = 5_000  # of one tag
 _ATTRIBUTE = r"""[^\s/>=][^\s/>=]*+(?:\s*+=\s*+(?:"[^"]*+"?|'[^']*+'?|[^\s>]*+))?+"""
 _TAG_START = re.compile(rf"<!--|<([a-zA-Z][^\s/>]*+)((?:[\s/=]++|{_ATTRIBUTE})*+)")
@@ -368,7 +368,7 @@ def _check_attributes(source: str) -> None:
             end = re.compile(f"</{name}", re.I).search(source, at)
             at = end.start() if end else len(source)
 
-# %% ../../nbs/ingestion/page.ipynb #235eabee
+# %% ../../nbs/ingestion/page.ipynb #7da295d9
 def page_markdown(
     source: str,
     settings: Settings = Settings(),  # limits
