@@ -27,7 +27,7 @@ from liquid_ai.core import (
     digest,
     to_json,
 )
-from ..indexing.files import FileState
+from ..indexing.files import FileChanges, FileState
 from ..indexing.store import Rows, Store, asked, check_encoder, commit
 from .changes import Look, look_at, rows_of
 from .chunk import cutter, split
@@ -270,6 +270,49 @@ def _no_longer(
         intake.files_here.update(known)
     return {i: s for i, s in documents.items() if i not in intake.here}, files - intake.files_here
 
+# %% ../../nbs/ingestion/ingest.ipynb #47ec45e6
+class _Change:
+    "What an intake does to a store."
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        encoder: _Counting,
+        intake: Intake,
+        known: Mapping[str, tuple[str, str, int]],  # as `Store.versions` returns them
+        paths: list[str | Path],
+        mirror: bool,
+    ):
+        self.store, self.settings, self.encoder, self.intake = store, settings, encoder, intake
+        self.roots, self.cutter = paths if mirror else (), cutter(encoder, *how_cut(settings))
+        self.removed: dict[str, str] = {}  # source of what leaves, by id
+        self.forgotten: set[str] = set()  # files
+        # source of the original of each copy, by the copy's id
+        self.copies = {
+            i: cut.removeprefix(_COPY) for i, (_, cut, _) in known.items() if cut.startswith(_COPY)
+        }
+
+    def is_cut(self, cutter: str) -> bool:
+        "Whether a document that was cut so needs no cutting."
+        return cutter == self.cutter or cutter.startswith(_COPY)
+
+    def leaving(self) -> Iterator[str]:
+        there, files = _no_longer(self.store, self.roots, self.intake, self.settings)
+        self.removed.update(there)
+        self.forgotten.update(files)
+        yield from there
+
+    def revise(self, rows: Rows) -> None:
+        self.copies = keep_copies_out(rows, self.encoder, self.settings, self.cutter)
+
+    def files(self) -> FileChanges:
+        return self.intake.states(), ((self.settings.tenant, source) for source in self.forgotten)
+
+    def report(self) -> IngestReport:
+        gone = tuple(sorted(self.removed.values()))
+        return IngestReport(tuple(_marked(self.intake, self.copies)), gone, self.encoder.texts)
+
 # %% ../../nbs/ingestion/ingest.ipynb #03d2b537
 def ingest(
     store: Store,
@@ -286,16 +329,13 @@ def ingest(
     "Read, cut, embed and index `sources` in one commit. Raises: `InputError`, `StoreError`."
     check_encoder(store, encoder)
     check_scrubber(settings)
-    known = store.versions()
-    name = cutter(encoder, *how_cut(settings))
-    copies = {id: cut.removeprefix(_COPY) for id, (_, cut, _) in known.items() if cut.startswith(_COPY)}
-    current = None if reread else {id for id, (_, cut, _) in known.items() if cut == name or id in copies}
-    intake, counting = Intake(check_names(access, "access"), settings.tenant), _Counting(encoder)
-    removed: dict[str, str] = {}  # source of what leaves, by id
-    forgotten: set[str] = set()  # files
     paths: list[str | Path] = []
     documents = _documents(flattened(sources), paths)
     first = next(documents, None)
+    intake, known = Intake(check_names(access, "access"), settings.tenant), store.versions()
+    counting = _Counting(encoder)
+    change = _Change(store, settings, counting, intake, known, paths, mirror)
+    current = None if reread else {id for id, (_, cut, _) in known.items() if change.is_cut(cut)}
 
     def given() -> Iterator[tuple[FileRow, Document | None]]:
         for document in chain(filter(None, [first]), documents):
@@ -304,37 +344,23 @@ def ingest(
         intake.looks(store, paths, settings, current)
         yield from intake.files(store, settings, progress)
 
-    def leaving() -> Iterator[str]:
-        there, files = _no_longer(store, paths if mirror else (), intake, settings)
-        removed.update(there)
-        forgotten.update(files)
-        yield from there
-
-    def report() -> IngestReport:
-        gone = tuple(sorted(removed.values()))
-        return IngestReport(tuple(_marked(intake, copies)), gone, counting.texts)
-
-    def revise(rows: Rows) -> None:
-        copies.clear()
-        copies.update(keep_copies_out(rows, counting, settings, name))
-
     new = cut_new(given(), intake.rows, known, counting, settings, intake.row_of)
     if first is None:
         intake.looks(store, paths, settings, current)
         if not intake.look.changed and store.made_for == asked(settings):
             new = iter([*new])  # empty: all it did was to tell the rows
-            if not [*leaving()] and not forgotten and not store.stale():
-                return report()
+            if not [*change.leaving()] and not change.forgotten and not store.stale():
+                return change.report()
     commit(
         store,
         _watched(new, seen),
         counting,
-        leaving(),
-        cutter=name,
-        revise=revise if settings.duplicates or copies else None,
-        files=lambda: (intake.states(), ((settings.tenant, source) for source in forgotten)),
+        change.leaving(),
+        cutter=change.cutter,
+        revise=change.revise if settings.duplicates or change.copies else None,
+        files=change.files,
         settings=settings,
-        report=report,
+        report=change.report,
         progress=progress,
     )
-    return report()
+    return change.report()

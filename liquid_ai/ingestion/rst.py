@@ -136,7 +136,7 @@ def _directive(
         "",
     ]
 
-
+# %% ../../nbs/ingestion/rst.ipynb #e2048657
 def _list_table(body: list[str]) -> str:
     rows: list[list[str]] = []
     for line in body:
@@ -194,7 +194,7 @@ def _rst_lines(
                 out += ["", "```", *block[block[:1] == [""] :], "```", ""] if block else []
     return out
 
-
+# %% ../../nbs/ingestion/rst.ipynb #5aef2c34
 def _ends_table(lines: list[str], at: int) -> bool:
     "Whether the border of a simple table is in the line above, with nothing below it."
     above, below = lines[at - 1].rstrip(), lines[at].strip()
