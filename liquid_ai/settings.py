@@ -64,7 +64,7 @@ class _Indexing(Configuration):
     max_archive_bytes: int = 1_000_000_000  # unpacked, of one file and all that is inside it
     max_archive_files: int = 10_000  # inside one file, at any depth
     max_archive_depth: int = 3  # of files inside files
-    parse_workers: int = 0  # processes that read files; 0: one a core, where there is enough to read
+    parse_workers: int = 0  # processes that read files; 0: one a core, or none for less than 20 MB
     parse_seconds: float = 300.0  # that such a process may spend on one file
     ocr: str = "auto"  # of pages that are pictures: `auto` where the program tesseract is there, or `never`
     ocr_languages: str = "eng"  # as tesseract calls them, joined by +

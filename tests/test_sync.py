@@ -27,7 +27,7 @@ from liquid_ai.ingestion.sync import sync, watch
 from liquid_ai.migrate import migrate
 
 QUIET = {"progress": False}
-SMALL = Settings(chunk_tokens=24, parse_workers=1)
+SMALL = Settings(chunk_tokens=24)
 
 
 class Words:

@@ -114,7 +114,7 @@ def _ended(code: int) -> str:
     return f"its parser crashed ({f'signal {-code}' if code < 0 else f'status {code}'})"
 
 # %% ../../nbs/ingestion/pool.ipynb #fd5ca2b4
-_WORTH = 2_000_000  # bytes of files; below, starting processes takes longer than reading
+_WORTH = 20_000_000  # bytes of files; below, starting processes takes longer than reading
 
 
 def read_files(
@@ -123,10 +123,10 @@ def read_files(
 ) -> Iterator[list[Loaded]]:  # for each file, in order: what is inside it, and itself
     "Read files, by several processes where that is worth it."
     files = list(files)
-    workers = settings.parse_workers or os.cpu_count() or 1
-    if workers == 1 and settings.parse_workers or sum(map(_size, files)) < _WORTH:
+    if not settings.parse_workers and sum(map(_size, files)) < _WORTH:
         yield from (list(load_each(file, settings)) for file in files)
         return
+    workers = settings.parse_workers or os.cpu_count() or 1
     idle = deque(_Worker(settings) for _ in range(min(workers, len(files))))
     everyone, waiting = list(idle), deque[Future]()
 
