@@ -74,7 +74,7 @@ def _keep(snapshot: Snapshot, fingerprint: str, cache: VectorCache) -> None:
 class Migration:
     "What two encoders find for the same questions."
 
-    old: str  # name of the encoder
+    old: str  # the encoder and the length of its vectors
     new: str
     live: bool  # the new one's vectors are those that are searched
     generation: int
@@ -146,7 +146,8 @@ def migrate(
             shutil.rmtree(beside)
             compared = {"before": _ranked(live, old, queries, settings, depth), "after": after}
             compared["queries"] = tuple(queries)
-        result = Migration(old.name, new.name, False, store.generation, **compared)
+        names = [f"{encoder.name} ({encoder.dimensions:,} dimensions)" for encoder in (old, new)]
+        result = Migration(*names, False, store.generation, **compared)
         if accept is not None and not accept(result):
             return result
         with closing(vectors_of(store, old)) as kept:
@@ -162,7 +163,7 @@ def migrate(
             notes=notes,
             progress=progress,
         )
-    return Migration(old.name, new.name, True, generation, **compared)
+    return Migration(*names, True, generation, **compared)
 
 # %% ../nbs/migrate.ipynb #5c0c0d83
 def _now(store: Store) -> Iterator[Document]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 STORE = Path("store")
 StoreFolder = Annotated[Path, typer.Option("--store", metavar="DIR", help="Folder of the store.")]
 MaybeStore = Annotated[Path | None, typer.Option("--store", metavar="DIR", help="Folder of the store.")]
-Paths = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files and folders.")]
+Paths = Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, folders, http(s) addresses.")]
 Question = Annotated[str, typer.Argument(metavar="QUESTION", help="What you want to know.")]
 TopK = Annotated[int | None, typer.Option("--top-k", help="Passages to retrieve.")]
 Mode = Annotated[str | None, typer.Option(help="hybrid, dense or sparse.")]

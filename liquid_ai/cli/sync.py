@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .commands import show_report
 from .options import STORE, Access, Json, Paths, StoreFolder, open_store, settings_for
 from .say import Outcome, on_terminal, say, short_path
 from ..core import InputError, to_json
@@ -45,7 +46,7 @@ def sync(
         options["progress"] = on_terminal(sys.stderr)
         if watch:
             for report in rag.watch(*paths, **options):
-                say(str(report))
+                show_report(report)
         report, info = rag.sync(*paths, **options), rag.info()
     return Outcome(_told(report, store, info), lambda: _show(report, store, info))
 
@@ -56,7 +57,7 @@ def _told(report: "IngestReport", store: Path, info: dict[str, Any]) -> dict[str
 
 
 def _show(report: "IngestReport", store: Path, info: dict[str, Any]) -> None:
-    say(str(report))
+    show_report(report)
     for source in map(Path, report.removed):
         here = source.is_relative_to(Path.cwd())
         say(f"removed      {source.relative_to(Path.cwd()) if here else short_path(source)}")
