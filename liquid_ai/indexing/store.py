@@ -9,11 +9,13 @@ __all__ = ['FORMAT', 'open_database', 'as_store_errors', 'Opened', 'Contents', '
 # %% ../../nbs/indexing/store.ipynb #f839d58c
 import json
 import os
+import platform
 import re
 import shutil
 import secrets
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -267,7 +269,8 @@ def writing(folder: Path) -> Iterator[None]:
         who = holder.read_text("utf-8") if holder.exists() else "another process"
         raise StoreError(f"{folder} is being written by {who}; try again when it is done") from None
     try:
-        holder.write_text(f"process {os.getpid()}", "utf-8")
+        since = time.strftime("%Y-%m-%d %H:%M:%S")
+        holder.write_text(f"process {os.getpid()} on {platform.node()} since {since}", "utf-8")
         yield
     finally:
         holder.unlink(missing_ok=True)
