@@ -60,7 +60,7 @@ license: apache-2.0
 
 Answers from documents, each with the exact words it rests on; made by `liquid-ai demo --export`.
 
-* Put files (PDF, Word, HTML, Markdown, text, notebooks) into `documents/`;
+* Put files (PDF, Office, web pages, e-mail, tables, text, notebooks) into `documents/`;
   without it the demo answers from Python's language reference.
 * Try it here: `pip install -r requirements.txt`, then `python app.py`.
 * As a Space: make one with the SDK Gradio, and push this folder.
