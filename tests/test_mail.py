@@ -195,3 +195,15 @@ def test_real_messages():
         i.document.title: i.document.text for i in load(DATA / "email" / "sources", Settings()) if i.document
     }
     assert "alice@example.com" in texts["Simple Email"] and "simple email body" in texts["Simple Email"]
+
+
+@pytest.mark.parametrize("name", ["page.mht", "page.mhtml", "page.txt"])
+def test_pages_that_browsers_save_with_all_that_is_in_them(tmp_path, name):
+    head = b"From: <Saved by Blink>\nSnapshot-Content-Location: https://example.org/\nSubject: Herons\n"
+    head += (
+        b'MIME-Version: 1.0\nContent-Type: multipart/related; boundary="B"\n\n--B\nContent-Type: text/html\n'
+    )
+    body = b"Content-Transfer-Encoding: base64\n\nPHA+SGVyb25zIGVhdCBmaXNoLjwvcD4=\n--B--\n"
+    (tmp_path / name).write_bytes(head + body)
+    (page,) = load(tmp_path / name)
+    assert page.row.mime == "message/rfc822" and "Herons eat fish." in page.document.text
