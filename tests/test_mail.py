@@ -12,7 +12,7 @@ from test_load import DATA, needs_data
 
 from liquid_ai.core import ParseError, Settings
 from liquid_ai.ingestion.load import FoundFile, IngestReport, load, load_each
-from liquid_ai.ingestion.mail import read_eml
+from liquid_ai.ingestion.mail import read_eml, unique_name
 from liquid_ai.ingestion.outlook import read_msg
 from liquid_ai.ingestion.recognise import recognise
 
@@ -207,3 +207,9 @@ def test_pages_that_browsers_save_with_all_that_is_in_them(tmp_path, name):
     (tmp_path / name).write_bytes(head + body)
     (page,) = load(tmp_path / name)
     assert page.row.mime == "message/rfc822" and "Herons eat fish." in page.document.text
+
+
+def test_no_two_attachments_share_a_name():
+    seen, names = {}, ["a.txt", "a.txt", "a (2).txt", "a (2).txt", "a.txt", "b", "b"]
+    given = [unique_name(name, seen) for name in names]
+    assert len({*given}) == len(names) and given[:2] == ["a.txt", "a (2).txt"]
