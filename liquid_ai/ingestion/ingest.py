@@ -83,13 +83,11 @@ class Intake:
     look: Look | None = None  # at the files
     rows: list[FileRow] = field(default_factory=list)
     here: set[str] = field(default_factory=set)  # ids of documents that are in what was given
-    before: dict[str, str] = field(
-        default_factory=dict
-    )  # documents that the changed files had: id and source
+    before: dict[str, str] = field(default_factory=dict)  # what the changed files gave: ids and sources
     files_here: set[str] = field(default_factory=set)  # sources
     unread: list[str] = field(default_factory=list)  # sources of which nothing is known now
     row_of: dict[str, int] = field(default_factory=dict)  # place in `rows` of each document, by id
-    _stretches: list[tuple[str, int, int, str, tuple[str, ...]]] = field(default_factory=list)
+    _stretches: list[tuple[str, int, int, dict[str, str]]] = field(default_factory=list)
 
     def looks(
         self, store: Store, paths: Sequence[str | Path], settings: Settings, current: Mapping[str, str] | None
@@ -98,8 +96,6 @@ class Intake:
         if self.look is None:
             found = find_files(paths) if paths else []
             self.files_here.update(source_of(file.path) for file in found)
-            if current is not None:  # what was given as a document is not what its file gave
-                current = {id: version for id, version in current.items() if id not in self.here}
             self.look = look_at(store, found, settings, self.access, current)
 
     def files(
@@ -125,28 +121,19 @@ class Intake:
                 if any(item.unread for item in loaded):
                     self.unread.append(source)
                 else:
-                    self._takes_over(store, source, settings, versions, start)
+                    self.before.update(_gave(store, source, settings))
+                    self._stretches.append((source, start, len(self.rows), versions))
                 self.here.update(versions)
                 bar.update()
 
-    def _takes_over(
-        self, store: Store, source: str, settings: Settings, versions: dict[str, str], start: int
-    ) -> None:
-        "What a file gives stands for what it gave before."
-        state, there = store.file(source, settings.tenant), _owned(store, source, settings)[0]
-        if is_address(source):  # a page below another is not inside it
-            gave = state.documents if state else ()
-            there = {id: there[id] for id in gave if id in there}
-        self.before.update(there)
-        content = remembered(self.look.contents[source], versions.values())
-        if content or state is None or {*state.documents} != {*versions}:
-            self._stretches.append((source, start, len(self.rows), content, tuple(versions)))
-
-    def states(self) -> Iterator[FileState]:
-        "What is to be remembered of the files that were read."
-        for source, start, stop, content, ids in self._stretches:
-            rows = json.dumps(to_json(self.rows[start:stop]), ensure_ascii=False)
-            yield FileState(self.tenant, source, content, rows, ids)
+    def states(self, store: Store) -> Iterator[FileState]:
+        "What is to be remembered of the files that were read, and is not yet."
+        for source, start, stop, versions in self._stretches:
+            content = remembered(self.look.contents[source], versions.values())
+            before = store.file(source, self.tenant)
+            if content or before is None or {*before.documents} != {*versions}:
+                rows = json.dumps(to_json(self.rows[start:stop]), ensure_ascii=False)
+                yield FileState(self.tenant, source, content, rows, tuple(versions))
 
 # %% ../../nbs/ingestion/ingest.ipynb #4b52b13d
 def how_cut(settings: Settings) -> tuple[int, bool, str]:
@@ -276,6 +263,15 @@ def _owned(store: Store, place: str, settings: Settings) -> tuple[dict[str, str]
     return {i: s for i, s in documents.items() if i == digest(settings.tenant, s)}, files
 
 
+def _gave(store: Store, source: str, settings: Settings) -> dict[str, str]:
+    "The documents that a file had when it was last read, by id their sources."
+    there = _owned(store, source, settings)[0]
+    if is_address(source):  # a page below another is not inside it
+        state = store.file(source, settings.tenant)
+        there = {id: there[id] for id in (state.documents if state else ()) if id in there}
+    return there
+
+
 def _no_longer(
     store: Store, roots: Iterable[Path | str], intake: Intake, settings: Settings
 ) -> tuple[dict[str, str], set[str]]:  # documents, by id their sources; and sources of files
@@ -325,7 +321,7 @@ class _Change:
         self.copies = keep_copies_out(rows, self.encoder, self.settings, self.cutter)
 
     def files(self) -> FileChanges:
-        return self.intake.states(), ((self.settings.tenant, source) for source in self.forgotten)
+        return self.intake.states(self.store), ((self.settings.tenant, source) for source in self.forgotten)
 
     def report(self) -> IngestReport:
         gone = tuple(sorted(self.removed.values()))
@@ -358,6 +354,8 @@ def ingest(
     def given() -> Iterator[tuple[FileRow, Document | None]]:
         for document in chain(filter(None, [first]), documents):
             intake.here.add(document.id)
+            if current is not None:
+                current.pop(document.id, None)  # its file may have given another text
             yield _given(document, settings)
         intake.looks(store, paths, settings, current)
         yield from intake.files(store, settings, progress)
