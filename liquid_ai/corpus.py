@@ -22,7 +22,7 @@ from .indexing.erase import erase_feedback, erase_traces
 from .indexing.store import Rows, Snapshot, Store, check_encoder, commit, open_snapshot, rebuild
 from .indexing.vector_cache import remembering
 from .ingestion.chunk import cutter
-from .ingestion.ingest import Seen, how_cut, ingest, keep_copies_out
+from .ingestion.ingest import Seen, how_cut, ingest, is_copy, keep_copies_out
 from .ingestion.load import IngestReport
 from .ingestion.sync import sync, watch
 from .migrate import Accept, Migration, migrate, settle
@@ -149,9 +149,10 @@ class Erasing(Fed):
                 for document_id in there:
                     encoder.forget([c.encoded for c in self.snapshot().chunks_of(document_id)])
         settings, encoder = self.settings, self.encoder
+        copies = settings.duplicates or any(is_copy(cut) for _, cut, _ in known.values())
 
         def revise(rows: Rows) -> None:  # what was a copy of one of them takes its place
-            if settings.duplicates:
+            if copies:
                 keep_copies_out(rows, encoder, settings, cutter(encoder, *how_cut(settings)))
 
         commit(self.store, [], encoder, there, revise=revise, settings=settings)
@@ -163,7 +164,8 @@ class Erasing(Fed):
         *documents: str | Document,  # ids, or sources
     ) -> int:  # documents
         """Take documents out of the store, and what was written about them out of its folder: kept answers,
-        feedback, reports, the log of changes. Raises: `InputError` where there is no such document."""
+        feedback, reports, the log of changes. What lies in a synced folder comes back unless it goes, too.
+        Raises: `InputError` where there is no such document."""
         sources = dict(found for document in documents for found in self._named(document))
         self.remove(*sources)
         if self._snapshot is not None:  # it would hold the text in SQLite's log

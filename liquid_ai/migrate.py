@@ -175,9 +175,11 @@ def _now(store: Store) -> Iterator[Document]:
 def settle(
     store: Store,
 ) -> int:  # bytes that were freed
-    "Give up the way back: remove the vectors that migrations left."
-    files = [p for p in store.folder.glob("vectors-*.db*") if p.is_file()]
+    "Give up the way back: remove the vectors that migrations left, and the store of one that was killed."
+    places = [*store.folder.glob("vectors-*.db*"), *store.folder.glob("beside/**/*")]
+    files = [p for p in places if p.is_file()]
     freed = sum(p.stat().st_size for p in files)
     for path in files:
         path.unlink(missing_ok=True)
+    shutil.rmtree(store.folder / "beside", ignore_errors=True)
     return freed

@@ -12,7 +12,7 @@ from test_load import DATA, needs_data
 
 from liquid_ai.core import ParseError, Settings
 from liquid_ai.ingestion.load import FoundFile, IngestReport, load, load_each
-from liquid_ai.ingestion.mail import read_eml
+from liquid_ai.ingestion.mail import read_eml, unique_name
 from liquid_ai.ingestion.outlook import read_msg
 from liquid_ai.ingestion.recognise import recognise
 
@@ -195,3 +195,21 @@ def test_real_messages():
         i.document.title: i.document.text for i in load(DATA / "email" / "sources", Settings()) if i.document
     }
     assert "alice@example.com" in texts["Simple Email"] and "simple email body" in texts["Simple Email"]
+
+
+@pytest.mark.parametrize("name", ["page.mht", "page.mhtml", "page.txt"])
+def test_pages_that_browsers_save_with_all_that_is_in_them(tmp_path, name):
+    head = b"From: <Saved by Blink>\nSnapshot-Content-Location: https://example.org/\nSubject: Herons\n"
+    head += (
+        b'MIME-Version: 1.0\nContent-Type: multipart/related; boundary="B"\n\n--B\nContent-Type: text/html\n'
+    )
+    body = b"Content-Transfer-Encoding: base64\n\nPHA+SGVyb25zIGVhdCBmaXNoLjwvcD4=\n--B--\n"
+    (tmp_path / name).write_bytes(head + body)
+    (page,) = load(tmp_path / name)
+    assert page.row.mime == "message/rfc822" and "Herons eat fish." in page.document.text
+
+
+def test_no_two_attachments_share_a_name():
+    seen, names = {}, ["a.txt", "a.txt", "a (2).txt", "a (2).txt", "a.txt", "b", "b"]
+    given = [unique_name(name, seen) for name in names]
+    assert len({*given}) == len(names) and given[:2] == ["a.txt", "a (2).txt"]

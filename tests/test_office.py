@@ -259,6 +259,14 @@ def test_word_keeps_what_is_not_plain_paragraphs():
     assert "[x] tea" in text and "| x, y; | z |" in text and "hidden" not in text
 
 
+def test_what_was_put_into_a_word_file_whole_is_read_as_a_file_inside(tmp_path):
+    body, relation = paragraph("Before."), '<Relationship Id="c" Type="x/aFChunk" Target="a.xml"/>'
+    (tmp_path / "a.docx").write_bytes(docx(f"{body}<w:altChunk/>", relation, a="Within.", comments=""))
+    within, itself = load(tmp_path)
+    assert ("Within." in within.document.text, itself.document.text) == (True, "Before.")
+    assert itself.row.reason == "1 files inside"
+
+
 def test_parts_that_are_damaged_or_missing_are_told():
     broken = docx(paragraph("whole"), comments="<w:comment><w:p><w:r><w:t>half")
     assert (parsed := read_docx(broken)).partial and "word/comments.xml" in parsed.notes[0]
@@ -318,6 +326,9 @@ def test_one_name_twice_is_two_documents(tmp_path):
     one, two, _ = load(tmp_path)
     assert (one.document.text, two.document.text) == ("one", "two") and one.document.id != two.document.id
     assert two.row.path.endswith("x/a#2.txt")
+    names = ["x/a.txt", "x/a.txt", "x/a#2.txt", "x//a.txt"]
+    inside = [part.name for part in read_zip(archive(*((name, name) for name in names))).parts]
+    assert inside == ["x/a.txt", "x/a#2.txt", "x/a#2#2.txt", "x/a#3.txt"]
 
 
 def test_names_in_unknown_encodings():

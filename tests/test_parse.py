@@ -77,7 +77,7 @@ BAD = {  # name: bytes, status, a word of the reason
     "truncated.docx": (docx()[:150], "failed", "truncated zip"),
     "no_document.docx": (zipped(**{"word/document.xml": "<a>"}), "failed", "damaged"),
     "truncated.ipynb": (notebook()[:-5], "failed", "truncated"),
-    "no_cells.ipynb": (b'{"nbformat": 4}', "failed", "KeyError"),
+    "no_cells.ipynb": (b'{"nbformat": 4}', "empty", "no text"),
     "sheet.xlsx": (zipped(**{"xl/workbook.xml": ""}), "failed", "no workbook in it"),
     "slides.docx": (zipped(**{"ppt/presentation.xml": ""}), "failed", "named .docx, is PowerPoint"),
     "letter.odt": (zipped(mimetype="application/vnd.oasis.opendocument.text"), "failed", "no content in it"),
@@ -374,3 +374,15 @@ def test_pdf_that_draws_without_end_is_given_up(monkeypatch):
     with pytest.raises(ParseError, match=r"too slow: given up at page \d+ of 2,000"):
         read_pdf(drawing(20_000, 2_000), never)
     assert time.process_time() - started < 2
+
+
+def test_notebooks_of_before_version_four_and_cells_without_a_source(tmp_path):
+    old = {"cell_type": "code", "input": ["heron = 1"], "outputs": [{"output_type": "pyout", "text": ["1"]}]}
+    sheets = {"nbformat": 3, "worksheets": [{"cells": [old]}]}
+    (tmp_path / "old.ipynb").write_text(json.dumps(sheets))
+    (tmp_path / "odd.ipynb").write_bytes(
+        notebook({"cell_type": "raw"}, {"cell_type": "raw", "source": "Tide."})
+    )
+    odd, before = load(tmp_path)
+    assert "heron = 1" in before.document.text and "```output\n1\n```" in before.document.text
+    assert odd.document.text.strip() == "Tide."

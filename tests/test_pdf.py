@@ -5,6 +5,7 @@ import os
 import re
 import time
 import zlib
+from pathlib import Path
 
 import pytest
 from conftest import need
@@ -16,7 +17,7 @@ from test_load import DATA, needs_data
 from benchmarks.conversion import cells, recall, references, words
 from liquid_ai.core import ParseError, Settings
 from liquid_ai.ingestion import ocr, pdf
-from liquid_ai.ingestion.load import load_file
+from liquid_ai.ingestion.load import load_each, load_file
 from liquid_ai.ingestion.ocr import read_image
 from liquid_ai.ingestion.pdf import boxes, read_pdf
 
@@ -310,3 +311,47 @@ def test_real_scans_are_read():
             DATA / "ocr" / "groundtruth" / "tesseract" / "full_page" / f"{path.stem}.tesseract.full_page.md"
         )
         assert recall(words(load_file(path).document.text), words(truth.read_text("utf-8"))) > 0.9, path
+
+
+def with_objects(pdf, catalog, page, *objects):
+    "A PDF with more in its catalogue, on its first page, and after its objects, which count from 20."
+    pdf = pdf.replace(b"/Type /Catalog", b"/Type /Catalog " + catalog, 1)
+    pdf = pdf.replace(b"/Type /Page /Parent", b"/Type /Page " + page + b" /Parent", 1)
+    more = b"".join(b"%d 0 obj\n%b\nendobj\n" % o for o in enumerate(objects, 20))
+    return pdf.replace(b"trailer", more + b"trailer")
+
+
+RECT = b"<< /Type /Annot /Rect [50 40 90 60] "
+FILLED = [
+    RECT + b"/Subtype /Widget /Parent 21 0 R >>",
+    b"<< /FT /Tx /T (f1) /TU (Family name) /V (Lovelace) /Kids [20 0 R] >>",
+    RECT + b"/Subtype /Widget /FT /Btn /T (adult) /V /Yes /AS /Yes >>",
+    RECT + b"/Subtype /Widget /FT /Btn /T (minor) /V /Off /AS /Off >>",
+    RECT + b"/Subtype /Text /Contents (Call her back.) >>",
+    RECT + b"/Subtype /Link /Contents (a link) >>",
+    b"<< /Type /EmbeddedFile /Length 17 >>\nstream\nHerons eat fish.\n\nendstream",
+]
+
+
+def test_what_was_filled_in_noted_and_attached_is_read(tmp_path):
+    catalog = b"/AcroForm << /Fields [21 0 R 22 0 R 23 0 R] >> /Names << /EmbeddedFiles << /Names ["
+    catalog += b"(a) << /F (a.txt) /EF << /F 26 0 R >> >> (b) << /F (a.txt) /EF << /F 26 0 R >> >>] >> >>"
+    page = b"/Annots [20 0 R 22 0 R 23 0 R 24 0 R 25 0 R]"
+    (path := tmp_path / "form.pdf").write_bytes(
+        with_objects(made([(20, 50, "Form")], [(20, 50, "Next")]), catalog, page, *FILLED)
+    )
+    *inside, form = load_each(path)
+    text = form.document.text
+    assert text == "Form\n\nFamily name: Lovelace\nadult: Yes\nCall her back.\n\nNext"
+    assert [text[at:][:4] for at in form.document.pages] == ["Form", "Next"]
+    assert [(Path(i.row.path).name, i.document.text.strip()) for i in inside] == [
+        ("a.txt", "Herons eat fish."),
+        ("a (2).txt", "Herons eat fish."),
+    ]
+    assert form.row.reason == "2 files inside"
+
+
+def test_a_scan_with_a_note_is_still_a_scan():
+    scan = with_objects(made(b"0 0 m 90 90 l S"), b"", b"/Annots [24 0 R]", *FILLED)
+    read = read_pdf(scan, NEVER)
+    assert read.partial and read.text == "Call her back." and "which need OCR" in read.notes[0]

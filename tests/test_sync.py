@@ -11,7 +11,9 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,6 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from liquid_ai.core import Document, InputError, Settings, StoreError
+from liquid_ai.corpus import Corpus
 from liquid_ai.indexing.backup import backup
 from liquid_ai.indexing.store import FORMAT, Store, open_snapshot, writing
 from liquid_ai.ingestion.ingest import ingest
@@ -72,7 +75,7 @@ def picture(store):
         found.append([(chunks[r].id, round(float(s), 4)) for r, s in zip(rows, scores, strict=True)])
     vectors = np.asarray(snapshot.vectors).tolist() if len(snapshot) else []
     snapshot.close()
-    return [(c.id, c.text, c.start, c.end, c.headings, c.meta["path"]) for c in chunks], vectors, found
+    return [(c.id, c.text, c.start, c.end, c.headings, c.meta.get("path")) for c in chunks], vectors, found
 
 
 PARAGRAPHS = [
@@ -209,13 +212,14 @@ def test_a_locked_file_keeps_what_is_known_of_it(tmp_path, docs):
     assert [r.status for r in report.rows].count("failed") == 1
 
 
-def test_a_link_that_leaves_does_not_take_along_what_is_known(tmp_path, docs):
+def test_a_file_that_becomes_a_link_out_of_the_folder_leaves(tmp_path, docs):
     store = Store(tmp_path / "store")
     sync(store, Words(), [docs], SMALL, **QUIET)
     (docs / "a.md").rename(tmp_path / "moved.md")
     (docs / "a.md").symlink_to(tmp_path / "moved.md")
     report = sync(store, Words(), [docs], SMALL, **QUIET)
     assert "link" in next(r.reason for r in report.rows if r.path.endswith("a.md"))
+    assert [Path(s).name for s in report.removed] == ["a.md"] and store.counts()["documents"] == 2
 
 
 def test_a_changed_limit_and_a_changed_cut_are_seen(tmp_path, docs):
@@ -543,3 +547,134 @@ def test_when_the_original_leaves_its_copy_takes_its_place(tmp_path, docs):
     assert "other.md" in held
     done = migrate(store, Words(), Half(), clean, **QUIET)
     assert done.live and store.counts()["documents"] == 4
+
+
+def erasing(store, wanted=SMALL):
+    class Mine(Corpus):
+        encoder = Words()
+
+    return Mine(store, wanted)
+
+
+def test_a_link_hides_no_file_and_leaves_no_name_behind(tmp_path, docs):
+    (other := tmp_path / "other").mkdir()
+    (other / "x.md").write_text("Elsewhere.")
+    (docs / "l.md").symlink_to(other / "x.md")  # found first
+    (docs / "A.md").symlink_to(docs / "b.md")
+    store, fresh = Store(tmp_path / "store"), Store(tmp_path / "fresh")
+    sync(store, Words(), [docs, other], SMALL, **QUIET)
+    assert store.counts()["documents"] == 4
+    (docs / "A.md").unlink()
+    sync(store, Words(), [docs, other], SMALL, **QUIET)
+    ingest(fresh, Words(), [docs, other], SMALL, **QUIET)
+    assert picture(store) == picture(fresh)
+
+
+@pytest.mark.parametrize("others", [0, 70])  # more than are cut together
+def test_a_document_given_under_the_source_of_a_file_does_not_outlive_a_sync(tmp_path, docs, others):
+    store, fresh = Store(tmp_path / "store"), Store(tmp_path / "fresh")
+    ingest(fresh, Words(), [docs], SMALL, **QUIET)
+    by_hand = Document.of("By hand.", str((docs / "a.md").resolve()))
+    sync(store, Words(), [docs], SMALL, **QUIET)
+    ingest(store, Words(), [by_hand], SMALL, **QUIET)
+    assert picture(store) != picture(fresh)
+    sync(store, Words(), [docs], SMALL, **QUIET)
+    assert picture(store) == picture(fresh)
+    more = [Document.of(f"Text {n}.", f"text {n}") for n in range(others)]
+    report = ingest(store, Words(), [by_hand, more, docs], SMALL, **QUIET)
+    ingest(fresh, Words(), [more], SMALL, **QUIET)
+    assert picture(store) == picture(fresh) and report.rows[0].reason.startswith("replaced")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes")
+def test_what_cannot_be_read_is_not_written_down_again_and_again(tmp_path, docs):
+    os.mkfifo(docs / "pipe")
+    (docs / "nowhere.md").symlink_to(docs / "gone.md")
+    store = Store(tmp_path / "store")
+    sync(store, Words(), [docs], SMALL, **QUIET)
+    before = store._read("PRAGMA data_version"), len(store.reports())
+    assert sync(store, Words(), [docs], SMALL, **QUIET).counts == {"failed": 1, "unsupported": 1, "parsed": 3}
+    assert (store._read("PRAGMA data_version"), len(store.reports())) == before
+
+
+def test_a_page_below_another_does_not_leave_with_it(tmp_path):
+    class Pages(BaseHTTPRequestHandler):
+        def do_GET(self):
+            page = f"<html><body><p>Page {self.path} of herons.</p></body></html>".encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(page)))
+            self.end_headers()
+            self.wfile.write(page)
+
+        def log_message(self, *_): ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Pages) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        top, wanted = f"http://127.0.0.1:{server.server_port}/docs", replace(SMALL, allow_private_urls=True)
+        store = Store(tmp_path / "store")
+        ingest(store, Words(), [f"{top}/page", Document.of("By hand.", f"{top}/hand")], wanted, **QUIET)
+        assert ingest(store, Words(), [top], wanted, **QUIET).removed == ()
+        reports = len(store.reports())
+        assert sync(store, Words(), [top], wanted, **QUIET).removed == ()
+        server.shutdown()
+    assert store.counts()["documents"] == 3 and len(store.reports()) == reports
+
+
+def test_a_copy_takes_its_place_though_copies_are_looked_for_no_more_and_names_no_one(tmp_path, docs):
+    text = " ".join(f"word{n}" for n in range(200))
+    (docs / "original.md").write_text(text)
+    (docs / "other.md").write_text(text + " and more")
+    store = Store(tmp_path / "store")
+    sync(store, Words(), [docs], replace(SMALL, duplicates=0.8), **QUIET)
+    source = str((docs / "original.md").resolve())
+    erasing(store).forget(source)
+    held = {Path(c.source).name for c in open_snapshot(store).chunks(range(store.counts()["chunks"]))}
+    assert "other.md" in held
+    assert not [p for p in store.folder.rglob("*") if p.is_file() and source.encode() in p.read_bytes()]
+    assert any("a document that was erased" in r["reason"] for r in store.reports()[-1]["report"]["rows"])
+
+
+def test_forgetting_reaches_a_migration_that_was_killed(tmp_path, docs, monkeypatch):
+    from liquid_ai import migrate as module
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    (docs / "people.md").write_text("Quetzalcoatl lives here.")
+    store = Store(tmp_path / "store")
+    sync(store, Words(), [docs], SMALL, **QUIET)
+    monkeypatch.setattr(module, "_ranked", killed)
+    with pytest.raises(KeyboardInterrupt):
+        migrate(store, Words(), Half(), SMALL, ["heron"], **QUIET)
+    held = [p for p in store.folder.rglob("*") if p.is_file() and b"quetzalcoatl" in p.read_bytes().lower()]
+    assert any("beside" in p.parts for p in held)
+    erasing(store).forget(str((docs / "people.md").resolve()))
+    assert not [p for p in held if p.exists() and b"quetzalcoatl" in p.read_bytes().lower()]
+
+
+def test_a_backup_of_a_generation_that_is_half_swept_takes_the_next_one(tmp_path, docs, monkeypatch):
+    store, copytree = Store(tmp_path / "store"), shutil.copytree
+    sync(store, Words(), [docs], SMALL, **QUIET)
+
+    def half(source, target):
+        copied = copytree(source, target)
+        if store.generation == 1:
+            (Path(target) / "vectors.npy").unlink()  # gone before it was listed
+            (docs / "a.md").write_text("Version 2.")
+            sync(store, Words(), [docs], SMALL, **QUIET)
+        return copied
+
+    monkeypatch.setattr(
+        "liquid_ai.indexing.backup.shutil", SimpleNamespace(**vars(shutil) | {"copytree": half})
+    )
+    copy = Store(backup(store, tmp_path / "copy"))
+    assert copy.generation == 2 and picture(copy) == picture(store)
+
+
+def test_reports_do_not_grow_for_ever(tmp_path, docs, monkeypatch):
+    monkeypatch.setattr("liquid_ai.indexing.store._REPORTS", 3)
+    store = Store(tmp_path / "store")
+    for n in range(6):
+        (docs / "a.md").write_text(f"Version {n}.")
+        sync(store, Words(), [docs], SMALL, **QUIET)
+    assert [r["generation"] for r in store.reports()] == [6, 5, 4]

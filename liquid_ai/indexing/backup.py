@@ -45,7 +45,8 @@ def _copied(store: Store, target: Path) -> bool:
         try:
             if generation:
                 shutil.copytree(store.folder / name, target / name)
-        except (OSError, shutil.Error):
+                check_segment(target / name, rows)
+        except (OSError, shutil.Error, StoreError):  # another process sweeps it away meanwhile
             if store.generation != generation:
                 return False
             raise
@@ -58,8 +59,6 @@ def _copied(store: Store, target: Path) -> bool:
                 raise StoreError(
                     f"{store.folder / 'store.db'} is damaged: its copy does not pass SQLite's check"
                 )
-    if generation:
-        check_segment(target / name, rows)
     for path in [*target.rglob("*"), target]:
         fd = os.open(path, os.O_RDONLY)
         os.fsync(fd)

@@ -40,12 +40,19 @@ def _without(report: dict, sources: Collection[str]) -> dict:
     named = set(sources)
     ends = tuple("/" + Path(source).name for source in sources)
     rows = [
-        row
+        row | {"reason": _unnamed(row.get("reason", ""), named)}
         for row in report.get("rows", [])
         if row["path"] not in named and not ("/" + row["path"]).endswith(ends)
     ]
     removed = [source for source in report.get("removed", []) if source not in named]
     return report | {"rows": rows, "removed": removed}
+
+
+def _unnamed(reason: str, sources: Collection[str]) -> str:
+    "The reason of a row that is for another file, of which it was a copy."
+    for source in sources:
+        reason = reason.replace(source, "a document that was erased")
+    return reason
 
 # %% ../../nbs/indexing/erase.ipynb #77e3df4f
 def empty_log(

@@ -277,6 +277,9 @@ def writing(folder: Path) -> Iterator[None]:
         lock.release()
 
 
+_REPORTS = 100  # that are kept; each has a row for every file
+
+
 @contextmanager
 def transaction(store: Store) -> Iterator[sqlite3.Connection]:
     "Context: alone, and all or nothing; generations that are no longer live are removed afterwards."
@@ -329,6 +332,7 @@ def commit(
         if report is not None and db.total_changes > before:
             text = json.dumps(to_json(report()), ensure_ascii=False)
             db.execute("INSERT INTO reports VALUES (?, datetime('now'), ?)", (generation, text))
+            db.execute("DELETE FROM reports WHERE rowid <= last_insert_rowid() - ?", (_REPORTS,))
     return store.generation
 
 

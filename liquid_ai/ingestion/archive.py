@@ -39,10 +39,11 @@ def _members(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo], settings: S
     seen: Counter[str] = Counter()
     for info in infos:
         name = member_name(info)
-        seen[name] += 1
-        if seen[name] > 1:  # one name would be one document, of which the last remains
-            path = PurePosixPath(name)
-            name = str(path.with_name(f"{path.stem}#{seen[name]}{path.suffix}"))
+        path = PurePosixPath(name)
+        while seen[name]:  # one name would be one document, of which the last remains
+            seen[str(path)] += 1
+            name = str(path.with_name(f"{path.stem}#{seen[str(path)]}{path.suffix}"))
+        seen[name] = 1
         if why := _refused(info, settings):
             yield Part(name, problem=why[1], status=why[0])
             continue

@@ -157,7 +157,9 @@ def find_files(
         if not files:
             raise InputError(f"no files in {path}: it is empty, or everything in it is hidden")
         for file in files:
-            found.setdefault(source_of(file.path), file)
+            source = source_of(file.path)
+            if source not in found or (found[source].problem and not file.problem):  # a link, then its target
+                found[source] = file
     return list(found.values())
 
 

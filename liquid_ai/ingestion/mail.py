@@ -301,7 +301,10 @@ def _files(files: list[tuple[str, Message, _Bytes]]) -> Iterator[Part]:
 
 def unique_name(name: str, seen: dict[str, int]) -> str:
     "The name, with a number where it came before: two files of one name would be one document."
-    seen[name] = seen.get(name, 0) + 1
-    stem, dot, suffix = name.rpartition(".")
-    again = f" ({seen[name]})" if seen[name] > 1 else ""
-    return f"{stem}{again}{dot}{suffix}" if stem else f"{name}{again}"
+    given, (stem, dot, suffix) = name, name.rpartition(".")
+    while name in seen:
+        seen[given] += 1
+        again = f" ({seen[given]})"
+        name = f"{stem}{again}{dot}{suffix}" if stem else f"{given}{again}"
+    seen[name] = 1
+    return name

@@ -101,8 +101,9 @@ def read_notebook(source: str, settings: Settings = Settings()) -> Parsed:  # Ma
         raise ParseError("failed", f"damaged or truncated notebook: {e}") from e
     language = notebook.get("metadata", {}).get("language_info", {}).get("name", "python")
     pieces, left_out = [], 0
-    for cell in notebook["cells"]:
-        text = "".join(cell["source"])  # a string, or a list of lines
+    sheets = [notebook, *notebook.get("worksheets", [])]  # of before version 4
+    for cell in (cell for sheet in sheets for cell in sheet.get("cells", [])):
+        text = "".join(cell.get("source", cell.get("input", "")))  # a string, or a list of lines
         pieces.append(_fenced(text, language) if cell["cell_type"] == "code" else text)
         told = [_output_text(output) for output in cell.get("outputs", [])]
         pieces += [_fenced(text, "output") for text in told if text]

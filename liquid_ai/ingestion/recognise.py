@@ -86,7 +86,8 @@ _BY_SUFFIX |= dict.fromkeys([".jsonl", ".ndjson", ".geojson", ".jsonld"], "JSON"
 _BY_SUFFIX |= dict.fromkeys(
     [".rss", ".atom", ".svg", ".opml", ".kml", ".gpx", ".dita", ".tei", ".xsd"], "XML"
 )
-_BY_SUFFIX |= {".eml": "e-mail", ".msg": "an Outlook message", ".vtt": "subtitles", ".srt": "subtitles"}
+_BY_SUFFIX |= dict.fromkeys([".eml", ".mht", ".mhtml"], "e-mail")  # the last two: a page saved by a browser
+_BY_SUFFIX |= {".msg": "an Outlook message", ".vtt": "subtitles", ".srt": "subtitles"}
 _BY_SUFFIX |= {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF", ".gif": "GIF"}
 _BY_SUFFIX |= {".adoc": "AsciiDoc", ".asciidoc": "AsciiDoc", ".asc": "AsciiDoc", ".rst": "reStructuredText"}
 _CODE = "py js ts jsx tsx java c h cc cpp hpp cs go rs rb php swift kt scala sh sql r jl lua pl m css vue"
@@ -102,9 +103,8 @@ _TAG = re.compile(r"</?[a-z][^<>]*>", re.I)
 _FIELDS = (
     "From|To|Cc|Bcc|Subject|Date|Received|Return-Path|Delivered-To|Reply-To|Sender|Message-ID|In-Reply-To"
 )
-_FIELDS += (
-    r"|References|MIME-Version|User-Agent|(?:X|ARC|DKIM|Content|List|Thread|Received|Authentication)-[\w-]+"
-)
+_FIELDS += "|References|MIME-Version|User-Agent"
+_FIELDS += r"|(?:X|ARC|DKIM|Snapshot|Content|List|Thread|Received|Authentication)-[\w-]+"
 _NAMED_MAIL = re.compile(r"\s*(?:From [^\n]*\n)?[A-Za-z][\w-]{1,60}:")  # for a file that is called `.eml`
 _MAIL = re.compile(
     rf"\s*(?:From [^\n]*\n)?(?:(?:{_FIELDS}):[^\n]*\n(?:[ \t][^\n]*\n)*){{3}}", re.I
@@ -164,7 +164,7 @@ def recognise(
     kind = next((kind for start, kind in _BY_START.items() if data.startswith(start)), "PDF" if junk else "")
     if kind in ("zip", "legacy Office"):
         kind = (_zip_kind if kind == "zip" else _ole_kind)(data)
-    elif suffix == ".eml" and _NAMED_MAIL.match(data[:_SAMPLE].decode("latin-1")):
+    elif suffix in (".eml", ".mht", ".mhtml") and _NAMED_MAIL.match(data[:_SAMPLE].decode("latin-1")):
         kind = "e-mail"  # each of its parts says how it is encoded
     elif not kind:
         decoded = decode(data)

@@ -29,7 +29,7 @@ from liquid_ai.ingestion.package import (
     relation,
     table,
 )
-from .parse import Parsed
+from .parse import Parsed, Part
 from .word_lists import Lists, Style, counted, read_lists, read_styles, value_of
 
 # %% ../../nbs/ingestion/word.ipynb #02112b17
@@ -57,6 +57,7 @@ def read_docx(data: bytes, settings: Settings = Settings()) -> Parsed:  # Markdo
         raise ParseError("failed", "damaged: it has no text part in it")
     document = _Document(package, package.related(main))
     parts = dict(document.related.values())
+    whole = [target for kind, target in document.related.values() if kind == "aFChunk"]
     document.styles = read_styles(package.xml(parts.get("styles", "")))
     document.lists = read_lists(package.xml(parts.get("numbering", "")))
     found = [*_blocks(document, body)]
@@ -65,7 +66,8 @@ def read_docx(data: bytes, settings: Settings = Settings()) -> Parsed:  # Markdo
     found += _comments(document, parts.get("comments", ""))
     found += _running(document, root)
     title, damaged = document.title or core_title(package), package.notes()
-    return Parsed(joined(found), title, notes=damaged, partial=bool(damaged))
+    files = [Part(target, package.read(target)) for target in whole if package.has(target)]
+    return Parsed(joined(found), title, (), damaged, bool(damaged), iter(files) if files else ())
 
 # %% ../../nbs/ingestion/word.ipynb #3db7fa48
 _AROUND = {"sdt", "sdtContent", "customXml", "ins", "moveTo", "smartTag", "body", "txbxContent"}
