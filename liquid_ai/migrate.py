@@ -146,8 +146,8 @@ def migrate(
             shutil.rmtree(beside)
             compared = {"before": _ranked(live, old, queries, settings, depth), "after": after}
             compared["queries"] = tuple(queries)
-        names = [f"{encoder.name} ({encoder.dimensions:,} dimensions)" for encoder in (old, new)]
-        result = Migration(*names, False, store.generation, **compared)
+        was, is_to_be = (f"{e.name} ({e.dimensions:,} dimensions)" for e in (old, new))
+        result = Migration(was, is_to_be, False, store.generation, **compared)
         if accept is not None and not accept(result):
             return result
         with closing(vectors_of(store, old)) as kept:
@@ -163,7 +163,7 @@ def migrate(
             notes=notes,
             progress=progress,
         )
-    return Migration(*names, True, generation, **compared)
+    return Migration(was, is_to_be, True, generation, **compared)
 
 # %% ../nbs/migrate.ipynb #5c0c0d83
 def _now(store: Store) -> Iterator[Document]:

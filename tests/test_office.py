@@ -264,7 +264,7 @@ def test_what_was_put_into_a_word_file_whole_is_read_as_a_file_inside(tmp_path):
     (tmp_path / "a.docx").write_bytes(docx(f"{body}<w:altChunk/>", relation, a="Within.", comments=""))
     within, itself = load(tmp_path)
     assert ("Within." in within.document.text, itself.document.text) == (True, "Before.")
-    assert itself.row.reason == "1 files inside"
+    assert itself.row.reason == "1 file inside"
 
 
 def test_parts_that_are_damaged_or_missing_are_told():

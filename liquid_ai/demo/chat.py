@@ -225,7 +225,7 @@ def _side(gr: Any, desk: Desk, uploads: bool) -> list[Any]:  # the controls
         if uploads:
             files = gr.File(label="Add files", file_count="multiple", height=130)
             gr.HTML(
-                f'<p class="la la-none">PDF, Office, web pages, e-mail, tables, text; up to {FILES} at once.</p>',
+                f'<p class="la la-none">PDF, Office, web, e-mail, tables, text; up to {FILES} at once.</p>',
                 apply_default_css=False,
             )
             report = gr.HTML(elem_id="la-report", apply_default_css=False)

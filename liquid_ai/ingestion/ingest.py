@@ -107,9 +107,8 @@ class Intake:
             for _, state in self.look.same:
                 self.here.update(state.documents)
                 at, rows = len(self.rows), rows_of(state)
-                self.row_of |= zip(
-                    state.documents, (at + n for n, r in enumerate(rows) if r.chars), strict=False
-                )
+                places = (at + n for n, row in enumerate(rows) if row.chars)
+                self.row_of |= zip(state.documents, places, strict=False)
                 yield from ((row, None) for row in rows)
                 bar.update()
             for file, loaded in zip(self.look.changed, read_files(self.look.changed, settings), strict=True):
@@ -155,7 +154,7 @@ def _is_known(before: tuple[str, str, int] | None, document: Document, cutter: s
         return False
     return before[1] == cutter or is_copy(before[1])
 
-
+# %% ../../nbs/ingestion/ingest.ipynb #bff17753
 def cut_new(
     items: Iterable[tuple[FileRow, Document | None]],
     rows: list[FileRow],  # filled with the rows of all items, their chunks counted
