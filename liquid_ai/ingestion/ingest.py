@@ -107,9 +107,8 @@ class Intake:
             for _, state in self.look.same:
                 self.here.update(state.documents)
                 at, rows = len(self.rows), rows_of(state)
-                self.row_of |= zip(
-                    state.documents, (at + n for n, r in enumerate(rows) if r.chars), strict=False
-                )
+                places = (at + n for n, r in enumerate(rows) if r.chars)
+                self.row_of |= zip(state.documents, places, strict=False)
                 yield from ((row, None) for row in rows)
                 bar.update()
             for file, loaded in zip(self.look.changed, read_files(self.look.changed, settings), strict=True):
