@@ -24,8 +24,8 @@ test: .venv/.dev models ## everything that CI checks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/nbdev_test --n_workers 2 --timing
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python tools/test_notebooks.py 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 types: .venv/.dev ## mypy over liquid_ai
 	$(BIN)/mypy
