@@ -24,7 +24,7 @@ test: .venv/.dev models ## everything that CI checks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python tools/test_notebooks.py 2
+	$(BIN)/nbdev_test --n_workers 2 --timing
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 types: .venv/.dev ## mypy over liquid_ai
