@@ -25,7 +25,7 @@ test: .venv/.dev models ## everything that CI checks
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/nbdev_test --n_workers 2 --timing
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 types: .venv/.dev ## mypy over liquid_ai
 	$(BIN)/mypy

@@ -16,6 +16,25 @@ NOTEBOOKS = sorted(p for p in (ROOT / "nbs").rglob("*.ipynb") if ".ipynb_checkpo
 sys.path.insert(0, str(ROOT))  # for tools/, and for liquid_ai as it stands in this folder
 
 
+# files of few tests that take long, so that none of them is begun last and then runs alone
+LONGEST = [
+    "training_qlora",
+    "jupyterlab",
+    "docs",
+    "pipeline",
+    "experiment",
+    "mcp",
+    "training_registry",
+    "serving_workers",
+]
+
+
+def pytest_collection_modifyitems(items):
+    "The order in which workers are given files."
+    place = {f"test_{name}.py": n for n, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(place)))
+
+
 def need(tool: str) -> str:
     "The path of a program. Where it is missing the test is skipped, but fails where CI=true."
     if path := shutil.which(tool):

@@ -82,7 +82,19 @@ def python():
 @pytest.fixture(scope="module")
 def index(python, cache):
     with Shared(sampled(python, 12, 40), cache, progress=False) as shared:
-        yield shared.index(Settings())
+        yield shared.index(Settings.load())
+
+
+def test_a_cache_of_all_stores_spares_embedding_but_not_for_variants_of_how_it_is_computed(birds, tmp_path):
+    settings, vectors = Settings(vector_cache=str(tmp_path / "vectors.db")), []
+    for folder, known in (("one", 0), ("two", len(FACTS) + len(ASKED))):
+        with Shared(birds, tmp_path / folder, progress=False) as shared:
+            index = shared.index(settings)
+            vectors.append(index.vectors)
+            assert (shared.embedded, index.cached.encoder.stats.hits) == (len(FACTS) + len(ASKED), known)
+            other = shared.index(replace(settings, precision="float32"))
+            assert other.cached.encoder is other.encoder
+    assert np.array_equal(*vectors)
 
 
 # the space

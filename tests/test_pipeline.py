@@ -45,7 +45,7 @@ def is_whole(rag, answer):
 
 
 def test_answers_are_whole(rag):
-    for q in questions("test")[:6] + [q for q in questions("test") if not q.answerable]:
+    for q in questions("test")[:4] + [q for q in questions("test") if not q.answerable]:
         assert is_whole(rag, rag.ask(q.question)), q.id
 
 
@@ -75,7 +75,7 @@ def test_async_calls_and_threads_get_the_same(rag):
 
     assert asyncio.run(both()) == (wanted, wanted[0])
     with ThreadPoolExecutor(4) as pool:
-        assert [a.text for a in pool.map(rag.ask, asked * 3)] == wanted * 3
+        assert [a.text for a in pool.map(rag.ask, asked * 2)] == wanted * 2
 
 
 def test_a_cancelled_stream_frees_the_model(rag):

@@ -274,7 +274,7 @@ def tell(world, steps) -> None:
 HOW = {"deadline": None, "suppress_health_check": list(HealthCheck), "database": None}
 
 
-@settings(max_examples=15, derandomize=True, phases=[Phase.generate], **HOW)
+@settings(max_examples=8, derandomize=True, phases=[Phase.generate], **HOW)
 @given(steps=st.lists(STEPS, min_size=5, max_size=14))
 def test_nobody_learns_of_others_or_changes_what_is_theirs(world, steps):
     tell(world, steps)

@@ -3,6 +3,7 @@
 import math
 import unicodedata
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 
@@ -31,6 +32,7 @@ def guarded(first: str, second: str) -> bool:
     return not agree(second, first)
 
 
+@cache
 def similarity() -> Callable[[str, str], float]:  # takes two questions of the suite
     "The cosine of two questions by the packaged encoder, all of them embedded in one go."
     texts = sorted({text for split in SPLITS for p in pairs(split) for text in (p.first, p.second)})

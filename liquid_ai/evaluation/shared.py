@@ -8,7 +8,7 @@ __all__ = ['index_key', 'remembered', 'RememberedReranker', 'Ranking', 'Index', 
 
 # %% ../../nbs/evaluation/shared.ipynb #e2c03e43
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from ..generation.models import load_model
 from ..indexing.assets import find_model
 from ..indexing.embed import load_encoder
 from ..indexing.store import FORMAT, Store, open_snapshot
-from ..indexing.vector_cache import CachedEncoder, VectorCache
+from ..indexing.vector_cache import CachedEncoder, VectorCache, remembering
 from ..ingestion.chunk import cutter
 from ..ingestion.ingest import ingest
 from ..retrieval.expand import rewrite
@@ -214,7 +214,7 @@ class Shared(AbstractContextManager):
     ):
         self.data, self.progress = data, progress
         self.folder = Path(folder) if folder else cache_dir("experiments")
-        self._documents, self._open = documents_hash(data.documents), {}
+        self._documents, self._open, self._caches = documents_hash(data.documents), {}, ExitStack()
 
     def key(self, settings: Settings) -> str:
         "Of the store. Raises: `ModelError`, `InputError`."
@@ -234,7 +234,9 @@ class Shared(AbstractContextManager):
         if key not in self._open:
             encoder, store = load_encoder(settings), Store(self.folder / key)
             cache = VectorCache(self.folder / f"vectors-{digest(_runs(settings))}.db")
-            cached = CachedEncoder(encoder, cache)
+            # the cache of all stores does not say how its vectors were computed: not for variants of that
+            file = settings.vector_cache if _runs(settings) == _runs(Settings()) else ""
+            cached = CachedEncoder(self._caches.enter_context(remembering(encoder, file)), cache)
             if store.generation == 0:  # a store is written whole or not at all
                 ingest(store, cached, [self.data.documents], settings, self.progress)
             self._open[key] = Index(self.data, store, encoder, cached, settings)
@@ -251,8 +253,9 @@ class Shared(AbstractContextManager):
         return tuple(dict.fromkeys(source for index in self._open.values() for source in index.missing))
 
     def __exit__(self, *_) -> None:
-        for index in self._open.values():
-            index.close()
+        with self._caches:
+            for index in self._open.values():
+                index.close()
 
 # %% ../../nbs/evaluation/shared.ipynb #938e801c
 def timed_search(
