@@ -23,7 +23,7 @@ from .indexing.store import Rows, Snapshot, Store, check_encoder, commit, open_s
 from .indexing.vector_cache import remembering
 from .ingestion.chunk import cutter
 from .ingestion.ingest import Seen, how_cut, ingest, is_copy, keep_copies_out
-from .ingestion.load import IngestReport
+from .ingestion.load import IngestReport, source_of
 from .ingestion.sync import sync, watch
 from .migrate import Accept, Migration, migrate, settle
 
@@ -102,7 +102,7 @@ class Fed(Held):
     def ingest(
         self,
         *sources: str | Path | Document | Iterable[Document],  # files, folders, documents
-        access: Collection[str] = (),  # users and groups who may find what is in the files; empty: everyone
+        access: Collection[str] | None = None,  # who may find what is in the files; None: as before
         progress: bool = True,  # show bars
         seen: Seen | None = None,  # told of each document that is new or changed, before the commit
     ) -> IngestReport:
@@ -113,7 +113,7 @@ class Fed(Held):
     def sync(
         self,
         *folders: str | Path,  # and files
-        access: Collection[str] = (),  # users and groups who may find what is in the files; empty: everyone
+        access: Collection[str] | None = None,  # who may find what is in the files; None: as before
         progress: bool = True,  # show bars
         seen: Seen | None = None,  # told of each document that is new or changed, before the commit
         reread: bool = False,  # also files whose bytes have not changed
@@ -178,7 +178,10 @@ class Erasing(Fed):
 
     def _named(self, document: str | Document) -> list[tuple[str, str]]:
         name = document.id if isinstance(document, Document) else document
-        found = self.store.named(name)
+        place = source_of(name)  # a path as it was given; a folder or an archive stands for all in it
+        inside = self.store.inside(place, self.settings.tenant)[0]
+        own = [(i, s) for i, s in inside.items() if i == digest(self.settings.tenant, s)]
+        found = self.store.named(name) or own
         if not found:
             raise InputError(f"there is no document with the id or source {name!r} in {self.store.folder}")
         return found

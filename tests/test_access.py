@@ -167,7 +167,9 @@ def test_files_are_for_whom_they_were_read_for(tmp_path):
         rag.ingest(tmp_path / "tea.txt", progress=False)
         assert {h.chunk.title for h in rag.search("salary")} == {"tea"}
         assert rag.search("salary", principals=["board"])[0].chunk.title == "pay"
-        rag.ingest(tmp_path / "pay.txt", progress=False)  # for everyone now: the text alone is unchanged
+        rag.sync(tmp_path / "pay.txt", progress=False)  # who says nothing of readers publishes nothing
+        assert {h.chunk.title for h in rag.search("salary")} == {"tea"}
+        rag.ingest(tmp_path / "pay.txt", access=(), progress=False)  # for everyone now
         assert rag.search("salary")[0].chunk.title == "pay"
 
 

@@ -43,7 +43,7 @@ def ingest(paths: Paths, store: StoreFolder = STORE, access: Access = None, as_j
     from liquid_ai.pipeline import RAG
 
     with RAG.open(store, settings_for()) as rag:
-        report = rag.ingest(*paths, access=access or (), progress=on_terminal(sys.stderr))
+        report = rag.ingest(*paths, access=access or None, progress=on_terminal(sys.stderr))
         info = rag.info()
     data = {"store": store, "counts": report.counts, "rows": report.rows, "info": info}
     if not report.parsed:

@@ -42,7 +42,7 @@ def sync(
     if watch and as_json:
         raise InputError("--watch does not end, and --json is one document: use one of them")
     with RAG.open(store, settings_for()) as rag:
-        options: dict[str, Any] = {"access": access or (), "reread": reread}
+        options: dict[str, Any] = {"access": access or None, "reread": reread}
         options["progress"] = on_terminal(sys.stderr)
         if watch:
             for report in rag.watch(*paths, **options):

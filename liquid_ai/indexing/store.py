@@ -147,6 +147,11 @@ class Contents(Opened):
         rows = self._read(sql, tenant, source)
         return next((FileState(tenant, source, c, r, tuple(json.loads(d))) for c, r, d in rows), None)
 
+    def access(self) -> dict[str, tuple[str, ...]]:
+        "Who may find each document that is not for everyone, by id."
+        rows = self._read("SELECT id, access FROM documents WHERE access != '[]'")
+        return {r[0]: tuple(json.loads(r[1])) for r in rows}
+
     def inside(
         self,
         folder: str,  # a resolved path, or an address

@@ -24,7 +24,8 @@ from ..indexing.store import Store
 from .load import FileRow, FoundFile, source_of
 
 # %% ../../nbs/ingestion/changes.ipynb #fe0c2567
-_LIMITS = ("bytes", "pages", "chars", "files", "depth")
+_MATTER = ("max_file_bytes", "max_pages", "max_document_chars", "max_archive_bytes", "max_archive_files")
+_MATTER += ("max_archive_depth", "tenant", "scrub", "ocr", "ocr_languages")  # to what comes of a file
 
 
 @functools.cache
@@ -34,15 +35,10 @@ def _readers() -> str:
     return digest(__version__, *(path.read_bytes() for path in sorted(folder.glob("*.py"))))
 
 
-def how_read(
-    settings: Settings,
-    access: Collection[str] = (),  # who may find what is in the files
-) -> str:
+def how_read(settings: Settings) -> str:
     "A name for the way in which files are read: where it is the same, equal bytes give equal documents."
-    names = [f"max_{what}_{unit}" for what in ("file", "document", "archive") for unit in _LIMITS]
-    names += ["max_pages", "tenant", "scrub", "ocr", "ocr_languages"]
-    said = [f"{name}={getattr(settings, name)}" for name in names if hasattr(settings, name)]
-    return digest(_readers(), str(shutil.which("tesseract")), *said, *sorted(access))
+    said = [f"{name}={getattr(settings, name)}" for name in _MATTER]
+    return digest(_readers(), str(shutil.which("tesseract")), *said)
 
 # %% ../../nbs/ingestion/changes.ipynb #151a2f6f
 def content_of(
@@ -84,11 +80,12 @@ def look_at(
     store: Store,
     files: Sequence[FoundFile],
     settings: Settings,  # limits and tenant
-    access: Collection[str] = (),
+    access: Collection[str] | None = None,  # who may find what is in the files; None: those who may now
     current: Mapping[str, str] | None = None,  # versions of what is cut as is wanted, by id; None: read all
 ) -> Look:
     "Compare `files` with what `store` remembers of them."
-    how, same, changed, contents = how_read(settings, access), [], [], {}
+    how, same, changed, contents = how_read(settings), [], [], {}
+    others = {} if access is None else store.access()
     for file in files:
         source = source_of(file.path)
         content, state = content_of(file, how, settings.max_file_bytes), store.file(source, settings.tenant)
@@ -97,6 +94,7 @@ def look_at(
             and content
             and current is not None
             and state.content == remembered(content, (current.get(d, "") for d in state.documents))
+            and (access is None or all({*others.get(d, ())} == {*access} for d in state.documents))
         ):
             same.append((file, state))
         else:

@@ -78,7 +78,7 @@ def _given(document: Document, settings: Settings) -> tuple[FileRow, Document | 
 class Intake:
     "What is coming in, while it does."
 
-    access: tuple[str, ...]  # who may find what is in the files
+    access: tuple[str, ...] | None  # who may find what is in the files; None: those who may now
     tenant: str
     look: Look | None = None  # at the files
     rows: list[FileRow] = field(default_factory=list)
@@ -103,6 +103,7 @@ class Intake:
     ) -> Iterator[tuple[FileRow, Document | None]]:
         "A row and, where there is something new to cut, a document for each file and what is inside it."
         total = len(self.look.same) + len(self.look.changed)
+        known = store.access() if self.access is None else {}
         with tqdm(total=total, desc="Reading", unit="file", disable=not progress or not total) as bar:
             for _, state in self.look.same:
                 self.here.update(state.documents)
@@ -114,7 +115,10 @@ class Intake:
             for file, loaded in zip(self.look.changed, read_files(self.look.changed, settings), strict=True):
                 source, start, versions = source_of(file.path), len(self.rows), {}
                 for item in loaded:
-                    document = item.document and replace(item.document, access=self.access)
+                    document = item.document
+                    if document:
+                        access = known.get(document.id, ()) if self.access is None else self.access
+                        document = replace(document, access=access)
                     versions |= {document.id: document.version} if document else {}
                     yield item.row, document
                 if any(item.unread for item in loaded):
@@ -203,7 +207,11 @@ def keep_copies_out(
     cutter: str,  # the name of the way in which `settings` cut
 ) -> dict[str, str]:  # of each copy the source of its original, by id
     "Leave near-copies without passages, and cut what is none any more."
-    found = {id: (source, access, cut, sign) for id, source, access, cut, sign in rows.facts()}
+    found = {
+        id: (source, access, cut, sign)
+        for id, source, access, cut, sign in rows.facts()
+        if id == digest(settings.tenant, source)  # what is another tenant's is not told here
+    }
     signed = []
     for id, (source, access, _, sign) in found.items() if settings.duplicates else ():
         known = np.frombuffer(sign, np.uint32) if sign else signature(rows.document(id).text)
@@ -333,7 +341,7 @@ def ingest(
     sources: Iterable[str | Path | Document | Iterable[Document]],  # files, folders, documents
     settings: Settings,
     progress: bool = True,  # show bars
-    access: Collection[str] = (),  # who may find what is in the files; empty: everyone
+    access: Collection[str] | None = None,  # who may find what is in the files; None: as before
     seen: Seen | None = None,  # told of each document that is new or changed, before the commit
     *,
     mirror: bool = False,  # what the store has from these paths, and is not there any more, leaves it
@@ -345,7 +353,10 @@ def ingest(
     paths: list[str | Path] = []
     documents = _documents(flattened(sources), paths)
     first = next(documents, None)
-    intake, known = Intake(check_names(access, "access"), settings.tenant), store.versions()
+    intake, known = (
+        Intake(access if access is None else check_names(access, "access"), settings.tenant),
+        store.versions(),
+    )
     counting = _Counting(encoder)
     change = _Change(store, settings, counting, intake, known, paths, mirror)
     current = None if reread else {i: version for i, (version, cut, _) in known.items() if change.is_cut(cut)}

@@ -19,7 +19,7 @@ from typing import Literal, get_args
 
 from ..core import Document, InputError, ParseError, Settings
 from .fetch import fetch, is_address, without_credentials
-from .parse import Parsed, Part, clean_text, within
+from .parse import OutOfTime, Parsed, Part, clean_text, within
 from .readers import FORMATS, read
 from .recognise import recognise
 from .scrub import scrub_document
@@ -266,7 +266,7 @@ def _each(found: FoundFile, settings: Settings, room: _Room, depth: int) -> Iter
             inside += 1
         notes += [f"{inside:,} file{'s' * (inside != 1)} inside"] if inside or not document else []
     except ParseError as e:
-        status, notes, unread = e.status, [*notes, e.reason], isinstance(e, _Unread)
+        status, notes, unread = e.status, [*notes, e.reason], isinstance(e, _Unread | OutOfTime)
     except RecursionError:
         notes += ["nested too deeply to be read"]
     except Exception as e:

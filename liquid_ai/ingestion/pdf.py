@@ -21,7 +21,7 @@ from ..core import ParseError, Settings
 from .layout import Block, Page, blocks
 from .mail import unique_name
 from .ocr import PagesSeen, can_ocr, see_pages
-from .parse import Parsed, Part, clean_text, within
+from .parse import OutOfTime, Parsed, Part, clean_text, within
 
 # %% ../../nbs/ingestion/pdf.ipynb #ee269f1f
 _PDFIUM = threading.Lock()  # it is not safe to use from two threads
@@ -44,7 +44,7 @@ def read_pdf(data: bytes, settings: Settings = Settings()) -> Parsed:  # Markdow
             for number in range(1, len(pdf) + 1):
                 took = time.monotonic() - began
                 if took > _PDF_SECONDS + number * (_PAGE_SECONDS + _LAYOUT_SECONDS):
-                    raise ParseError("failed", f"too slow: given up at page {number:,} of {len(pdf):,}")
+                    raise OutOfTime("failed", f"too slow: given up at page {number:,} of {len(pdf):,}")
                 layout = took <= _PDF_SECONDS / 2 + number * _LAYOUT_SECONDS
                 found, drawn, noted = _pdf_page(pdf, number - 1, layout)
                 said.append(noted)
@@ -356,6 +356,7 @@ def boxes(
                 return []
             one = pdf[page - 1]
             found, height = _page(one, one.get_textpage(), broken=False), one.get_height()
+            one.close()
     except (pdfium.PdfiumError, RuntimeError) as e:
         raise ParseError("failed", f"damaged or truncated: {e}") from e
     places = [(i, c) for i, glyph in enumerate(found.glyphs) for c in glyph.casefold() if c.isalnum()]

@@ -21,14 +21,15 @@ from .load import IngestReport
 def sync(
     store: Store,
     encoder: Encoder,
-    folders: Collection[str | os.PathLike],  # and files
+    folders: str | os.PathLike | Collection[str | os.PathLike],  # and files
     settings: Settings,
     progress: bool = True,  # show bars
-    access: Collection[str] = (),  # who may find what is in the files; empty: everyone
+    access: Collection[str] | None = None,  # who may find what is in the files; None: as before
     seen: Seen | None = None,  # told of each document that is new or changed, before the commit
     reread: bool = False,  # also files whose bytes have not changed
 ) -> IngestReport:  # a row for every file that is there; `removed`: sources of what is not
     "Make `store` hold what `folders` hold. Raises: `InputError` where one is missing or empty, `StoreError`."
+    folders = [folders] if isinstance(folders, str | os.PathLike) else folders
     if not folders:
         raise InputError("no folder was given; name at least one")
     for folder in folders:

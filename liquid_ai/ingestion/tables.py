@@ -270,8 +270,10 @@ def read_json(
 ) -> Parsed:  # tables, and lines `path: value`
     "JSON, JSON lines or a Box note. Raises: `ParseError` where it is too large. Source: RFC 8259."
     within(settings, "max_document_chars", len(text), "characters of JSON")
-    if (count := text.count(",") + text.count(":")) > 2 * _MAX_VALUES:
-        raise ParseError("failed", f"{count:,} commas and colons; no more than {2 * _MAX_VALUES:,} are read")
+    if (count := sum(map(text.count, ",:[{"))) > 2 * _MAX_VALUES:
+        raise ParseError(
+            "failed", f"{count:,} commas, colons and brackets; no more than {2 * _MAX_VALUES:,} are read"
+        )
     values, rest = _decode(text)
     value = values[0] if len(values) == 1 else values
     fields = dict(value) if isinstance(value, tuple) else {}
