@@ -73,6 +73,13 @@ def _given(document: Document, settings: Settings) -> tuple[FileRow, Document | 
     row = FileRow(document.source, status, reason, document.mime, *size)
     return row, document if status == "parsed" else None
 
+
+def _for_readers(
+    document: Document, access: tuple[str, ...] | None, known: Mapping[str, tuple[str, ...]]
+) -> Document:
+    "The document for those who may find it; where nothing is said of them, for those who may now."
+    return replace(document, access=known.get(document.id, ()) if access is None else access)
+
 # %% ../../nbs/ingestion/ingest.ipynb #3fd610e6
 @dataclass(slots=True)
 class Intake:
@@ -89,9 +96,7 @@ class Intake:
     row_of: dict[str, int] = field(default_factory=dict)  # place in `rows` of each document, by id
     _stretches: list[tuple[str, int, int, dict[str, str]]] = field(default_factory=list)
 
-    def looks(
-        self, store: Store, paths: Sequence[str | Path], settings: Settings, current: Mapping[str, str] | None
-    ) -> None:
+    def looks(self, store: Store, paths: Sequence, settings: Settings, current: Mapping | None) -> None:
         "Look at the files, once."
         if self.look is None:
             found = find_files(paths) if paths else []
@@ -115,10 +120,7 @@ class Intake:
             for file, loaded in zip(self.look.changed, read_files(self.look.changed, settings), strict=True):
                 source, start, versions = source_of(file.path), len(self.rows), {}
                 for item in loaded:
-                    document = item.document
-                    if document:
-                        access = known.get(document.id, ()) if self.access is None else self.access
-                        document = replace(document, access=access)
+                    document = item.document and _for_readers(item.document, self.access, known)
                     versions |= {document.id: document.version} if document else {}
                     yield item.row, document
                 if any(item.unread for item in loaded):
