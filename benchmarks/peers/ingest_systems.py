@@ -39,6 +39,14 @@ class Stages(dict):
         self[name] = time.perf_counter() - start
 
 
+def _usable(texts: list[str]) -> int:
+    "Characters that an encoder takes; none where a half of a pair stands alone, on which tokenizers raise."
+    try:
+        return sum(len(text.encode("utf-8").decode().strip()) for text in texts)
+    except UnicodeEncodeError:
+        return 0
+
+
 def liquid_ai(model: str, precision: str = "auto") -> tuple[Readable, Ingest]:
     "RAG.sync; chunks of 254 tokens, without headings before them (same size) or with them (defaults)."
     from liquid_ai import RAG
@@ -92,7 +100,7 @@ def langchain(model: str) -> tuple[Readable, Ingest]:
     embeddings.embed_documents([QUESTION])
 
     def readable(file: Path) -> int:
-        return sum(len(d.page_content.strip()) for d in loaders[file.suffix](str(file)).load())
+        return _usable([d.page_content for d in loaders[file.suffix](str(file)).load()])
 
     def ingest(folder: str, store: str, same: bool) -> dict:
         timed = Stages()
@@ -137,7 +145,7 @@ def llamaindex(model: str) -> tuple[Readable, Ingest]:
 
     def readable(file: Path) -> int:
         reader = SimpleDirectoryReader(input_files=[file], file_extractor=extractor, raise_on_error=True)
-        return sum(len(d.text.strip()) for d in reader.load_data())
+        return _usable([d.text for d in reader.load_data()])
 
     def ingest(folder: str, store: str, same: bool) -> dict:
         timed = Stages()
