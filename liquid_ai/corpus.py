@@ -6,6 +6,7 @@
 __all__ = ['Held', 'Fed', 'Erasing', 'Corpus']
 
 # %% ../nbs/corpus.ipynb #df4dcbe4
+import gc
 import json
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -171,6 +172,7 @@ class Erasing(Fed):
         if self._snapshot is not None:  # it would hold the text in SQLite's log
             self._snapshot.close()
             self._snapshot = None
+        gc.collect()  # and so would those before it that nobody holds any more
         erase_traces(self.store, list(sources.values()))
         settle(self.store)  # vectors for the way back from a migration
         erase_feedback(self.store.folder / "feedback.db", list(sources))
