@@ -374,7 +374,8 @@ def split(
     room, found = max(room, size // 2), []
     for d, t in zip(documents, tokens, strict=True):
         cut = _cut(d, t, room, chunking)
-        if len(t) and (t[:, 1] - t[:, 0]).max() > _GIVEN_UP:
+        torn = any(d.text[b - 1 : b + 1].strip() == d.text[b - 1 : b + 1] for _, b, _ in cut[:-1])  # a word
+        if torn or (len(t) and (t[:, 1] - t[:, 0]).max() > _GIVEN_UP):
             cut = cut_again(d.text, cut, encoder, room)
         contexts = [context(d.title, path, d.text[a:b]) for a, b, path in cut] if headings else []
         found.append(chunk_document(d, cut, bounded(contexts, encoder, size - room - 2)))
