@@ -162,20 +162,18 @@ class Erasing(Fed):
 
     def forget(
         self,
-        *documents: str | Document,  # ids, or sources
+        *documents: str | Document,  # ids, or sources; none: only what a reader held up before
     ) -> int:  # documents
         """Take documents out of the store, and what was written about them out of its folder: kept answers,
         feedback, reports, the log of changes. What lies in a synced folder comes back unless it goes, too.
         Raises: `InputError` where there is no such document."""
         sources = dict(found for document in documents for found in self._named(document))
         self.remove(*sources)
-        if self._snapshot is not None:  # it would hold the text in SQLite's log
-            self._snapshot.close()
-            self._snapshot = None
-        gc.collect()  # and so would those before it that nobody holds any more
-        erase_traces(self.store, list(sources.values()))
         settle(self.store)  # vectors for the way back from a migration
         erase_feedback(self.store.folder / "feedback.db", list(sources))
+        self._snapshot = None  # it would hold the text in SQLite's log; who reads in it now is waited for
+        gc.collect()
+        erase_traces(self.store, list(sources.values()))  # last: a reader elsewhere may hold it up
         return len(sources)
 
     def _named(self, document: str | Document) -> list[tuple[str, str]]:

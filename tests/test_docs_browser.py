@@ -141,6 +141,7 @@ def test_search_says_that_nothing_was_found(page):
     page.goto("/index.html")
     page.get_by_role("searchbox").fill("xylophonist zzyzx qqq")
     page.get_by_text("No results").wait_for()
+    assert not page.locator(".search-result").count() and page.faults == []
 
 
 def darkness(page) -> bool:

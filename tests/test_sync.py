@@ -20,6 +20,7 @@ import pytest
 from conftest import ROOT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from test_store import Hashing
 
 from liquid_ai.core import Document, InputError, Settings, StoreError
 from liquid_ai.corpus import Corpus
@@ -33,13 +34,10 @@ QUIET = {"progress": False}
 SMALL = Settings(chunk_tokens=24)
 
 
-class Words:
-    "An encoder of hashed words; words are its tokens."
+class Words(Hashing):
+    "The same with words for its tokens."
 
-    name, fingerprint, dimensions, max_tokens = "words", "w" * 16, 64, 256
-
-    def __init__(self):
-        self.seen = []
+    name, fingerprint, dimensions = "words", "w" * 16, 64
 
     def token_spans(self, texts):
         found = []
@@ -51,14 +49,6 @@ class Words:
                 at += len(word)
             found.append(np.array(spans, np.int64).reshape(-1, 2))
         return found
-
-    def encode(self, texts, kind="document", progress=False):
-        self.seen += texts
-        vectors = np.zeros((len(texts), self.dimensions), np.float32)
-        for row, text in zip(vectors, texts, strict=True):
-            for word in text.split() or ["-"]:
-                row[sum(word.encode()) % self.dimensions] += 1
-        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 def picture(store):
@@ -678,3 +668,24 @@ def test_reports_do_not_grow_for_ever(tmp_path, docs, monkeypatch):
         (docs / "a.md").write_text(f"Version {n}.")
         sync(store, Words(), [docs], SMALL, **QUIET)
     assert [r["generation"] for r in store.reports()] == [6, 5, 4]
+
+
+def test_a_reader_holds_up_nothing_but_the_log_and_forgetting_can_be_ended_later(tmp_path, monkeypatch):
+    from functools import partial
+
+    from liquid_ai.corpus import Corpus
+    from liquid_ai.indexing import erase
+
+    monkeypatch.setattr(erase, "empty_log", partial(erase.empty_log, seconds=0.1))
+    (tmp_path / "people.md").write_text("Quetzalcoatl lives at 12 Feather Road.")
+    (tmp_path / "birds.md").write_text("Herons eat fish.")
+    with Corpus.open(tmp_path / "store") as corpus:
+        corpus.ingest(tmp_path / "people.md", tmp_path / "birds.md", progress=False)
+        reader = open_snapshot(Store(tmp_path / "store"))
+        with pytest.raises(StoreError, match=r"forget\(\) again"):
+            corpus.forget(str(tmp_path / "people.md"))
+        assert corpus.store.counts()["documents"] == 1 and len(reader) == 2
+        reader.close()
+        assert corpus.forget() == 0
+        files = [p for p in (tmp_path / "store").rglob("*") if p.is_file()]
+        assert not [p for p in files if b"quetzalcoatl" in p.read_bytes().lower()]

@@ -66,8 +66,8 @@ def empty_log(
         while db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
             if time.monotonic() > end:
                 raise StoreError(
-                    f"{path}: another process reads an older generation, and with it what was erased; "
-                    "close it and erase again"
+                    f"{path}: everything is erased but SQLite's log, because a reader still has an older "
+                    "generation open; close it, then call forget() again, with nothing to name"
                 )
             time.sleep(0.05)
 

@@ -152,15 +152,19 @@ def heading_paths(
     return lambda at: tuple(title for _, title in paths[bisect_right(offsets, at)])
 
 
+def _prepared(text: str, tokens: np.ndarray, max_tokens: int) -> tuple[list, Callable, _Cuttable]:
+    "The headings of `text`, the path in force at an offset, and where it may be cut."
+    found = headings(text)
+    return found, heading_paths(found), _Cuttable(text, tokens[:, 0], *cut_places(text, found), max_tokens)
+
+
 def spans(
     text: str,
     tokens: np.ndarray,  # (n, 2) offsets of the encoder's tokens in `text`
     max_tokens: int,  # of one chunk
 ) -> Spans:
     "Cut `text` into spans of at most `max_tokens` that together hold everything but white space."
-    found = headings(text)
-    path = heading_paths(found)
-    m = _Cuttable(text, tokens[:, 0], *cut_places(text, found), max_tokens)
+    _, path, m = _prepared(text, tokens, max_tokens)
     return [(a, b, path(a)) for a, b in _pieces(m, 0, len(text.rstrip()))]
 
 # %% ../../nbs/ingestion/chunk.ipynb #20c16ca7
@@ -176,9 +180,8 @@ def section_spans(
     max_tokens: int,  # of one chunk
 ) -> Spans:
     "Cut `text` into its sections, and those that are too long as `spans` does."
-    found, stop = headings(text), len(text.rstrip())
-    path = heading_paths(found)
-    m = _Cuttable(text, tokens[:, 0], *cut_places(text, found), max_tokens)
+    found, path, m = _prepared(text, tokens, max_tokens)
+    stop = len(text.rstrip())
     offsets = sorted({0, *(at for at, *_ in found)})
     result, start = [], 0
     for at, end in zip(offsets, [*offsets[1:], stop], strict=True):
@@ -279,9 +282,8 @@ def stable_spans(
     max_tokens: int,  # of one chunk
 ) -> Spans:
     "Cut `text` where its own surroundings say so: an edit moves only the cuts beside it."
-    found, stop = headings(text), len(text.rstrip())
-    path = heading_paths(found)
-    m = _Cuttable(text, tokens[:, 0], *cut_places(text, found), max_tokens)
+    _, path, m = _prepared(text, tokens, max_tokens)
+    stop = len(text.rstrip())
     if m.fits(0, stop):
         return [(a, b, path(a)) for a, b in _pieces(m, 0, stop)]
     edges = [0, *(at for at in _lasting(m) if at < stop), stop]
