@@ -19,7 +19,7 @@ from typing import Any
 from .core import Document, Encoder, InputError, Settings, StoreError, digest, html_card
 from .indexing.backup import backup
 from .indexing.embed import load_encoder
-from .indexing.erase import erase_feedback, erase_traces
+from .indexing.erase import empty_log, erase_feedback, erase_traces
 from .indexing.store import Rows, Snapshot, Store, check_encoder, commit, open_snapshot, rebuild
 from .indexing.vector_cache import remembering
 from .ingestion.chunk import cutter
@@ -170,10 +170,12 @@ class Erasing(Fed):
         sources = dict(found for document in documents for found in self._named(document))
         self.remove(*sources)
         settle(self.store)  # vectors for the way back from a migration
+        erase_traces(self.store, list(sources.values()))
         erase_feedback(self.store.folder / "feedback.db", list(sources))
         self._snapshot = None  # it would hold the text in SQLite's log; who reads in it now is waited for
         gc.collect()
-        erase_traces(self.store, list(sources.values()))  # last: a reader elsewhere may hold it up
+        for name in ("store.db", "feedback.db"):  # last: a reader elsewhere may hold it up
+            empty_log(self.store.folder / name)
         return len(sources)
 
     def _named(self, document: str | Document) -> list[tuple[str, str]]:

@@ -1,5 +1,6 @@
 "Widgets in a real JupyterLab and a real browser: sliders, labels, and what is left when the kernel is gone."
 
+import contextlib
 import json
 import os
 import re
@@ -96,8 +97,14 @@ def command(url, path, **body):
     return httpx.request(body.pop("method", "GET"), f"{url}/api/{path}", timeout=30, **body)
 
 
-def saved(folder) -> dict:
-    return json.loads((folder / "work.ipynb").read_text())
+def saved(folder):
+    "The notebook in its file, which is empty while Jupyter writes it."
+
+    def whole():
+        with contextlib.suppress(ValueError):
+            return json.loads((folder / "work.ipynb").read_text())
+
+    return waited(whole)
 
 
 def waited(true, seconds=30.0):

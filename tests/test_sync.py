@@ -673,10 +673,10 @@ def test_reports_do_not_grow_for_ever(tmp_path, docs, monkeypatch):
 def test_a_reader_holds_up_nothing_but_the_log_and_forgetting_can_be_ended_later(tmp_path, monkeypatch):
     from functools import partial
 
+    from liquid_ai import corpus as module
     from liquid_ai.corpus import Corpus
-    from liquid_ai.indexing import erase
 
-    monkeypatch.setattr(erase, "empty_log", partial(erase.empty_log, seconds=0.1))
+    monkeypatch.setattr(module, "empty_log", partial(module.empty_log, seconds=0.1))
     (tmp_path / "people.md").write_text("Quetzalcoatl lives at 12 Feather Road.")
     (tmp_path / "birds.md").write_text("Herons eat fish.")
     with Corpus.open(tmp_path / "store") as corpus:

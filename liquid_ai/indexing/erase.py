@@ -33,7 +33,6 @@ def erase_traces(
         for source in sources:
             held = "source=? OR substr(?, 1, length(source) + 1) = source || '/'"  # the archive it was in
             db.execute(f"DELETE FROM files WHERE {held}", (source, source))
-    empty_log(store.folder / "store.db")
 
 
 def _without(report: dict, sources: Collection[str]) -> dict:
@@ -56,10 +55,12 @@ def _unnamed(reason: str, sources: Collection[str]) -> str:
 
 # %% ../../nbs/indexing/erase.ipynb #77e3df4f
 def empty_log(
-    path: Path,
+    path: Path,  # of a database; may not be there
     seconds: float = 5.0,  # to wait for readers
 ) -> None:
     "Move SQLite's log of changes into the database and cut it. Raises: `StoreError` where a reader holds it."
+    if not path.is_file():
+        return
     end = time.monotonic() + seconds
     with closing(open_database(path)) as db:
         db.execute("PRAGMA busy_timeout=0")
@@ -102,5 +103,4 @@ def erase_feedback(
             db.execute("COMMIT")
         except sqlite3.Error as e:
             raise StoreError(f"feedback in {path} cannot be erased: {e}") from e
-    empty_log(path)
     return gone

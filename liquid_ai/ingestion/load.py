@@ -88,7 +88,7 @@ class IngestReport:
         given, inside = len(self.given), len(self.rows) - len(self.given)
         files = f"{given:,} file{'s' * (given != 1)}" + (f" and {inside:,} inside" if inside else "")
         did = [f"{len(self.removed):,} removed"] if self.removed else []
-        did += [f"{self.embedded:,} passages embedded"] if self.embedded else []
+        did += [f"{self.embedded:,} passage{'s' * (self.embedded != 1)} embedded"] if self.embedded else []
         seconds = sum(row.seconds for row in self.rows)
         return f"{files} read in {seconds:.1f} s: {'; '.join(filter(None, [told, *did]))}"
 
