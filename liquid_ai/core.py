@@ -6,8 +6,8 @@
 __all__ = ['Signal', 'Hit', 'Hits', 'Citation', 'Sentence', 'Usage', 'CacheInfo', 'Step', 'Event', 'Answer', 'to_json', 'Encoder',
            'TokenEncoder', 'Reranker', 'DenseIndex', 'Generation', 'StreamEvent', 'LanguageModel', 'Stopwatch',
            'Device', 'cache_dir', 'cpu_has_bf16', 'file_sha256', 'pick_device', 'thread_count', 'Chunk', 'Document',
-           'check_names', 'chunk_document', 'digest', 'html_card', 'InputError', 'LiquidError', 'ModelError',
-           'ParseError', 'StoreError', 'Settings', 'check_setting']
+           'check_names', 'chunk_document', 'digest', 'html_card', 'ClusterError', 'InputError', 'LiquidError',
+           'ModelError', 'ParseError', 'StoreError', 'Settings', 'check_setting']
 
 # %% ../nbs/core.ipynb #cae465fd
 import html
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from .devices import Device, cache_dir, cpu_has_bf16, file_sha256, pick_device, thread_count
 from .documents import Chunk, Document, check_names, chunk_document, digest, html_card
-from .errors import InputError, LiquidError, ModelError, ParseError, StoreError
+from .errors import ClusterError, InputError, LiquidError, ModelError, ParseError, StoreError
 from .settings import Settings, check_setting
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 # what every room shares is found in one place
 _all_ = ["Device", "cache_dir", "cpu_has_bf16", "file_sha256", "pick_device", "thread_count"]
 _all_ += ["Chunk", "Document", "check_names", "chunk_document", "digest", "html_card"]
-_all_ += ["InputError", "LiquidError", "ModelError", "ParseError", "StoreError", "Settings", "check_setting"]
+_all_ += ["ClusterError", "InputError", "LiquidError", "ModelError", "ParseError", "StoreError"]
+_all_ += ["Settings", "check_setting"]
 
 # %% ../nbs/core.ipynb #5dc1900e
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,16 @@ import gc
 import json
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, chdir
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Any
 
+from tqdm.auto import tqdm
+
+from .cluster import Tell, beside, on_ray
 from .core import Document, Encoder, InputError, Settings, StoreError, digest, html_card
 from .indexing.backup import backup
 from .indexing.embed import load_encoder
@@ -25,6 +29,7 @@ from .indexing.vector_cache import remembering
 from .ingestion.chunk import cutter
 from .ingestion.ingest import Seen, how_cut, ingest, is_copy, keep_copies_out
 from .ingestion.load import IngestReport, source_of
+from .ingestion.on_ray import spreading
 from .ingestion.sync import sync, watch
 from .migrate import Accept, Migration, migrate, settle
 
@@ -108,8 +113,7 @@ class Fed(Held):
         seen: Seen | None = None,  # told of each document that is new or changed, before the commit
     ) -> IngestReport:
         "Read, cut, embed and index; what is unchanged costs nothing. A `Document` has its own `access`."
-        with remembering(self.encoder, self.settings.vector_cache) as encoder:
-            return ingest(self.store, encoder, sources, self.settings, progress, access, seen)
+        return self._take_in("ingest", sources, progress=progress, access=access, seen=seen)
 
     def sync(
         self,
@@ -120,10 +124,28 @@ class Fed(Held):
         reread: bool = False,  # also files whose bytes have not changed
     ) -> IngestReport:
         "Make the store hold what `folders` hold now, and no more of it. Raises: `InputError`, `StoreError`."
-        with remembering(self.encoder, self.settings.vector_cache) as encoder:
-            report = sync(self.store, encoder, folders, self.settings, progress, access, seen, reread)
+        report = self._take_in("sync", folders, progress=progress, access=access, seen=seen, reread=reread)
         self._removed([digest(self.settings.tenant, source) for source in report.removed])
         return report
+
+    def _take_in(
+        self, how: str, sources: Sequence, progress: bool, seen: Seen | None, **rest
+    ) -> IngestReport:
+        "Here, or on Ray; there beside this process, where nothing but files was given and nobody looks on."
+        settings = self.settings
+        if on_ray(settings) and seen is None and all(isinstance(s, str | Path) for s in sources):
+            with tqdm(desc="On Ray", unit=" documents", disable=not progress) as bar:
+                place = self.store.folder, settings, Path.cwd()
+                return beside(partial(_taken_in, *place, how, sources, rest), settings, bar.update)
+        return self._taken(how, sources, progress=progress, seen=seen, **rest)
+
+    def _taken(self, how: str, sources: Sequence, **rest) -> IngestReport:
+        do, settings = {"ingest": ingest, "sync": sync}[how], self.settings
+        with remembering(self.encoder, settings.vector_cache) as encoder:
+            if not on_ray(settings):
+                return do(self.store, encoder, sources, settings, **rest)
+            with spreading(self.store, encoder, settings, partial(load_encoder, settings)) as work:
+                return do(self.store, work.encoder, sources, settings, work=work, **rest)
 
     def watch(
         self,
@@ -136,6 +158,14 @@ class Fed(Held):
 
     def _removed(self, document_ids: Sequence[str]) -> None:
         "Told after documents have left the store."
+
+
+def _taken_in(
+    folder: Path, settings: Settings, here: Path, how: str, sources: Sequence, rest: dict, tell: Tell
+) -> IngestReport:
+    "In a worker of Ray's: it opens the store itself, and stands where the driver does."
+    with chdir(here), Fed.open(folder, settings) as fed:
+        return fed._taken(how, sources, progress=False, seen=lambda *_: tell(1), **rest)
 
 # %% ../nbs/corpus.ipynb #180ef088
 class Erasing(Fed):

@@ -70,6 +70,9 @@ class _Indexing(Configuration):
     ocr_languages: str = "eng"  # as tesseract calls them, joined by +
     allow_private_urls: bool = False  # addresses that lead into the own network may be fetched
     scrub: str = ""  # personal data that is taken out: `email`, `phone`, `card`, `id`, joined by commas
+    executor: str = "process"  # where bulk work is done: this `process`, `ray`, or `ray://host:port`
+    cluster_seconds: float = 30.0  # in which the cluster must answer
+    cluster_gpus: float = 0.0  # of each worker that embeds, also parts of one; 0: processors alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
