@@ -8,7 +8,6 @@ __all__ = ['Tell', 'on_ray', 'connect', 'Stage', 'spread', 'beside']
 # %% ../nbs/cluster.ipynb #7565fe1f
 import logging
 import os
-import pickle
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -123,6 +122,8 @@ class _Worker:
         self.make, self.work = make, None
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[bytes]]:
+        from ray import cloudpickle as pickle
+
         items = [pickle.loads(item) for item in batch["item"]]
         if failed := [item for item in items if isinstance(item, _Failed)]:
             return {"item": [pickle.dumps(failed[0])]}
@@ -141,6 +142,8 @@ class _Failed:
 
     @classmethod
     def of(cls, error: BaseException) -> "_Failed":
+        from ray import cloudpickle as pickle
+
         try:
             pickle.loads(pickle.dumps(error))
         except Exception:  # it takes other arguments than it tells
@@ -178,6 +181,7 @@ def spread(
 
 def _streamed(items: Sequence[Any], stages: Sequence[Stage]) -> Iterator[Any]:
     import ray
+    from ray import cloudpickle as pickle  # also what a notebook defines
 
     counts = [_workers(ray, stage) for stage in stages]
     each = min(max(s.batch for s in stages), len(items) // (8 * max(counts)))
@@ -221,7 +225,7 @@ def _ordered(ray: Any) -> Iterator[None]:
 def _lost(error: BaseException) -> ClusterError:
     return ClusterError(f"Ray lost the work, and the same call again goes on where it ended: {error}")
 
-
+# %% ../nbs/cluster.ipynb #c0ffee02
 class _Elsewhere:
     "An iterator in another process."
 

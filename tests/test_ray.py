@@ -174,6 +174,7 @@ def take_in(folder: Path, store: Path, log: Path, pause: float) -> None:
     made.close()
 
 
+@pytest.mark.slow
 def test_a_driver_that_is_killed_goes_on_where_it_ended(tmp_path):
     docs = write(tmp_path / "docs", 90)
     code = (
