@@ -68,7 +68,7 @@ def _join(ray: Any, address: str | None) -> None:
             if last:
                 raise ClusterError(f"Ray at {address or 'this machine'} cannot be joined: {e}") from e
 
-
+# %% ../nbs/cluster.ipynb #aaaa0011
 def _answers(address: Any, seconds: float) -> None:
     try:
         socket.create_connection((address.hostname, address.port), seconds).close()
@@ -204,7 +204,7 @@ def _streamed(items: Sequence[Any], stages: Sequence[Stage]) -> Iterator[Any]:
     except ray.exceptions.RayError as e:
         raise _lost(e) from e
 
-
+# %% ../nbs/cluster.ipynb #aaaa0051
 _BLOCKS = 4_000  # pieces that the work is cut into at most; Ray keeps books of each
 
 

@@ -56,7 +56,7 @@ def reading(settings: Settings, here: Path) -> Callable[[list[FoundFile]], list[
 
     return read
 
-
+# %% ../../nbs/ingestion/on_ray.ipynb #aaaa0031
 def embedding(
     make: Callable[[], Encoder], settings: Settings, known: np.ndarray
 ) -> Callable[[list[list[Loaded]]], list[Taken]]:
@@ -92,6 +92,9 @@ def _is_in(known: np.ndarray, key: bytes) -> bool:
     return at < len(known) and int(known[at]) == short(key)
 
 # %% ../../nbs/ingestion/on_ray.ipynb #b907c2d0
+_FILES, _TEXTS, _FEW = 16, 256, 1_024  # at a time; and texts that are not worth being sent
+
+
 class Spread(Here):
     "Reads and cuts on a cluster; its `encoder` knows the vectors that came with the chunks."
 
@@ -123,10 +126,7 @@ class Spread(Here):
         )
         return [next(rest) if f is None else list(f) for f in found]
 
-
-_FILES, _TEXTS, _FEW = 16, 256, 1_024  # at a time; and texts that are not worth being sent
-
-
+# %% ../../nbs/ingestion/on_ray.ipynb #aaaa0021
 class _Many:
     "An encoder that has many texts embedded on the cluster."
 
