@@ -35,7 +35,7 @@ class UnitCosts:
     "What one of each costs."
 
     index: Cost  # chunks a second of a core: cut, encoded, indexed, written
-    disk: Cost  # bytes of a chunk in a store
+    disk: Cost  # bytes of a chunk in a store, the log of its commit included
     memory: Cost  # bytes of a chunk in each process that searches
     worker: Cost  # bytes of a process that answers, its model included, before any chunk
     embed: Cost  # seconds of a core to encode a question
@@ -224,7 +224,7 @@ class Needs:
         told["extrapolated"] = "; ".join(self.beyond) or "no"
         return html_card("capacity", told)
 
-
+# %% ../../nbs/evaluation/capacity.ipynb #151ca8ec
 def capacity(
     chunks: int,
     questions: float,  # a second
