@@ -28,6 +28,7 @@ NAMES = (
     "generation",
     "serving",
     "overload",
+    "capacity",
     "encoder_tuning",
     "training",
     "demo",
