@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 
 from ..core import Encoder, Hit, Hits, InputError, Reranker, Settings, Signal, StoreError
+from ..indexing.milvus_store import GenerationIndex
 from ..indexing.store import Snapshot
 from .expand import expand
-from .filters import allowed_rows
+from .filters import allowed_rows, in_words
 from .fuse import Arm, fuse_scores, reciprocal_rank_fusion, standard_scores
 from .rerank import diversified, load_reranker
 
@@ -78,9 +79,15 @@ def dense_arms(
     vectors: np.ndarray,  # (n, d) float32, the encoded questions
     k: int,
     allowed: np.ndarray | None = None,  # (rows,) bool
+    where: Mapping[str, Any] | None = None,  # with `principals` what `allowed` was made of, for Milvus
+    principals: Collection[str] | None = None,
 ) -> list[Arm]:  # one a question; scores are cosines
     "The rows whose vectors are nearest, for many questions at once."
-    scores, rows = snapshot.dense.search(vectors, min(k, len(snapshot)), allowed)
+    dense, k = snapshot.dense, min(k, len(snapshot))
+    if isinstance(dense, GenerationIndex):
+        scores, rows = dense.search(vectors, k, allowed, in_words(snapshot, dense, where, principals))
+    else:
+        scores, rows = dense.search(vectors, k, allowed)
     return [
         Arm("dense", r[r >= 0], s[r >= 0], lambda at, v=v: snapshot.vectors[at] @ v)
         for v, r, s in zip(vectors, rows, scores, strict=True)
@@ -209,7 +216,7 @@ def search_many(
     if not len(snapshot):
         raise StoreError("the store is empty: ingest documents first")
     allowed = allowed_rows(snapshot, where, principals)
-    arms = ask_arms(snapshot, encoder, asked, wordings, vectors, allowed, settings, principals)
+    arms = ask_arms(snapshot, encoder, asked, wordings, vectors, allowed, settings, principals, where)
     reranker = reranker or load_reranker(snapshot, encoder, settings, principals)
     found = []
     for question, own in zip(asked, arms, strict=True):
@@ -249,6 +256,7 @@ def ask_arms(
     allowed: np.ndarray | None,  # (rows,) bool
     settings: Settings,
     principals: Collection[str] | None = None,  # who asks; None: somebody who may read everything
+    where: Mapping[str, Any] | None = None,  # the filter that `allowed` was made of
 ) -> list[list[Arm]]:  # for each question, with their weights
     "What every arm finds for every wording of every question."
     k, s = max(settings.top_k, settings.candidates), settings
@@ -259,7 +267,7 @@ def ask_arms(
         if vectors is None or len(flat) > len(asked):
             vectors = encoder.encode(flat, "query")
         vectors = np.asarray(vectors, np.float32)
-        jobs.append(lambda: dense_arms(snapshot, vectors, k, allowed))
+        jobs.append(lambda: dense_arms(snapshot, vectors, k, allowed, where, principals))
     if s.mode != "dense":
         jobs.append(lambda: [sparse_arm(snapshot, text, k, allowed, principals) for text in flat])
     if s.mode == "hybrid" and s.fusion == "scores" and s.document_weight > 0:
