@@ -189,6 +189,12 @@ def check_address(uri: str) -> None:
         raise InputError(f"{uri!r} is neither a file ending in .db nor an address such as http://host:19530")
 
 
+_FILE_HINT = (
+    ": the file cannot be written, or another process has it open; for several processes start "
+    "`milvus-lite server --data-dir DIR --host 127.0.0.1` and give its address"
+)
+
+
 def connect(
     uri: str | Path,  # a file ending in `.db`, or an address
     token: str = "",
@@ -199,10 +205,15 @@ def connect(
     check_address(uri)
     with as_milvus_errors(uri):
         from pymilvus import MilvusClient
+        from pymilvus.exceptions import ConnectionConfigException
 
         # the client's own ping every 10 s makes a milvus-lite server hang up: "too many pings"
         calm = {"grpc.keepalive_time_ms": 300_000}
-        return MilvusClient(uri, token=token, timeout=timeout, grpc_options=calm)
+        try:
+            return MilvusClient(uri, token=token, timeout=timeout, grpc_options=calm)
+        except ConnectionConfigException as e:
+            hint = "" if "://" in uri else _FILE_HINT
+            raise StoreError(f"{e.message}{hint}") from e
 
 # %% ../../nbs/indexing/milvus.ipynb #f8d8c2e4
 def build_milvus(

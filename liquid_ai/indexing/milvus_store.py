@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['TOKEN', 'EXACT_ROWS', 'IN_FOLDER', 'Passages', 'column_name', 'typed_fields', 'condition_text', 'where_text',
-           'GenerationIndex', 'InFolder', 'dense_engine', 'MilvusEngine']
+           'OpenCollection', 'list_text', 'GenerationIndex', 'InFolder', 'dense_engine', 'MilvusPlace', 'reach',
+           'MilvusEngine']
 
 # %% ../../nbs/indexing/milvus_store.ipynb #b34528b1
 import json
@@ -138,8 +139,8 @@ def _code(error: StoreError) -> int:
     return getattr(error.__cause__, "code", 0)
 
 
-class GenerationIndex:
-    "Exact results of one generation's collection; safe to share between threads."
+class OpenCollection:
+    "One generation's collection, looked at and found whole."
 
     def __init__(
         self,
@@ -164,6 +165,36 @@ class GenerationIndex:
 
     def __len__(self) -> int:
         return len(self.vectors)
+
+    def _answer(self, queries, wanted: int, text: str, share: float):
+        far = effort(self.kind, len(self), wanted, share)
+        ask = (self.client, self.collection, queries, wanted, text, far, self.timeout)
+        try:
+            with as_milvus_errors(self.where):
+                return ask_milvus(*ask)
+        except StoreError as e:
+            if _code(e) != _UNLOADED:
+                raise
+        with as_milvus_errors(self.where):  # the server was started again
+            self.client.load_collection(self.collection, timeout=self.timeout)
+            return ask_milvus(*ask)
+
+# %% ../../nbs/indexing/milvus_store.ipynb #886a1fb4
+def list_text(
+    allowed: np.ndarray | None,  # (rows,) bool; None: all
+    places: np.ndarray,  # (documents + 1,) int64, where documents begin, and the end
+) -> str:  # an expression, empty for all
+    "A mask as a list of documents, or of rows where it cuts through one."
+    if allowed is None or allowed.all():
+        return ""
+    own = allowed[places[:-1]]
+    if not np.array_equal(np.repeat(own, np.diff(places)), allowed):
+        return row_filter(allowed)
+    return "document " + row_filter(own).removeprefix("row ")
+
+# %% ../../nbs/indexing/milvus_store.ipynb #886a1fb5
+class GenerationIndex(OpenCollection):
+    "Exact results of one generation's collection; safe to share between threads."
 
     def search(
         self,
@@ -203,7 +234,7 @@ class GenerationIndex:
 
     def _asked(self, queries, wanted: int, allowed, only: str, share: float):
         "`wanted` rows a query and their scores, all allowed; None where Milvus does not have them."
-        full = self._listed(allowed)
+        full = list_text(allowed, self.places)
         tries = dict.fromkeys([(only or full, share), (full, share), (full, 0.0)])
         for text, part in tries:
             try:
@@ -218,28 +249,6 @@ class GenerationIndex:
             if all(len(r) == wanted and (allowed is None or allowed[r].all()) for r in at):
                 return at, scores
         return None, None
-
-    def _answer(self, queries, wanted: int, text: str, share: float):
-        far = effort(self.kind, len(self), wanted, share)
-        ask = (self.client, self.collection, queries, wanted, text, far, self.timeout)
-        try:
-            with as_milvus_errors(self.where):
-                return ask_milvus(*ask)
-        except StoreError as e:
-            if _code(e) != _UNLOADED:
-                raise
-        with as_milvus_errors(self.where):  # the server was started again
-            self.client.load_collection(self.collection, timeout=self.timeout)
-            return ask_milvus(*ask)
-
-    def _listed(self, allowed: np.ndarray | None) -> str:
-        "The mask as a list of documents, or of rows where it cuts through one."
-        if allowed is None or allowed.all():
-            return ""
-        own = allowed[self.places[:-1]]
-        if not np.array_equal(np.repeat(own, np.diff(self.places)), allowed):
-            return row_filter(allowed)
-        return "document " + row_filter(own).removeprefix("row ")
 
 # %% ../../nbs/indexing/milvus_store.ipynb #3c002101
 _REPAIR = "run `liquid-ai doctor --store DIR --repair`, or rag.rebuild()"
@@ -279,8 +288,8 @@ def dense_engine(
     return MilvusEngine(settings.dense, store_name, settings.index, settings.dense_seconds)
 
 # %% ../../nbs/indexing/milvus_store.ipynb #b3771e2b
-class MilvusEngine:
-    "The collections of one store; safe to share between threads, to be closed."
+class MilvusPlace:
+    "An address, and a connection to it when one is needed."
 
     def __init__(
         self,
@@ -312,65 +321,6 @@ class MilvusEngine:
                 self._client = client
             return self._client
 
-    def write(
-        self,
-        name: str,  # of the generation
-        vectors: np.ndarray,  # (rows, d) float32, rows of unit length
-        passages: Callable[[], Passages],
-    ) -> None:
-        "A collection with these rows, counted. Raises: `StoreError`; then there is none."
-        client, collection, of = self._connected(), f"{self.alias}_{name}", passages()
-        limit, fields = self.seconds * _WRITING, typed_fields(of.facts)
-        kind = {"ivf": "IVF_FLAT", "flat": "FLAT"}.get(self.index, "")
-        kind = kind or ("FLAT" if len(vectors) <= EXACT_ROWS else "HNSW")
-        try:
-            with as_milvus_errors(f"{self.uri}, collection {collection}"):
-                create_collection(client, collection, vectors.shape, kind, limit, _columns(fields))
-                for start in range(0, len(vectors), INSERT):
-                    rows = _rows(of, fields, vectors, range(start, min(start + INSERT, len(vectors))))
-                    client.insert(collection, rows, timeout=limit)
-                client.flush(collection, timeout=limit)
-                count = described(client, collection, limit, more=True)[1]
-            if count != len(vectors):
-                raise StoreError(f"Milvus at {self.uri} kept {count:,} of {len(vectors):,} rows")
-        except BaseException:
-            with suppress(StoreError), as_milvus_errors(self.uri):
-                client.drop_collection(collection, timeout=self.seconds)
-            raise
-
-    def open(
-        self,
-        name: str,  # of the generation
-        inside: DenseIndex,  # what the folder holds; not used
-        vectors: np.ndarray,  # (rows, d) float32
-        places: np.ndarray,  # (documents + 1,) int64, where documents begin, and the end
-    ) -> DenseIndex:
-        "The index of a generation. Raises: `StoreError` where its collection is not there or not whole."
-        client, collection = self._connected(), f"{self.alias}_{name}"
-        where = f"{self.uri}, collection {collection}"
-        with as_milvus_errors(where):
-            if not self._store_name() or not client.has_collection(collection, timeout=self.seconds):
-                raise StoreError(f"the live generation is not there: {_REPAIR}")
-        return GenerationIndex(client, collection, vectors, places, where, self.seconds)
-
-    def keep(
-        self,
-        names: Sequence[str],  # of generations, the live one first; none: the store moves out
-    ) -> None:
-        "Point the alias to the live collection and drop what is not named. Raises: `StoreError`."
-        client, limit = self._connected(), {"timeout": self.seconds}
-        own = re.compile(re.escape(self.alias) + r"_\d{6,}_[0-9a-f]{8}")
-        kept = [f"{self.alias}_{name}" for name in names]
-        with as_milvus_errors(self.uri):
-            there = [c for c in client.list_collections(**limit) if own.fullmatch(c)]
-            known = self.alias in client.list_aliases(**limit)["aliases"]
-            if kept and kept[0] in there:
-                (client.alter_alias if known else client.create_alias)(kept[0], self.alias, **limit)
-            elif known:  # what it points to could not be dropped
-                client.drop_alias(self.alias, **limit)
-            for collection in set(there) - set(kept):
-                client.drop_collection(collection, **limit)
-
     def close(self) -> None:
         "Close the connection."
         with self._lock:
@@ -378,7 +328,18 @@ class MilvusEngine:
                 self._client.close()
                 self._client = None
 
-# %% ../../nbs/indexing/milvus_store.ipynb #f03309cf
+# %% ../../nbs/indexing/milvus_store.ipynb #f03309ce
+def reach(
+    settings: Settings,  # `dense` and `dense_seconds` count
+) -> None:
+    "Raises: `StoreError` where no Milvus answers, or one that is too old; `InputError`."
+    engine = MilvusPlace(settings.dense, str, seconds=settings.dense_seconds)
+    try:
+        engine._connected()
+    finally:
+        engine.close()
+
+
 def _check_version(client: Any, uri: str, seconds: float) -> None:
     "Raises: `StoreError` where the server is too old."
     with as_milvus_errors(uri):
@@ -386,6 +347,17 @@ def _check_version(client: Any, uri: str, seconds: float) -> None:
     found = re.search(r"(\d+)\.(\d+)", told)
     if found and tuple(map(int, found.groups())) < _LEAST:
         raise StoreError(f"Milvus at {uri} is version {told}; {_LEAST[0]}.{_LEAST[1]} or newer is needed")
+
+# %% ../../nbs/indexing/milvus_store.ipynb #f03309cf
+def _fill(client: Any, collection: str, vectors: np.ndarray, of: Passages, kind: str, seconds: float) -> int:
+    "Make and fill a collection; returns the rows that Milvus counts."
+    fields = typed_fields(of.facts)
+    create_collection(client, collection, vectors.shape, kind, seconds, _columns(fields))
+    for start in range(0, len(vectors), INSERT):
+        rows = _rows(of, fields, vectors, range(start, min(start + INSERT, len(vectors))))
+        client.insert(collection, rows, timeout=seconds)
+    client.flush(collection, timeout=seconds)
+    return described(client, collection, seconds, more=True)[1]
 
 
 def _columns(fields: Mapping[str, type]) -> list[tuple[str, str, dict[str, Any]]]:
@@ -430,3 +402,60 @@ def _rows(of: Passages, fields: Mapping[str, type], vectors: np.ndarray, rows: r
             }
         )
     return made
+
+# %% ../../nbs/indexing/milvus_store.ipynb #f03309d0
+class MilvusEngine(MilvusPlace):
+    "The collections of one store; safe to share between threads, to be closed."
+
+    def write(
+        self,
+        name: str,  # of the generation
+        vectors: np.ndarray,  # (rows, d) float32, rows of unit length
+        passages: Callable[[], Passages],
+    ) -> None:
+        "A collection with these rows, counted. Raises: `StoreError`; then there is none."
+        client, collection = self._connected(), f"{self.alias}_{name}"
+        kind = {"ivf": "IVF_FLAT", "flat": "FLAT"}.get(self.index, "")
+        kind = kind or ("FLAT" if len(vectors) <= EXACT_ROWS else "HNSW")
+        try:
+            with as_milvus_errors(f"{self.uri}, collection {collection}"):
+                count = _fill(client, collection, vectors, passages(), kind, self.seconds * _WRITING)
+            if count != len(vectors):
+                raise StoreError(f"Milvus at {self.uri} kept {count:,} of {len(vectors):,} rows")
+        except BaseException:
+            with suppress(StoreError), as_milvus_errors(self.uri):
+                client.drop_collection(collection, timeout=self.seconds)
+            raise
+
+    def open(
+        self,
+        name: str,  # of the generation
+        inside: DenseIndex,  # what the folder holds; not used
+        vectors: np.ndarray,  # (rows, d) float32
+        places: np.ndarray,  # (documents + 1,) int64, where documents begin, and the end
+    ) -> DenseIndex:
+        "The index of a generation. Raises: `StoreError` where its collection is not there or not whole."
+        client, collection = self._connected(), f"{self.alias}_{name}"
+        where = f"{self.uri}, collection {collection}"
+        with as_milvus_errors(where):
+            if not self._store_name() or not client.has_collection(collection, timeout=self.seconds):
+                raise StoreError(f"the live generation is not there: {_REPAIR}")
+        return GenerationIndex(client, collection, vectors, places, where, self.seconds)
+
+    def keep(
+        self,
+        names: Sequence[str],  # of generations, the live one first; none: the store moves out
+    ) -> None:
+        "Point the alias to the live collection and drop what is not named. Raises: `StoreError`."
+        client, limit = self._connected(), {"timeout": self.seconds}
+        own = re.compile(re.escape(self.alias) + r"_\d{6,}_[0-9a-f]{8}")
+        kept = [f"{self.alias}_{name}" for name in names]
+        with as_milvus_errors(self.uri):
+            there = [c for c in client.list_collections(**limit) if own.fullmatch(c)]
+            known = self.alias in client.list_aliases(**limit)["aliases"]
+            if kept and kept[0] in there:
+                (client.alter_alias if known else client.create_alias)(kept[0], self.alias, **limit)
+            elif known:  # what it points to could not be dropped
+                client.drop_alias(self.alias, **limit)
+            for collection in set(there) - set(kept):
+                client.drop_collection(collection, **limit)

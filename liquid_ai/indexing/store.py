@@ -39,7 +39,7 @@ from liquid_ai.core import (
 )
 from .dense import load_vectors
 from .files import FILES, FileChanges, FileState, below, write_states
-from .milvus_store import IN_FOLDER, Passages, dense_engine
+from .milvus_store import IN_FOLDER, Passages, dense_engine, reach
 from liquid_ai.indexing.snapshot import (
     DISTINCT_LISTS,
     DOCUMENT,
@@ -314,7 +314,7 @@ def transaction(
     "Context: alone, and all or nothing; generations that are no longer live are removed afterwards."
     with as_store_errors(store.folder), writing(store.folder):
         if settings is not None and settings.dense:
-            _claim(store, settings.dense)
+            _claim(store, settings)
         with closing(open_database(store.folder / "store.db")) as db:
             db.execute("BEGIN IMMEDIATE")
             try:
@@ -400,11 +400,12 @@ def _in_folder(settings: Settings) -> Settings:
     return replace(settings, index="flat", codes="float32") if settings.dense else settings
 
 
-def _claim(store: Store, address: str) -> None:
+def _claim(store: Store, settings: Settings) -> None:
     "Before a collection is written: how they are called, and where they may be."
-    places = json.loads(store.meta(_PLACES) or "[]")
+    places, address = json.loads(store.meta(_PLACES) or "[]"), settings.dense
     if address in places and store.meta("dense_id"):
         return
+    reach(settings)  # a place where nothing can be is none to come back to
     with closing(open_database(store.folder / "store.db")) as db:
         facts = {_PLACES: json.dumps(sorted({*places, address}))}
         facts["dense_id"] = store.meta("dense_id") or secrets.token_hex(6)
