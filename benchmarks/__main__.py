@@ -34,6 +34,7 @@ NAMES = (
     "office",
     "chunking",
     "duplicates",
+    "milvus",
 )
 
 
