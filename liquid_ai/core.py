@@ -297,7 +297,7 @@ class DenseIndex(Protocol):
     ) -> "tuple[np.ndarray, np.ndarray]":
         "Scores (n, k) float32, rows (n, k) int64 (best first, -1: no more); `allowed`: (rows,) bool."
 
-
+# %% ../nbs/core.ipynb #f983b6e9
 @runtime_checkable
 class DenseEngine(Protocol):
     "Where the vectors of a store's generations are searched."

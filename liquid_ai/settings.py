@@ -61,6 +61,7 @@ class _Indexing(Configuration):
         ""  # vectors are searched in Milvus: a `.db` file or an address; empty: in the store's folder
     )
     dense_seconds: float = 10.0  # that a call to Milvus may take
+    dense_words: bool = False  # Milvus ranks words, too, by its own BM25; else the folder's does
     vector_cache: str = ""  # a file of vectors by content hash, for stores that share text; empty: none
     max_file_bytes: int = 100_000_000
     max_pages: int = 5_000

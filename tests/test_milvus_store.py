@@ -25,7 +25,7 @@ from milvus_server import (
 from liquid_ai.core import Document, Settings, StoreError, digest
 from liquid_ai.indexing.backup import backup
 from liquid_ai.indexing.milvus import connect
-from liquid_ai.indexing.milvus_store import GenerationIndex
+from liquid_ai.indexing.milvus_store import GenerationIndex, ask_words
 from liquid_ai.indexing.store import Store, engine_of, open_snapshot, rebuild
 from liquid_ai.retrieval.filters import allowed_rows, in_words
 from liquid_ai.retrieval.search import dense_arms, search
@@ -328,3 +328,45 @@ def test_the_doctor_looks_into_milvus(rag, address, monkeypatch):
         check_store(rag.store.folder)
     rag.rebuild(progress=False)
     assert check_store(rag.store.folder)["documents"] == 1 and rag.search("text", mode="dense")
+
+
+def test_words_may_be_ranked_by_milvus(address, tmp_path):
+    from liquid_ai.pipeline import RAG
+
+    texts = {
+        "tea": "Green tea is steeped for two minutes.",
+        "ink": "Iron gall ink darkens on paper.",
+        "pay": "Tea money.",
+    }
+    documents = [
+        Document.of(text, name, title=name, meta={"n": n}, access=("ann",) if name == "pay" else ())
+        for n, (name, text) in enumerate(texts.items())
+    ]
+    with RAG.open(tmp_path / "store", dense=address, dense_words=True, document_weight=0.0) as rag:
+        rag.ingest(documents, progress=False)
+        for mode in ("sparse", "hybrid"):
+            hits = rag.search("tea", mode=mode)
+            assert hits[0].chunk.title == "tea" and "pay" not in {h.chunk.title for h in hits}
+            mine = rag.search("tea money", mode=mode, principals=["ann"])
+            assert mine[0].chunk.title == "pay" or mode == "hybrid"
+            assert rag.search("tea", mode=mode, where={"n": 1}, principals=["ann"])[0:] == rag.search(
+                "tea", mode=mode, where={"title": "ink"}, principals=["ann"]
+            )
+        told = rag.search("tea", mode="sparse")
+        theirs = ask_words(rag.snapshot().dense, "tea", 5, rag.snapshot().readable([]))
+        assert [h.score for h in told] == theirs[1].tolist() and len(told) == 1
+        older, live = rag.snapshot(), rag.store.generation
+        for name in ("ink", "tea"):
+            rag.remove(digest("", name))
+        found = search(older, None, "tea", Settings(mode="sparse", dense_words=True))
+        assert [h.chunk.title for h in found] == ["tea"]  # its collection is gone: the folder's BM25
+    with RAG.open(tmp_path / "store", dense=address) as rag:
+        with pytest.raises(StoreError, match="without dense_words"):
+            search(opened_without_words(rag, address), None, "tea", Settings(mode="sparse", dense_words=True))
+        assert rag.store.generation == live + 3
+
+
+def opened_without_words(rag, address):
+    "The generation that the next ingest makes, since words are no longer asked for."
+    rag.ingest([], progress=False)
+    return rag.snapshot()

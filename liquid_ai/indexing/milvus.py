@@ -33,7 +33,8 @@ def as_milvus_errors(
     try:
         yield
     except (MilvusException, RpcError, OSError, StoreError) as e:
-        said = getattr(e, "message", "") or str(e) or type(e).__name__
+        told = e.details() if isinstance(e, RpcError) and hasattr(e, "details") else ""
+        said = told or getattr(e, "message", "") or str(e) or type(e).__name__
         raise StoreError(f"Milvus at {where}: {said}") from e
 
 # %% ../../nbs/indexing/milvus.ipynb #0f9bd92c
@@ -83,21 +84,22 @@ def described(
 def ask_milvus(
     client: Any,  # pymilvus.MilvusClient
     collection: str,
-    queries: np.ndarray,  # (n, d) float32
+    queries: np.ndarray | list[str],  # (n, d) float32
     k: int,
     only: str,  # an expression, empty: all rows
     effort: dict[str, int],
     timeout: float,  # seconds
+    field: str = "vector",  # or one that BM25 fills; `queries` are texts then
 ) -> tuple[list[list[int]], list[list[float]]]:  # rows and scores for each query, best first
     "What Milvus answers. Raises: what `as_milvus_errors` translates."
     found = client.search(
         collection,
         data=list(queries),
-        anns_field="vector",
+        anns_field=field,
         limit=k,
         filter=only,
         output_fields=["row"],
-        search_params={"metric_type": "IP", "params": effort},
+        search_params={"metric_type": "IP" if field == "vector" else "BM25", "params": effort},
         timeout=timeout,
     )
     return [[hit["row"] for hit in hits] for hits in found], [[hit["distance"] for hit in h] for h in found]
@@ -255,9 +257,10 @@ def create_collection(
     index: str,  # one of `INDEXES`
     timeout: float,  # seconds, for each call
     more: Iterable[tuple[str, str, dict[str, Any]]] = (),  # other fields: name, `DataType`, its options
+    words: bool = False,  # BM25 of the field `text` into the field `words`
 ) -> None:
     "An empty collection, loaded. Raises: what `as_milvus_errors` translates."
-    from pymilvus import DataType
+    from pymilvus import DataType, Function, FunctionType
 
     schema = client.create_schema(auto_id=False, enable_dynamic_field=False)
     schema.add_field("row", DataType.INT64, is_primary=True)
@@ -266,5 +269,10 @@ def create_collection(
         schema.add_field(name, DataType[kind], **options)
     params = client.prepare_index_params()
     params.add_index("vector", index_type=index, metric_type="IP", params=_built_with(index, shape[0]))
+    if words:
+        schema.add_field("text", DataType.VARCHAR, max_length=65_535, enable_analyzer=True)
+        schema.add_field("words", DataType.SPARSE_FLOAT_VECTOR)
+        schema.add_function(Function("bm25", FunctionType.BM25, ["text"], ["words"]))
+        params.add_index("words", index_type="SPARSE_INVERTED_INDEX", metric_type="BM25")
     made = {"schema": schema, "index_params": params, "consistency_level": "Strong"}
     client.create_collection(collection, **made, timeout=timeout)

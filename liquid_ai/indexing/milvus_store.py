@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['TOKEN', 'EXACT_ROWS', 'IN_FOLDER', 'Passages', 'column_name', 'typed_fields', 'condition_text', 'where_text',
-           'OpenCollection', 'list_text', 'GenerationIndex', 'InFolder', 'dense_engine', 'MilvusPlace', 'reach',
-           'MilvusEngine']
+           'OpenCollection', 'list_text', 'GenerationIndex', 'ask_words', 'InFolder', 'dense_engine', 'MilvusPlace',
+           'reach', 'MilvusEngine']
 
 # %% ../../nbs/indexing/milvus_store.ipynb #b34528b1
 import json
@@ -52,6 +52,7 @@ class Passages:
     facts: Sequence[Mapping[str, Any]]  # of each document: id, source, title, mime, and its meta
     lists: Sequence[tuple[str, ...]]  # the access lists that there are; an empty one: for everyone
     access: Sequence[int]  # of each document, which of `lists` it has
+    texts: Sequence[str] = ()  # of each row, where Milvus ranks words, too
 
 
 def column_name(field: str) -> str:
@@ -159,6 +160,7 @@ class OpenCollection:
         if (rows, dimensions) != vectors.shape:
             held = f"{rows:,} × {dimensions}, the store {len(vectors):,} × {vectors.shape[1]}"
             raise StoreError(f"Milvus at {where}: the collection holds {held}: {_REPAIR}")
+        self.ranks_words = "words" in {f["name"] for f in told}
         kinds = {kind: of for of, kind in _TYPES.items()}
         own = [f for f in told if f["name"] in _OWN or f["name"].startswith("meta_")]
         self.fields = {f["name"].removeprefix("meta_"): kinds[f["type"].name] for f in own}
@@ -166,9 +168,10 @@ class OpenCollection:
     def __len__(self) -> int:
         return len(self.vectors)
 
-    def _answer(self, queries, wanted: int, text: str, share: float):
-        far = effort(self.kind, len(self), wanted, share)
-        ask = (self.client, self.collection, queries, wanted, text, far, self.timeout)
+    def answer(self, queries, wanted: int, text: str, share: float = 1.0, field: str = "vector"):
+        "What Milvus finds in a field. Raises: `StoreError`."
+        far = effort(self.kind, len(self), wanted, share) if field == "vector" else {}
+        ask = (self.client, self.collection, queries, wanted, text, far, self.timeout, field)
         try:
             with as_milvus_errors(self.where):
                 return ask_milvus(*ask)
@@ -238,7 +241,7 @@ class GenerationIndex(OpenCollection):
         tries = dict.fromkeys([(only or full, share), (full, share), (full, 0.0)])
         for text, part in tries:
             try:
-                rows, scores = self._answer(queries, wanted, text, part)
+                rows, scores = self.answer(queries, wanted, text, part)
             except StoreError as e:
                 if _code(e) == _MISSING:
                     return None, None
@@ -250,11 +253,38 @@ class GenerationIndex(OpenCollection):
                 return at, scores
         return None, None
 
+# %% ../../nbs/indexing/milvus_store.ipynb #886a1fb6
+def ask_words(
+    index: GenerationIndex,
+    question: str,
+    k: int,
+    allowed: np.ndarray | None = None,  # (rows,) bool; None: all
+    only: str = "",  # the same as an expression, where there is one
+) -> tuple[np.ndarray, np.ndarray] | None:  # rows and their scores, best first; None: they are gone
+    "The rows that Milvus's own BM25 ranks first. Raises: `StoreError`."
+    if not index.ranks_words:
+        raise StoreError(f"Milvus at {index.where}: it was written without dense_words: {_REPAIR}")
+    full = list_text(allowed, index.places)
+    for text in dict.fromkeys([only or full, full]):
+        try:
+            rows, scores = index.answer([question], min(k, MOST), text, field="words")
+        except StoreError as e:
+            if _code(e) == _MISSING:
+                return None
+            if text == full or _code(e) not in _UNSAID:
+                raise
+            continue
+        at = np.array(rows[0], np.int64)
+        if allowed is None or allowed[at].all():
+            return at, np.array(scores[0], np.float64)
+    raise StoreError(f"Milvus at {index.where} found rows that it was not asked for")
+
 # %% ../../nbs/indexing/milvus_store.ipynb #3c002101
 _REPAIR = "run `liquid-ai doctor --store DIR --repair`, or rag.rebuild()"
 TOKEN = "LIQUID_AI_MILVUS_TOKEN"  # in the environment: `user:password` or an API key
 _LEAST = (2, 5)  # of Milvus: columns that may be empty
 _WRITING = 6  # a call that writes may take so many times as long as one that reads
+_LITE = 4 * INSERT  # rows that milvus-lite writes to its disk in one go
 EXACT_ROWS = 100_000  # up to these, `Settings.index` auto compares all vectors
 
 
@@ -285,7 +315,8 @@ def dense_engine(
     "What searches the vectors of a store. Raises: `InputError` on an unusable address."
     if not settings.dense:
         return IN_FOLDER
-    return MilvusEngine(settings.dense, store_name, settings.index, settings.dense_seconds)
+    how = settings.index, settings.dense_seconds, settings.dense_words
+    return MilvusEngine(settings.dense, store_name, *how)
 
 # %% ../../nbs/indexing/milvus_store.ipynb #b3771e2b
 class MilvusPlace:
@@ -297,11 +328,12 @@ class MilvusPlace:
         store_name: Callable[[], str],
         index: str = "auto",  # `auto`, `flat` or `ivf`
         seconds: float = 10.0,  # for each call; six times that for one that writes
+        words: bool = False,  # collections hold the texts, too, for Milvus's own BM25
     ):
         check_address(uri)
         if "@" in uri.partition("://")[2].partition("/")[0]:
             raise InputError(f"no name and password in the address of Milvus: put them into {TOKEN}")
-        self.uri, self.index, self.seconds = uri, index, seconds
+        self.uri, self.index, self.seconds, self.words = uri, index, seconds, words
         self._store_name, self._client, self._lock = store_name, None, threading.Lock()
 
     @property
@@ -349,13 +381,16 @@ def _check_version(client: Any, uri: str, seconds: float) -> None:
         raise StoreError(f"Milvus at {uri} is version {told}; {_LEAST[0]}.{_LEAST[1]} or newer is needed")
 
 # %% ../../nbs/indexing/milvus_store.ipynb #f03309cf
-def _fill(client: Any, collection: str, vectors: np.ndarray, of: Passages, kind: str, seconds: float) -> int:
+def _fill(client, collection: str, vectors: np.ndarray, of: Passages, kind: str, words: bool, seconds) -> int:
     "Make and fill a collection; returns the rows that Milvus counts."
-    fields = typed_fields(of.facts)
-    create_collection(client, collection, vectors.shape, kind, seconds, _columns(fields))
+    fields, seconds = typed_fields(of.facts), seconds * _WRITING
+    lite = "lite" in str(client.get_server_version(timeout=seconds))
+    create_collection(client, collection, vectors.shape, kind, seconds, _columns(fields), words)
     for start in range(0, len(vectors), INSERT):
         rows = _rows(of, fields, vectors, range(start, min(start + INSERT, len(vectors))))
         client.insert(collection, rows, timeout=seconds)
+        if lite and start % _LITE == _LITE - INSERT:
+            client.flush(collection, timeout=seconds)  # else one message has to wait for all of it
     client.flush(collection, timeout=seconds)
     return described(client, collection, seconds, more=True)[1]
 
@@ -399,6 +434,7 @@ def _rows(of: Passages, fields: Mapping[str, type], vectors: np.ndarray, rows: r
                 "public": not names,
                 "access": list(names) if short else [],  # and not public: nobody sees it by its names
                 **{column_name(f): fact.get(f) for f in fields},
+                **({"text": of.texts[row].encode()[:65_535].decode(errors="ignore")} if of.texts else {}),
             }
         )
     return made
@@ -419,7 +455,7 @@ class MilvusEngine(MilvusPlace):
         kind = kind or ("FLAT" if len(vectors) <= EXACT_ROWS else "HNSW")
         try:
             with as_milvus_errors(f"{self.uri}, collection {collection}"):
-                count = _fill(client, collection, vectors, passages(), kind, self.seconds * _WRITING)
+                count = _fill(client, collection, vectors, passages(), kind, self.words, self.seconds)
             if count != len(vectors):
                 raise StoreError(f"Milvus at {self.uri} kept {count:,} of {len(vectors):,} rows")
         except BaseException:

@@ -56,7 +56,7 @@ def generation_name(
     "What a generation is called outside the folder of its store."
     return f"{generation:06d}_{version[:8]}"
 
-
+# %% ../../nbs/indexing/snapshot.ipynb #e11a2aea
 class Pinned:
     "One generation of a store, pinned by a read transaction: its arrays, its chunks and documents."
 

@@ -249,11 +249,15 @@ def _prepare(folder: Path, create: bool) -> None:
             facts = {"format": FORMAT, "generation": 0, "encoder": "", "encoder_name": ""}
             db.executemany("INSERT INTO meta VALUES (?, ?)", facts.items())
 
-
+# %% ../../nbs/indexing/store.ipynb #9964319e
 def asked(settings: Settings) -> str:
     "The settings that the indexes depend on, as text."
     said = f"{settings.language} {settings.index} {settings.codes} {settings.duplicates:g}"
-    return f"{said} {settings.dense}" if settings.dense else said
+    return f"{said} {_searched_in(settings)}" if settings.dense else said
+
+
+def _searched_in(settings: Settings) -> str:
+    return settings.dense + (" and words" if settings.dense and settings.dense_words else "")
 
 
 def check_encoder(store: Store, encoder: Encoder) -> None:
@@ -356,7 +360,7 @@ def commit(
         db.executemany("DELETE FROM documents WHERE id=?", ((i,) for i in remove))
         if revise is not None:
             revise(Rows(db))
-        moved = known is not None and store.meta("dense") != settings.dense
+        moved = known is not None and store.meta("dense") != _searched_in(settings)
         if db.total_changes > before or moved or (known and not fits(known, here)):
             generation = _next_generation(store, db, encoder, settings, known, progress)
         if files is not None:
@@ -428,7 +432,7 @@ def let_go(
     names = [_live_name(store)] + ([] if every else [store.meta("dense_before")])
     left = []
     for place in places:
-        lives = place == store.meta("dense")
+        lives = place == store.meta("dense").removesuffix(" and words")
         try:
             with closing(engine_of(store, replace(settings, dense=place))) as engine:
                 engine.keep(names if lives else [])
@@ -495,11 +499,15 @@ def _texts(db: sqlite3.Connection, keys: Sequence[str]) -> dict[str, str]:
     "The texts behind `keys`, as the retrievers read them."
     wanted = set(keys)
     rows = db.execute("SELECT vector, context, text FROM chunks")
-    return {key: f"{context}\n\n{text}" if context else text for key, context, text in rows if key in wanted}
+    return {key: _encoded(context, text) for key, context, text in rows if key in wanted}
 
 
-def _passages(db: sqlite3.Connection) -> Passages:
-    "What the rows are of, in their order."
+def _encoded(context: str, text: str) -> str:
+    return f"{context}\n\n{text}" if context else text
+
+# %% ../../nbs/indexing/store.ipynb #8463407e
+def _passages(db: sqlite3.Connection, texts: bool) -> Passages:
+    "What the rows are of, in their order, and their `texts` where these are wanted."
     rows = [r[0] for r in db.execute(f"SELECT c.document {ORDER}")]
     number = {row: n for n, row in enumerate(dict.fromkeys(rows))}
     lists = {names: n for n, (names,) in enumerate(db.execute(DISTINCT_LISTS))}
@@ -510,7 +518,8 @@ def _passages(db: sqlite3.Connection) -> Passages:
             facts[n] = json.loads(meta) | dict(zip(FACTS, own, strict=True))
             access[n] = lists[names]
     told = [tuple(json.loads(names)) for names in lists]
-    return Passages(np.array([number[row] for row in rows], np.int64), facts, told, access)
+    said = [_encoded(*r) for r in db.execute(f"SELECT c.context, c.text {ORDER}")] if texts else []
+    return Passages(np.array([number[row] for row in rows], np.int64), facts, told, access, said)
 
 
 def _live(store: Store, db: sqlite3.Connection) -> Known | None:
@@ -534,9 +543,13 @@ def _next_generation(
     write_segment(store.folder / f"gen-{generation:06d}", segment, encoder)
     if segment is not None:
         with closing(engine_of(store, settings)) as engine:
-            engine.write(generation_name(generation, commit), segment.vectors, partial(_passages, db))
+            engine.write(
+                generation_name(generation, commit),
+                segment.vectors,
+                partial(_passages, db, settings.dense_words),
+            )
     facts = {"generation": generation, "encoder": encoder.fingerprint, "encoder_name": encoder.name}
-    facts |= {"dense": settings.dense, "dense_before": _live_name(store), "commit": commit}
+    facts |= {"dense": _searched_in(settings), "dense_before": _live_name(store), "commit": commit}
     db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", [(k, str(v)) for k, v in facts.items()])
     return generation
 
