@@ -36,6 +36,7 @@ NAMES = (
     "chunking",
     "duplicates",
     "cluster",
+    "milvus",
 )
 
 

@@ -23,8 +23,17 @@ from .cluster import Tell, beside, on_ray
 from .core import Document, Encoder, InputError, Settings, StoreError, digest, html_card
 from .indexing.backup import backup
 from .indexing.embed import load_encoder
-from .indexing.erase import empty_log, erase_feedback, erase_traces
-from .indexing.store import Rows, Snapshot, Store, check_encoder, commit, open_snapshot, rebuild
+from .indexing.erase import empty_log, erase_feedback, erase_generations, erase_traces
+from liquid_ai.indexing.store import (
+    Rows,
+    Snapshot,
+    Store,
+    check_encoder,
+    commit,
+    engine_of,
+    open_snapshot,
+    rebuild,
+)
 from .indexing.vector_cache import remembering
 from .ingestion.chunk import cutter
 from .ingestion.ingest import Seen, how_cut, ingest, is_copy, keep_copies_out
@@ -43,6 +52,7 @@ class Held(AbstractContextManager):
         settings: Settings,
     ):
         self.store, self.settings = store, settings
+        self._engine = engine_of(store, settings)
         self._snapshot, self._lock = None, threading.Lock()
 
     def snapshot(self) -> Snapshot:
@@ -54,7 +64,7 @@ class Held(AbstractContextManager):
             return held  # another thread is loading the new generation: the one before serves meanwhile
         try:
             if self._snapshot is None or self._snapshot.generation != live:
-                self._snapshot = open_snapshot(self.store, self.settings.threads)
+                self._snapshot = open_snapshot(self.store, self.settings.threads, self._engine)
             return self._snapshot
         finally:
             self._lock.release()
@@ -70,6 +80,7 @@ class Held(AbstractContextManager):
         "Let go of the store."
         if self._snapshot is not None:
             self._snapshot.close()
+        self._engine.close()
         self.store.close()
 
     def __exit__(self, *_) -> None:
@@ -205,6 +216,7 @@ class Erasing(Fed):
         self.remove(*sources)
         settle(self.store)  # vectors for the way back from a migration
         erase_traces(self.store, list(sources.values()))
+        erase_generations(self.store, self.settings)
         erase_feedback(self.store.folder / "feedback.db", list(sources))
         self._snapshot = None  # it would hold the text in SQLite's log; who reads in it now is waited for
         gc.collect()

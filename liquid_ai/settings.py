@@ -57,6 +57,11 @@ class _Indexing(Configuration):
     duplicates: float = 0.0  # Jaccard similarity from which on a document counts as a copy; 0: none does
     index: str = "auto"  # of vectors: `auto`, `flat` or `ivf`
     codes: str = "auto"  # what is compared first: `auto`, `float32`, `int8` or `binary`
+    dense: str = (
+        ""  # vectors are searched in Milvus: a `.db` file or an address; empty: in the store's folder
+    )
+    dense_seconds: float = 10.0  # that a call to Milvus may take
+    dense_words: bool = False  # Milvus ranks words, too, by its own BM25; else the folder's does
     vector_cache: str = ""  # a file of vectors by content hash, for stores that share text; empty: none
     max_file_bytes: int = 100_000_000
     max_pages: int = 5_000
@@ -187,8 +192,16 @@ def check_setting(
 _SWITCH = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(("0", "false", "no", "off"), False)
 
 
-_OTHERS = ("cache", "data", "api_key", "cache_secret", "audit_secret", "token_key")  # no fields
-_OTHER_PREFIXES = ("serve_", "train_")  # settings of the server, of a training run
+_OTHERS = (
+    "cache",
+    "data",
+    "api_key",
+    "cache_secret",
+    "audit_secret",
+    "token_key",
+    "milvus_token",
+)  # no fields
+_OTHER_PREFIXES = ("serve_", "train_", "test_")  # settings of the server, of a training run, of tests
 
 
 def _from_environment(cls: type, environ: Mapping[str, str], types: Mapping[str, type]) -> dict[str, Any]:

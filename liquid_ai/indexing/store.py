@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FORMAT', 'unchanging', 'open_database', 'as_store_errors', 'Opened', 'Contents', 'Store', 'asked', 'check_encoder',
-           'open_snapshot', 'writing', 'transaction', 'commit', 'rebuild', 'Rows', 'Snapshot']
+           'open_snapshot', 'writing', 'transaction', 'commit', 'rebuild', 'engine_of', 'let_go', 'Rows', 'Snapshot']
 
 # %% ../../nbs/indexing/store.ipynb #f839d58c
 import json
@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,10 +26,29 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
-from ..core import Chunk, Document, Encoder, Settings, StoreError, digest, html_card, to_json
+from liquid_ai.core import (
+    Chunk,
+    DenseEngine,
+    Document,
+    Encoder,
+    Settings,
+    StoreError,
+    digest,
+    html_card,
+    to_json,
+)
 from .dense import load_vectors
 from .files import FILES, FileChanges, FileState, below, write_states
-from .snapshot import DOCUMENT, ORDER, Snapshot, as_document
+from .milvus_store import IN_FOLDER, Passages, dense_engine, reach
+from liquid_ai.indexing.snapshot import (
+    DISTINCT_LISTS,
+    DOCUMENT,
+    FACTS,
+    ORDER,
+    Snapshot,
+    as_document,
+    generation_name,
+)
 from .segment import Known, build_segment, check_segment, fits, load_segment, write_segment
 
 _all_ = ["Snapshot"]
@@ -246,10 +265,15 @@ def _prepare(folder: Path, create: bool) -> None:
             facts = {"format": FORMAT, "generation": 0, "encoder": "", "encoder_name": ""}
             db.executemany("INSERT INTO meta VALUES (?, ?)", facts.items())
 
-
+# %% ../../nbs/indexing/store.ipynb #9964319e
 def asked(settings: Settings) -> str:
     "The settings that the indexes depend on, as text."
-    return f"{settings.language} {settings.index} {settings.codes} {settings.duplicates:g}"
+    said = f"{settings.language} {settings.index} {settings.codes} {settings.duplicates:g}"
+    return f"{said} {_searched_in(settings)}" if settings.dense else said
+
+
+def _searched_in(settings: Settings) -> str:
+    return settings.dense + (" and words" if settings.dense and settings.dense_words else "")
 
 
 def check_encoder(store: Store, encoder: Encoder) -> None:
@@ -265,6 +289,7 @@ def check_encoder(store: Store, encoder: Encoder) -> None:
 def open_snapshot(
     store: Store,
     threads: int = 0,  # CPU threads for exact search over batches of queries
+    engine: DenseEngine = IN_FOLDER,  # from `engine_of`; it must be open as long as the snapshot
 ) -> Snapshot:
     "Pin the live generation. Raises: `StoreError` where it is damaged."
     while True:
@@ -273,7 +298,7 @@ def open_snapshot(
             db.execute("BEGIN")
             generation = int(db.execute("SELECT value FROM meta WHERE key='generation'").fetchone()[0])
             try:
-                return Snapshot(store.folder, db, generation, threads)
+                return Snapshot(store.folder, db, generation, threads, engine)
             except StoreError:
                 db.close()
                 if store.generation == generation:
@@ -304,9 +329,14 @@ _REPORTS = 100  # that are kept; each has a row for every file
 
 
 @contextmanager
-def transaction(store: Store) -> Iterator[sqlite3.Connection]:
+def transaction(
+    store: Store,
+    settings: Settings | None = None,  # of a commit; `dense` counts
+) -> Iterator[sqlite3.Connection]:
     "Context: alone, and all or nothing; generations that are no longer live are removed afterwards."
     with as_store_errors(store.folder), writing(store.folder):
+        if settings is not None and settings.dense:
+            _claim(store, settings)
         with closing(open_database(store.folder / "store.db")) as db:
             db.execute("BEGIN IMMEDIATE")
             try:
@@ -317,6 +347,8 @@ def transaction(store: Store) -> Iterator[sqlite3.Connection]:
                 raise
         for path in store.stale():  # readers of older ones hold theirs in memory
             shutil.rmtree(path, ignore_errors=True)
+        if settings is not None:
+            let_go(store, settings)
 
 # %% ../../nbs/indexing/store.ipynb #2abb1709
 def commit(
@@ -337,7 +369,8 @@ def commit(
     "Write everything or nothing. Raises: `StoreError` where it cannot; what was there stays."
     if not anew:
         check_encoder(store, encoder)
-    with transaction(store) as db:
+    here = _in_folder(settings)
+    with transaction(store, settings) as db:
         known = None if anew else _live(store, db)
         generation, before = store.generation, db.total_changes
         for document, chunks in add:
@@ -345,7 +378,8 @@ def commit(
         db.executemany("DELETE FROM documents WHERE id=?", ((i,) for i in remove))
         if revise is not None:
             revise(Rows(db))
-        if db.total_changes > before or (known and not fits(known, settings)):
+        moved = known is not None and store.meta("dense") != _searched_in(settings)
+        if db.total_changes > before or moved or (known and not fits(known, here)):
             generation = _next_generation(store, db, encoder, settings, known, progress)
         if files is not None:
             write_states(db, *files())
@@ -367,9 +401,68 @@ def rebuild(
 ) -> int:  # the live generation
     "Make the indexes of the live documents anew, trusting nothing but store.db."
     check_encoder(store, encoder)
-    with transaction(store) as db:
+    with transaction(store, settings) as db:
         _next_generation(store, db, encoder, settings, None, progress)
     return store.generation
+
+# %% ../../nbs/indexing/store.ipynb #d1e5e0aa
+_PLACES = "dense_places"  # in `meta`: addresses of Milvus where collections of this store may be
+
+
+def engine_of(
+    store: Store,
+    settings: Settings = Settings(),  # `dense`, `dense_seconds` and `index` count
+) -> DenseEngine:
+    "What searches the vectors of `store`; to be closed. Raises: `InputError` on an unusable address."
+    return dense_engine(settings, lambda: store.meta("dense_id"))
+
+
+def _in_folder(settings: Settings) -> Settings:
+    "Settings for the part of the indexes that lies in the folder: where Milvus searches, vectors alone."
+    return replace(settings, index="flat", codes="float32") if settings.dense else settings
+
+
+def _claim(store: Store, settings: Settings) -> None:
+    "Before a collection is written: how they are called, and where they may be."
+    places, address = json.loads(store.meta(_PLACES) or "[]"), settings.dense
+    if address in places and store.meta("dense_id"):
+        return
+    reach(settings)  # a place where nothing can be is none to come back to
+    with closing(open_database(store.folder / "store.db")) as db:
+        facts = {_PLACES: json.dumps(sorted({*places, address}))}
+        facts["dense_id"] = store.meta("dense_id") or secrets.token_hex(6)
+        db.execute("BEGIN IMMEDIATE")
+        db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", facts.items())
+        db.execute("COMMIT")
+
+
+def _live_name(store: Store) -> str:
+    return generation_name(store.generation, store.meta("commit"))
+
+
+def let_go(
+    store: Store,  # which this process alone writes
+    settings: Settings,  # `dense` and `dense_seconds` count
+    every: bool = False,  # the generation before goes, too, or an error says why it did not
+) -> None:
+    "Drop collections that no reader needs. Raises: `StoreError` where `every` one has to go."
+    places = json.loads(store.meta(_PLACES) or "[]")
+    names = [_live_name(store)] + ([] if every else [store.meta("dense_before")])
+    left = []
+    for place in places:
+        lives = place == store.meta("dense").removesuffix(" and words")
+        try:
+            with closing(engine_of(store, replace(settings, dense=place))) as engine:
+                engine.keep(names if lives else [])
+        except StoreError:
+            if every:
+                raise
+            left.append(place)  # the next commit tries again
+        else:
+            left += [place] if lives else []
+    if left != places:
+        with closing(open_database(store.folder / "store.db")) as db:
+            db.execute("UPDATE meta SET value=? WHERE key=?", (json.dumps(left), _PLACES))
 
 # %% ../../nbs/indexing/store.ipynb #cea7e02f
 class Rows:
@@ -424,7 +517,27 @@ def _texts(db: sqlite3.Connection, keys: Sequence[str]) -> dict[str, str]:
     "The texts behind `keys`, as the retrievers read them."
     wanted = set(keys)
     rows = db.execute("SELECT vector, context, text FROM chunks")
-    return {key: f"{context}\n\n{text}" if context else text for key, context, text in rows if key in wanted}
+    return {key: _encoded(context, text) for key, context, text in rows if key in wanted}
+
+
+def _encoded(context: str, text: str) -> str:
+    return f"{context}\n\n{text}" if context else text
+
+# %% ../../nbs/indexing/store.ipynb #8463407e
+def _passages(db: sqlite3.Connection, texts: bool) -> Passages:
+    "What the rows are of, in their order, and their `texts` where these are wanted."
+    rows = [r[0] for r in db.execute(f"SELECT c.document {ORDER}")]
+    number = {row: n for n, row in enumerate(dict.fromkeys(rows))}
+    lists = {names: n for n, (names,) in enumerate(db.execute(DISTINCT_LISTS))}
+    facts: list[dict[str, Any]] = [{}] * len(number)
+    access = [0] * len(number)
+    for row, meta, names, *own in db.execute(f"SELECT row, meta, access, {', '.join(FACTS)} FROM documents"):
+        if (n := number.get(row)) is not None:
+            facts[n] = json.loads(meta) | dict(zip(FACTS, own, strict=True))
+            access[n] = lists[names]
+    told = [tuple(json.loads(names)) for names in lists]
+    said = [_encoded(*r) for r in db.execute(f"SELECT c.context, c.text {ORDER}")] if texts else []
+    return Passages(np.array([number[row] for row in rows], np.int64), facts, told, access, said)
 
 
 def _live(store: Store, db: sqlite3.Connection) -> Known | None:
@@ -442,12 +555,20 @@ def _next_generation(
     store: Store, db, encoder: Encoder, settings: Settings, known: Known | None, progress: bool
 ) -> int:
     "Build the generation after the live one from all rows, and name it live within the transaction."
-    generation, keys = store.generation + 1, _keys(db)
-    segment = build_segment(keys, partial(_texts, db), encoder, settings, known, progress) if keys else None
+    generation, keys, commit = store.generation + 1, _keys(db), secrets.token_hex(16)
+    texts, here = partial(_texts, db), _in_folder(settings)
+    segment = build_segment(keys, texts, encoder, here, known, progress) if keys else None
     write_segment(store.folder / f"gen-{generation:06d}", segment, encoder)
+    if segment is not None:
+        with closing(engine_of(store, settings)) as engine:
+            engine.write(
+                generation_name(generation, commit),
+                segment.vectors,
+                partial(_passages, db, settings.dense_words),
+            )
     facts = {"generation": generation, "encoder": encoder.fingerprint, "encoder_name": encoder.name}
-    db.executemany("UPDATE meta SET value=? WHERE key=?", [(str(v), k) for k, v in facts.items()])
-    db.execute("INSERT OR REPLACE INTO meta VALUES ('commit', ?)", (secrets.token_hex(16),))
+    facts |= {"dense": _searched_in(settings), "dense_before": _live_name(store), "commit": commit}
+    db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", [(k, str(v)) for k, v in facts.items()])
     return generation
 
 # %% ../../nbs/indexing/store.ipynb #2c1d7447
