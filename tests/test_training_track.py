@@ -233,7 +233,7 @@ def free_port():
 
 
 @contextmanager
-def mlflow_server(home: Path, port: int):
+def mlflow_server(home: Path, port: int, database: str = "", files: str = ""):
     "A real one on loopback."
     run = [
         sys.executable,
@@ -249,9 +249,9 @@ def mlflow_server(home: Path, port: int):
     ]
     run += [
         "--backend-store-uri",
-        f"sqlite:///{home}/server.db",
+        database or f"sqlite:///{home}/server.db",
         "--artifacts-destination",
-        str(home / "files"),
+        files or str(home / "files"),
     ]
     env = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"}
     with (home / "server.log").open("ab") as log:
