@@ -257,7 +257,7 @@ def mlflow_server(home: Path, port: int, database: str = "", files: str = ""):
     with (home / "server.log").open("ab") as log:
         server = subprocess.Popen(run, stdout=log, stderr=log, cwd=home, env=env, start_new_session=True)
     try:
-        until = time.monotonic() + 90
+        until = time.monotonic() + 300  # a machine that does much else
         while True:
             assert server.poll() is None and time.monotonic() < until, (home / "server.log").read_text()[
                 -2_000:
