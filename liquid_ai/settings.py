@@ -107,7 +107,7 @@ class _Answering(_Searching):
     "Which model writes, what it reads, and when it is believed."
 
     generator: str = "auto"  # `auto`, `packaged`, a Hub id, a folder, or a GGUF file (llama.cpp)
-    server: str = ""  # address of an OpenAI-compatible server that has `generator`; empty: this machine
+    server: str = ""  # an OpenAI-compatible one that has `generator`, or several: addresses joined by commas
     quantization: str = "none"  # of a model on torch: `none`, `int8` or `nf4` (bitsandbytes)
     adapter: str = ""  # folder of a LoRA adapter for a model on torch; empty: none
     runtime: str = "auto"  # `auto`, `openvino` or `torch`
@@ -127,7 +127,7 @@ class _Answering(_Searching):
 class _Serving(_Answering):
     "What is kept, how much is admitted, and where runs are tracked."
 
-    answer_cache: str = "memory"  # `memory`, the path of a file, `redis://…`, or `none`
+    answer_cache: str = "memory"  # `memory`, the path of a file, `redis://…` (see `redis_place`), or `none`
     cache_entries: int = 1_000  # answers kept at most
     cache_seconds: float = 300.0  # that an answer is kept
     cache_bytes: int = 64_000_000  # of kept answers at most
@@ -139,7 +139,7 @@ class _Serving(_Answering):
     limit_tokens: int = 0  # by one client in a minute; 0: not limited
     limit_concurrent: int = 0  # answers in the making at once, whoever asks; 0: not limited
     limit_queue: int = 100  # callers that may wait for their turn
-    limit_storage: str = "memory"  # or an address: `redis://…`
+    limit_storage: str = "memory"  # or an address: `redis://…`, also of sentinels or a cluster
     limit_on_failure: str = "closed"  # without Redis: `closed` refuses everybody, `open` admits uncounted
     tracking_uri: str = ""  # of MLflow; empty: a SQLite file in the user's cache
 
