@@ -122,7 +122,7 @@ def main(words: Sequence[str] | None = None) -> int:  # exit code; 130: stopped 
             raise InputError("give one file: python -m liquid_ai.training.qlora JOB.json")
         job = read_job(words[0])
         with joined(pick_device(job.options.device).name, job.wait_seconds) as ranks:
-            trained = run_job(_as_launched(job), ranks)
+            trained = run_job(_as_launched(job), ranks, sys.stderr.isatty())
     except KeyboardInterrupt:
         return 130
     except LiquidError as e:

@@ -172,7 +172,9 @@ def _write(
 def _written(run: Run, *what: Any) -> None:
     "`_write`, known to all processes; where it fails there is a checkpoint. Raises: `ModelError`."
     sharded = run.learner.sharded
-    weights = {n: full_tensor(p.detach(), True) for n, p in run.learner.parameters.items()} if sharded else None
+    weights = (
+        {n: full_tensor(p.detach(), True) for n, p in run.learner.parameters.items()} if sharded else None
+    )
     try:
         agreed(run.learner.ranks, lambda: _write(run, *what, weights))
     except ModelError:
@@ -219,6 +221,7 @@ def _prepare(
         "data_hash": samples_hash(samples),
         "data": str(seen),
         "processes": ranks.count,
+        "divided": sharded,
     }
     watch = Watch(total, False)
     run = Run(learner, seen.samples, dev, total, mark, _checkpoints(output), watch)

@@ -26,7 +26,7 @@ from liquid_ai.training.batches import (
     token_losses,
 )
 from .options import TrainOptions
-from .ranks import ALONE, Ranks, agreed, gathered, shares, sum_gradients
+from .ranks import ALONE, Ranks, agreed, gathered, heard, shares, sum_gradients
 from .supervise import Encoded
 
 if TYPE_CHECKING:
@@ -213,7 +213,8 @@ def _computed(learner: Learner, samples: Sequence[Encoded], numbers: Iterable[in
     "What `do` computes within memory. Raises: `ModelError`, in all processes."
     longest = max(len(samples[n]) for n in numbers)
     if learner.sharded:  # others wait in the middle of a layer: who fails here ends, and with it all
-        return within_memory(learner, longest, do)
+        with heard():
+            return within_memory(learner, longest, do)
     return agreed(learner.ranks, lambda: within_memory(learner, longest, do))
 
 
