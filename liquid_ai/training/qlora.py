@@ -176,7 +176,7 @@ def _written(run: Run, *what: Any) -> None:
         {n: full_tensor(p.detach(), True) for n, p in run.learner.parameters.items()} if sharded else None
     )
     try:
-        agreed(run.learner.ranks, lambda: _write(run, *what, weights))
+        agreed(run.learner.ranks, lambda: _write(run, *what, weights=weights))
     except ModelError:
         save_run(run)
         raise

@@ -181,7 +181,7 @@ def agreed(
     if failed:
         text = told(ranks, str(error), failed[0])
         raise error or ModelError(f"process {failed[0] + 1} of {ranks.count}: {text}")
-    return made  # type: ignore[return-value]  # there was no error
+    return made
 
 # %% ../../nbs/training/ranks.ipynb #de0dd21c
 def shares(
