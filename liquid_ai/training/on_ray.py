@@ -46,7 +46,7 @@ def _cluster(address: str, workers: int) -> Iterator[Any]:
     "Context: Ray, as it is or started; what was started here ends. Raises: `LiquidError`."
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
-    os.environ.setdefault("RAY_raylet_start_wait_time_s", "120")  # a machine that is busy
+    os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")  # a machine that is busy
     try:
         import ray
         import ray.train.torch
@@ -58,8 +58,9 @@ def _cluster(address: str, workers: int) -> Iterator[Any]:
     here = {"num_cpus": max(os.cpu_count() or 1, workers), "include_dashboard": False}
     try:
         ray.init(address or "local", log_to_driver=False, **({} if address else here))
-    except (ConnectionError, RuntimeError, ValueError) as e:
-        raise InputError(f"no Ray cluster answers at {address!r} ({str(e)[:200]}): start one") from e
+    except Exception as e:  # Ray raises just that where its own processes are slow to start
+        where = f"no cluster answers at {address!r}" if address else "it does not start here"
+        raise LiquidError(f"Ray: {where} ({str(e)[:200]}): look at the cluster, or train without it") from e
     try:
         yield ray
     finally:
@@ -72,7 +73,7 @@ def finetune_on_ray(
     address: str = "",  # of a Ray cluster; empty: one that is started here, for this run
     retries: int = 0,  # times that a run is taken up again by itself after a worker was lost
 ) -> Trained:
-    "Train a job on Ray; called again after a failure it goes on. Raises: `InputError`, `ModelError`."
+    "Train a job on Ray; called again after a failure it goes on. Raises: `InputError`, `LiquidError`."
     job = job_of(config) if isinstance(config, Mapping) else read_job(config)
     if workers < 1 or retries < 0:
         raise InputError(f"workers={workers}, retries={retries}: give 1 worker or more, 0 retries or more")
