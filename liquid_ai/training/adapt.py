@@ -115,7 +115,7 @@ def make_learner(
     trained = sum(p.numel() for p in named.values())
     return learner, wrapped, {"weights": base, "trained": told, "layers": dict(counts), "parameters": trained}
 
-
+# %% ../../nbs/training/adapt.ipynb #30a02f3b
 def among(
     learner: Learner,
     ranks: Ranks,

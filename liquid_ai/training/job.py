@@ -35,7 +35,7 @@ class Job:
     shard: bool = False  # several processes hold a part of the model each (FSDP)
     wait_seconds: float = 600.0  # that one process waits for another at most
 
-
+# %% ../../nbs/training/job.ipynb #8a106c81
 _KINDS = {"data": (str, list), "dev": (str, list), "output": str, "model": str}
 _KINDS |= {"track": bool, "shard": bool, "wait_seconds": (int, float)}
 

@@ -81,7 +81,7 @@ def save_run(run: Run) -> None:
             logging.WARNING,
         )
 
-
+# %% ../../nbs/training/run.ipynb #824f46d8
 def _found(run: Run) -> Checkpoint | None:
     "The last checkpoint as the first process has it, in all of them. Raises: `InputError`."
     import torch
