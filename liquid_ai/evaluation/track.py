@@ -116,7 +116,34 @@ def _artifacts(uri: str) -> str | None:
     return Path(path.partition("?")[0]).resolve().with_suffix(".artifacts").as_uri()
 
 # %% ../../nbs/evaluation/track.ipynb #ed9ee83a
-class Tracker:
+class _Telling:
+    "What an experiment has to say, told to the server or kept."
+
+    uri: str
+    failed: str  # why the server is not asked any more
+    kept: "Kept"
+    _client: Any
+    _ids: dict[str, str]
+
+    def _tell(self, line: dict[str, Any], params: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
+        "A server that goes away must not take the results with it."
+        line["ms"], line["params"] = int(time.time() * 1e3), {k: param_text(v) for k, v in params.items()}
+        line["metrics"] = {k: float(v) for k, v in metrics.items() if math.isfinite(v)}
+        if not self.failed:
+            try:
+                with impatient():
+                    _perform(self._client, line, self._ids)
+            except Exception as e:
+                told = without_secrets(f"{type(e).__name__}: {e}")[:600]
+                if not refused(e):
+                    self.failed = told
+                else:
+                    warnings.warn(f"MLflow at {self.uri} refuses a part of the run: {told}", stacklevel=3)
+        if self.failed:
+            self.kept.add(line, self.failed)
+
+# %% ../../nbs/evaluation/track.ipynb #64c6c953
+class Tracker(_Telling):
     "One experiment in MLflow: a parent run and its children."
 
     def __init__(self, client: Any, run: Any, tags: Mapping[str, str], uri: str):
@@ -155,23 +182,6 @@ class Tracker:
         self._tell({"run": self.run_id, "status": status}, {}, {})
         if self.failed:
             self.kept.send(self._client, self._ids)
-
-    def _tell(self, line: dict[str, Any], params: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
-        "A server that goes away must not take the results with it."
-        line["ms"], line["params"] = int(time.time() * 1e3), {k: param_text(v) for k, v in params.items()}
-        line["metrics"] = {k: float(v) for k, v in metrics.items() if math.isfinite(v)}
-        if not self.failed:
-            try:
-                with impatient():
-                    _perform(self._client, line, self._ids)
-            except Exception as e:
-                told = without_secrets(f"{type(e).__name__}: {e}")[:600]
-                if not refused(e):
-                    self.failed = told
-                else:
-                    warnings.warn(f"MLflow at {self.uri} refuses a part of the run: {told}", stacklevel=3)
-        if self.failed:
-            self.kept.add(line, self.failed)
 
 # %% ../../nbs/evaluation/track.ipynb #03c12dec
 def metric_name(name: str) -> str:

@@ -73,7 +73,46 @@ def _library() -> Any:
     return redis
 
 
-class RedisPlace:
+class _Connected:
+    "What has connected, once it has."
+
+    cluster: bool
+    sentinel: bool
+    failures: tuple[type[Exception], ...]
+    _made: Any
+
+    def part(
+        self,
+        key: str,
+    ) -> str:  # of a cluster: the node that has the key; empty where there is one server, or none is known
+        "What fails together: one node of a cluster may be gone while the others are there."
+        if not self.cluster or self._made is None:
+            return ""
+        try:
+            return self._made.get_node_from_key(key).name
+        except self.failures + (AttributeError, KeyError):
+            return ""
+
+    def refused(self, error: Exception) -> bool:
+        "Whether a server has understood, and will not do it."
+        return isinstance(error, _library().ResponseError)
+
+    def failed(self, error: Exception) -> None:
+        "After an error: nothing is used again that may hold the rest of an answer, or lead to an old master."
+        if not isinstance(error, self.failures):
+            self.drop()
+        elif self.sentinel and self._made is not None:  # its connections stay open after a timeout
+            self._made.connection_pool.disconnect(inuse_connections=False)
+
+    def drop(self) -> None:
+        "Let go of every connection; the next call opens new ones."
+        if self._made is not None and self.cluster:
+            self._made.disconnect_connection_pools()
+        elif self._made is not None:
+            self._made.connection_pool.disconnect()
+
+# %% ../../nbs/generation/redis_place.ipynb #a0a35c21
+class RedisPlace(_Connected):
     "Clients for the Redis of one address. Raises: `InputError` on a bad address."
 
     def __init__(
@@ -115,36 +154,6 @@ class RedisPlace:
         except self.failures as e:
             self._tried, self._why = time.monotonic(), e
             raise
-
-    def part(
-        self,
-        key: str,
-    ) -> str:  # of a cluster: the node that has the key; empty where there is one server, or none is known
-        "What fails together: one node of a cluster may be gone while the others are there."
-        if not self.cluster or self._made is None:
-            return ""
-        try:
-            return self._made.get_node_from_key(key).name
-        except self.failures + (AttributeError, KeyError):
-            return ""
-
-    def refused(self, error: Exception) -> bool:
-        "Whether a server has understood, and will not do it."
-        return isinstance(error, _library().ResponseError)
-
-    def failed(self, error: Exception) -> None:
-        "After an error: nothing is used again that may hold the rest of an answer, or lead to an old master."
-        if not isinstance(error, self.failures):
-            self.drop()
-        elif self.sentinel and self._made is not None:  # its connections stay open after a timeout
-            self._made.connection_pool.disconnect(inuse_connections=False)
-
-    def drop(self) -> None:
-        "Let go of every connection; the next call opens new ones."
-        if self._made is not None and self.cluster:
-            self._made.disconnect_connection_pools()
-        elif self._made is not None:
-            self._made.connection_pool.disconnect()
 
 # %% ../../nbs/generation/redis_place.ipynb #cbf25ee4
 def _opener(redis: Any, url: str, limits: Mapping[str, Any], most: int) -> Any:  # makes a client
