@@ -65,8 +65,8 @@ class Pinned:
         folder: Path,
         db: sqlite3.Connection,
         generation: int,
-        threads: int = 0,
-        engine: DenseEngine = IN_FOLDER,  # where vectors are searched
+        threads=0,
+        engine: DenseEngine = IN_FOLDER,
     ):
         self.folder, self.generation = folder, generation
         self._db, self._lock = db, threading.Lock()
