@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Chunk, DenseEngine, Document, html_card
+from ..core import Chunk, DenseEngine, DenseIndex, Document, html_card
 from .milvus_store import IN_FOLDER
 from .segment import load_segment
 from .sparse import BM25Index, BM25View
@@ -56,6 +56,10 @@ def generation_name(
     "What a generation is called outside the folder of its store."
     return f"{generation:06d}_{version[:8]}"
 
+
+def _dense(of: "Pinned", engine: DenseEngine) -> DenseIndex:
+    return engine.open(generation_name(of.generation, of.version), of.dense, of.vectors, of.places)
+
 # %% ../../nbs/indexing/snapshot.ipynb #e11a2aea
 class Pinned:
     "One generation of a store, pinned by a read transaction: its arrays, its chunks and documents."
@@ -81,8 +85,7 @@ class Pinned:
         edges = np.flatnonzero(np.diff(self.documents)) + 1
         self.places = np.array([0, *edges, len(rows)], np.int64)  # where documents begin, and the end
         if len(rows):
-            name = generation_name(generation, self.version)
-            self.dense = engine.open(name, segment.dense, self.vectors, self.places)
+            self.dense = _dense(self, engine)
 
     def __len__(self) -> int:
         return len(self.rows)
