@@ -114,14 +114,6 @@ class Pinned:
         rows = self._read(f"SELECT {DOCUMENT} FROM documents WHERE id=?", document_id)
         return next(map(as_document, rows), None)
 
-    def chunk_places(self, document_id: str) -> list[tuple[int, int, tuple[str, ...]]]:
-        "Start, end and heading path of a document's chunks, in order."
-        tables = "documents d JOIN chunks c ON c.document = d.row"
-        sql = f"SELECT c.start, c.end, c.headings FROM {tables} WHERE d.id=?"
-        return [
-            (a, b, tuple(json.loads(h))) for a, b, h in self._read(f"{sql} ORDER BY c.start", document_id)
-        ]
-
     def close(self) -> None:
         "Let go of the generation."
         self._db.close()
@@ -153,6 +145,14 @@ class Readable(Pinned):
         if not all(rows := [self._read(sql, i.rsplit("-", 2)[0], i) for i in chunk_ids]):
             raise KeyError(chunk_ids[rows.index([])])
         return [int(np.flatnonzero(self.rows == found[0][0])[0]) for found in rows]
+
+    def chunk_places(self, document_id: str) -> list[tuple[int, int, tuple[str, ...]]]:
+        "Start, end and heading path of a document's chunks, in order."
+        tables = "documents d JOIN chunks c ON c.document = d.row"
+        sql = f"SELECT c.start, c.end, c.headings FROM {tables} WHERE d.id=?"
+        return [
+            (a, b, tuple(json.loads(h))) for a, b, h in self._read(f"{sql} ORDER BY c.start", document_id)
+        ]
 
     @property
     def facts(self) -> dict[int, dict[str, Any]]:
