@@ -175,13 +175,6 @@ class Readable(Pinned):
         who = frozenset(principals)
         return self.mask(("access", who), lambda: ~np.isin(self.documents, _hidden(self._lists, who)))
 
-    def access_lists(self) -> list[frozenset[str]]:
-        "The access lists that there are, each once, in the order of their texts."
-        if self._each_list is None:
-            rows = self._read(DISTINCT_LISTS)
-            self._each_list = [frozenset(json.loads(names)) for (names,) in rows]
-        return self._each_list
-
     def mask(
         self,
         key: Hashable,
@@ -203,6 +196,13 @@ class Snapshot(Readable):
         self.late = None  # the reranker that remembers this snapshot's passages
         self._documents: BM25Index | None = None
         self._views: dict[Hashable, BM25Index | BM25View] = {}
+
+    def access_lists(self) -> list[frozenset[str]]:
+        "The access lists that there are, each once, in the order of their texts."
+        if self._each_list is None:
+            rows = self._read(DISTINCT_LISTS)
+            self._each_list = [frozenset(json.loads(names)) for (names,) in rows]
+        return self._each_list
 
     @property
     def document_sparse(self) -> BM25Index:
