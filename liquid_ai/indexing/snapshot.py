@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Chunk, DenseEngine, Document, html_card
+from ..core import Chunk, DenseEngine, DenseIndex, Document, html_card
 from .milvus_store import IN_FOLDER
 from .segment import load_segment
 from .sparse import BM25Index, BM25View
@@ -56,6 +56,10 @@ def generation_name(
     "What a generation is called outside the folder of its store."
     return f"{generation:06d}_{version[:8]}"
 
+
+def _dense(of: "Pinned", engine: DenseEngine) -> DenseIndex:
+    return engine.open(generation_name(of.generation, of.version), of.dense, of.vectors, of.places)
+
 # %% ../../nbs/indexing/snapshot.ipynb #e11a2aea
 class Pinned:
     "One generation of a store, pinned by a read transaction: its arrays, its chunks and documents."
@@ -65,8 +69,8 @@ class Pinned:
         folder: Path,
         db: sqlite3.Connection,
         generation: int,
-        threads: int = 0,
-        engine: DenseEngine = IN_FOLDER,  # where vectors are searched
+        threads=0,
+        engine: DenseEngine = IN_FOLDER,
     ):
         self.folder, self.generation = folder, generation
         self._db, self._lock = db, threading.Lock()
@@ -81,8 +85,7 @@ class Pinned:
         edges = np.flatnonzero(np.diff(self.documents)) + 1
         self.places = np.array([0, *edges, len(rows)], np.int64)  # where documents begin, and the end
         if len(rows):
-            name = generation_name(generation, self.version)
-            self.dense = engine.open(name, segment.dense, self.vectors, self.places)
+            self.dense = _dense(self, engine)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -110,14 +113,6 @@ class Pinned:
         "The document with this id."
         rows = self._read(f"SELECT {DOCUMENT} FROM documents WHERE id=?", document_id)
         return next(map(as_document, rows), None)
-
-    def chunk_places(self, document_id: str) -> list[tuple[int, int, tuple[str, ...]]]:
-        "Start, end and heading path of a document's chunks, in order."
-        tables = "documents d JOIN chunks c ON c.document = d.row"
-        sql = f"SELECT c.start, c.end, c.headings FROM {tables} WHERE d.id=?"
-        return [
-            (a, b, tuple(json.loads(h))) for a, b, h in self._read(f"{sql} ORDER BY c.start", document_id)
-        ]
 
     def close(self) -> None:
         "Let go of the generation."
@@ -151,6 +146,14 @@ class Readable(Pinned):
             raise KeyError(chunk_ids[rows.index([])])
         return [int(np.flatnonzero(self.rows == found[0][0])[0]) for found in rows]
 
+    def chunk_places(self, document_id: str) -> list[tuple[int, int, tuple[str, ...]]]:
+        "Start, end and heading path of a document's chunks, in order."
+        tables = "documents d JOIN chunks c ON c.document = d.row"
+        sql = f"SELECT c.start, c.end, c.headings FROM {tables} WHERE d.id=?"
+        return [
+            (a, b, tuple(json.loads(h))) for a, b, h in self._read(f"{sql} ORDER BY c.start", document_id)
+        ]
+
     @property
     def facts(self) -> dict[int, dict[str, Any]]:
         "What filters select by, for each row of `documents`: its meta, id, source, title and mime."
@@ -171,13 +174,6 @@ class Readable(Pinned):
             return None
         who = frozenset(principals)
         return self.mask(("access", who), lambda: ~np.isin(self.documents, _hidden(self._lists, who)))
-
-    def access_lists(self) -> list[frozenset[str]]:
-        "The access lists that there are, each once, in the order of their texts."
-        if self._each_list is None:
-            rows = self._read(DISTINCT_LISTS)
-            self._each_list = [frozenset(json.loads(names)) for (names,) in rows]
-        return self._each_list
 
     def mask(
         self,
@@ -200,6 +196,13 @@ class Snapshot(Readable):
         self.late = None  # the reranker that remembers this snapshot's passages
         self._documents: BM25Index | None = None
         self._views: dict[Hashable, BM25Index | BM25View] = {}
+
+    def access_lists(self) -> list[frozenset[str]]:
+        "The access lists that there are, each once, in the order of their texts."
+        if self._each_list is None:
+            rows = self._read(DISTINCT_LISTS)
+            self._each_list = [frozenset(json.loads(names)) for (names,) in rows]
+        return self._each_list
 
     @property
     def document_sparse(self) -> BM25Index:
