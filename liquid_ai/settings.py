@@ -79,7 +79,7 @@ class _Indexing(Configuration):
     cluster_seconds: float = 30.0  # in which the cluster must answer
     cluster_gpus: float = 0.0  # of each worker that embeds, also parts of one; 0: processors alone
 
-
+# %% ../nbs/settings.ipynb #bbbb0011
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Searching(_Indexing):
     "How passages are found."

@@ -329,7 +329,7 @@ class Kept:
                 warnings.warn(told, stacklevel=5)
         self._held.close()
 
-
+# %% ../../nbs/evaluation/track.ipynb #bbbb0031
 def _send_lines(client: Any, path: Path, ids: dict[str, str]) -> int:  # lines
     "Send a file, and remove it."
     with path.open(encoding="utf-8") as file:

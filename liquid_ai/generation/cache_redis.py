@@ -91,6 +91,12 @@ class _ServerEntries(RedisServer):
     def _document(self, document_id: str) -> str:
         return f"{self._space}:1:document:{document_key(document_id)}"
 
+    def _name(self, batch, entry: Entry, now: float) -> None:
+        for place in map(self._document, entry.documents):
+            batch.zremrangebyscore(place, "-inf", now - SKEW)
+            batch.zadd(place, {entry.key: now + self.bounds.ttl})
+            batch.pexpire(place, max(1, math.ceil(self.bounds.ttl * 1000)) + int(SKEW * 1000))
+
     def get(self, key: str) -> Entry | None:
         "The entry, whole and not expired."
 
@@ -133,22 +139,15 @@ class RedisStore(_ServerEntries):
             return False
         milliseconds, now = max(1, math.ceil(self.bounds.ttl * 1000)), self._clock()
 
-        def name(batch) -> None:
-            for document_id in entry.documents:
-                place = self._document(document_id)
-                batch.zremrangebyscore(place, "-inf", now - SKEW)
-                batch.zadd(place, {entry.key: now + self.bounds.ttl})
-                batch.pexpire(place, milliseconds + int(SKEW * 1000))
-
         def write(client) -> bool:
             with client.pipeline(transaction=not self._place.cluster) as batch:
-                name(batch)
+                self._name(batch, entry, now)
                 if self._place.cluster:
                     batch.execute()
                 batch.set(self._entry(entry.key), data, px=milliseconds)
                 if self._place.cluster:
                     batch.execute()
-                    name(batch)
+                    self._name(batch, entry, now)
                 batch.execute()
             return True
 

@@ -91,7 +91,7 @@ def load_causal(
             module.support_avx512bf16_for_cpu = False
     return (model if how else model.to(device.name)).eval()
 
-
+# %% ../../nbs/generation/transformers_model.ipynb #bbbb0021
 def load_tokenizer(folder: Path) -> Any:
     "The tokenizer of a model that can hold a conversation. Raises: `ModelError`."
     from transformers import AutoTokenizer
