@@ -152,15 +152,14 @@ class _Failed:
 
 
 def _workers(ray: Any, stage: Stage) -> int:
-    "How many workers there is room for."
+    "How many workers there is room for: one a processor, whatever part of it one takes, or by the GPUs."
     there = ray.cluster_resources()
-    by_cpu = there.get("CPU", 1.0) / stage.cpus if stage.cpus else float("inf")
-    by_gpu = there.get("GPU", 0.0) / stage.gpus if stage.gpus else float("inf")
-    if by_gpu < 1:
+    room = there.get("GPU", 0.0) / stage.gpus if stage.gpus else there.get("CPU", 1.0) / max(1.0, stage.cpus)
+    if stage.gpus and room < 1:
         raise ClusterError(
             f"{stage.gpus:g} GPUs are asked for each worker; the cluster has {there.get('GPU', 0):g}"
         )
-    return stage.workers or max(1, int(min(by_cpu, by_gpu)))
+    return stage.workers or max(1, int(room))
 
 # %% ../nbs/cluster.ipynb #3f477760
 def spread(
