@@ -127,6 +127,7 @@ def test_other_programs_see_who_may_read(both):
     assert sorted(r["row"] for r in found) == np.flatnonzero(snapshot.readable(["ann", "staff"])).tolist()
 
 
+@pytest.mark.slow
 def test_more_equal_rows_than_were_asked_for(address, tmp_path):
     documents = [Document.of("the same text", f"d{i}") for i in range(300)] + some(5)
     found = []
@@ -278,6 +279,7 @@ def rag(address, tmp_path):
         yield rag
 
 
+@pytest.mark.slow
 def test_what_is_forgotten_is_gone_from_every_collection(rag, address, tmp_path):
     files = tmp_path / "files"
     files.mkdir()

@@ -81,7 +81,7 @@ def cluster(tmp_path_factory):
 # ---- sentinels
 
 
-@pytest.mark.parametrize("how", ["killed", "halted"])
+@pytest.mark.parametrize("how", ["killed", pytest.param("halted", marks=pytest.mark.slow)])
 def test_when_the_master_is_gone_the_next_one_counts_and_keeps(tmp_path, how, record_property):
     "A halted one is as one that a split network cuts off: it comes back and believes that it is master."
     with Sentinels(tmp_path) as there, ExitStack() as stack:

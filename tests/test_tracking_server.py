@@ -21,6 +21,8 @@ from liquid_ai.core import LiquidError, Settings
 from liquid_ai.evaluation.track import kept_runs, load_mlflow, send_kept, tracked
 from liquid_ai.training.track import track
 
+pytestmark = pytest.mark.slow  # a server takes a minute to start on two busy cores
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):

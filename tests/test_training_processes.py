@@ -174,10 +174,11 @@ with joined("cpu", 200) as ranks:
         except (Exception, KeyboardInterrupt) as e:
             print(f"{read.output.name}: {type(e).__name__} {e}", file=sys.stderr)
 """
-EARLY = {"epochs": 9, "learning_rate": 0.1, "eval_every": 2, "patience": 2, "warmup": 0}
+EARLY = {"epochs": 9, "learning_rate": 0.9, "eval_every": 2, "patience": 1, "warmup": 0}  # worse at once
 NF4 = {"four_bit": "on", "shard": True}
 
 
+@pytest.mark.slow
 def test_several_runs_of_two_processes(home, llama):  # noqa: F811
     "An early end; a model in two parts, which one process goes on with; what one of them refuses."
     files = [job(home, "early", model=str(llama), **EARLY), job(home, "nf4", four_bit="on")]
@@ -188,8 +189,9 @@ def test_several_runs_of_two_processes(home, llama):  # noqa: F811
     last = job(home, "refused"), job(home, "refused", "other", data="gone.jsonl")
     made = ended(*by_hand(*[("-c", SEVERAL, *files, refused) for refused in last]))
     assert [code for code, _ in made] == [0, 0], made
-    same(home, "early", "early-two")
-    assert len([row for row in history(home, "early") if "loss" in row]) < 45
+    early = [[row["loss"] for row in history(home, n) if "loss" in row] for n in ("early", "early-two")]
+    assert all(len(losses) < 45 for losses in early)  # at a rate that does harm roundings grow:
+    assert early[0][:2] == pytest.approx(early[1][:2], rel=1e-5)  # only the beginning is the same
     for who, (_, said) in zip(("ModelError process 2 of 2: ", "InputError "), made, strict=True):
         assert f"refused: {who}" in said and "gone.jsonl" in said, said
         assert "parts: KeyboardInterrupt" in said and "written: " not in said, said
