@@ -9,7 +9,8 @@ ROOT = Path(__file__).parent
 config = ConfigParser(delimiters=["="])
 config.read(ROOT / "settings.ini", encoding="utf-8")
 settings = config["DEFAULT"]
-EXTRAS = ("train", "serve", "trace", "demo", "eval", "llama", "int8", "scale", "gpu", "dev")
+EXTRAS = ("train", "serve", "trace", "demo", "eval", "llama", "int8", "privacy")
+EXTRAS += ("scale", "ray_serve", "gpu", "dev")
 
 
 def requirements(key: str) -> list[str]:

@@ -28,12 +28,15 @@ NAMES = (
     "generation",
     "serving",
     "overload",
+    "capacity",
     "encoder_tuning",
     "training",
     "demo",
     "office",
     "chunking",
     "duplicates",
+    "cluster",
+    "milvus",
 )
 
 

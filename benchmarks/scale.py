@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from liquid_ai.core import Chunk, Document, Settings, chunk_document
+from liquid_ai.evaluation.collections import Collection
 from liquid_ai.indexing.dense import FlatIndex
 from liquid_ai.indexing.embed import load_encoder
 from liquid_ai.indexing.encoder_spec import unit_rows
@@ -31,11 +32,7 @@ _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 def measure(limit: int) -> dict[str, Figure]:
     "Each size in a store of its own; `limit` is the largest size."
     data, encoder = collection("scifact"), load_encoder()
-    abstracts = [
-        s
-        for d in data.documents
-        if len(s := [x for x in _SENTENCE.split(" ".join(d.text.split())) if len(x) > 20]) > 1
-    ]
+    abstracts = abstracts_of(data)
     sentences = [s for abstract in abstracts for s in abstract]
     passages = Passages(
         abstracts, dict(zip(sentences, encoder.encode(sentences, progress=False), strict=True))
@@ -53,6 +50,12 @@ def measure(limit: int) -> dict[str, Figure]:
                     ).items()
                 }
     return figures
+
+
+def abstracts_of(data: Collection) -> list[list[str]]:
+    "The sentences of each document that has two or more."
+    found = ([x for x in _SENTENCE.split(" ".join(d.text.split())) if len(x) > 20] for d in data.documents)
+    return [s for s in found if len(s) > 1]
 
 
 class Passages:

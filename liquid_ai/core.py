@@ -4,22 +4,22 @@
 
 # %% auto #0
 __all__ = ['Signal', 'Hit', 'Hits', 'Citation', 'Sentence', 'Usage', 'CacheInfo', 'Step', 'Event', 'Answer', 'to_json', 'Encoder',
-           'TokenEncoder', 'Reranker', 'DenseIndex', 'Generation', 'StreamEvent', 'LanguageModel', 'Stopwatch',
-           'Device', 'cache_dir', 'cpu_has_bf16', 'file_sha256', 'pick_device', 'thread_count', 'Chunk', 'Document',
-           'check_names', 'chunk_document', 'digest', 'html_card', 'InputError', 'LiquidError', 'ModelError',
-           'ParseError', 'StoreError', 'Settings', 'check_setting']
+           'TokenEncoder', 'Reranker', 'DenseIndex', 'DenseEngine', 'Generation', 'StreamEvent', 'LanguageModel',
+           'Stopwatch', 'Device', 'cache_dir', 'cpu_has_bf16', 'file_sha256', 'pick_device', 'thread_count', 'Chunk',
+           'Document', 'check_names', 'chunk_document', 'digest', 'html_card', 'ClusterError', 'InputError',
+           'LiquidError', 'ModelError', 'ParseError', 'StoreError', 'Settings', 'check_setting']
 
 # %% ../nbs/core.ipynb #cae465fd
 import html
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from .devices import Device, cache_dir, cpu_has_bf16, file_sha256, pick_device, thread_count
 from .documents import Chunk, Document, check_names, chunk_document, digest, html_card
-from .errors import InputError, LiquidError, ModelError, ParseError, StoreError
+from .errors import ClusterError, InputError, LiquidError, ModelError, ParseError, StoreError
 from .settings import Settings, check_setting
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 # what every room shares is found in one place
 _all_ = ["Device", "cache_dir", "cpu_has_bf16", "file_sha256", "pick_device", "thread_count"]
 _all_ += ["Chunk", "Document", "check_names", "chunk_document", "digest", "html_card"]
-_all_ += ["InputError", "LiquidError", "ModelError", "ParseError", "StoreError", "Settings", "check_setting"]
+_all_ += ["ClusterError", "InputError", "LiquidError", "ModelError", "ParseError", "StoreError"]
+_all_ += ["Settings", "check_setting"]
 
 # %% ../nbs/core.ipynb #5dc1900e
 @dataclass(frozen=True, slots=True)
@@ -296,6 +297,23 @@ class DenseIndex(Protocol):
         self, queries: "np.ndarray", k: int, allowed: "np.ndarray | None" = None
     ) -> "tuple[np.ndarray, np.ndarray]":
         "Scores (n, k) float32, rows (n, k) int64 (best first, -1: no more); `allowed`: (rows,) bool."
+
+# %% ../nbs/core.ipynb #f983b6e9
+@runtime_checkable
+class DenseEngine(Protocol):
+    "Where the vectors of a store's generations are searched."
+
+    def write(self, name: str, vectors: "np.ndarray", passages: Callable[[], Any]) -> None:
+        "Take in a generation, whole, before it is live; `passages`: what its rows are of."
+
+    def open(self, name: str, inside: DenseIndex, vectors: "np.ndarray", places: "np.ndarray") -> DenseIndex:
+        "The index of a generation; `inside`: that of its folder, `places`: where documents begin."
+
+    def keep(self, names: Sequence[str]) -> None:
+        "Let go of all generations but these, the live one first."
+
+    def close(self) -> None:
+        "Let go of a connection."
 
 # %% ../nbs/core.ipynb #6c6c6167
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import html
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
@@ -139,7 +139,7 @@ def migrate(
                     _cut(_documents(store, live), new, settings),
                     cached,
                     revise=revise,
-                    settings=settings,
+                    settings=replace(settings, dense=""),
                 )
                 with closing(open_snapshot(other)) as snapshot:
                     after = _ranked(snapshot, new, queries, settings, depth)

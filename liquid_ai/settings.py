@@ -57,6 +57,11 @@ class _Indexing(Configuration):
     duplicates: float = 0.0  # Jaccard similarity from which on a document counts as a copy; 0: none does
     index: str = "auto"  # of vectors: `auto`, `flat` or `ivf`
     codes: str = "auto"  # what is compared first: `auto`, `float32`, `int8` or `binary`
+    dense: str = (
+        ""  # vectors are searched in Milvus: a `.db` file or an address; empty: in the store's folder
+    )
+    dense_seconds: float = 10.0  # that a call to Milvus may take
+    dense_words: bool = False  # Milvus ranks words, too, by its own BM25; else the folder's does
     vector_cache: str = ""  # a file of vectors by content hash, for stores that share text; empty: none
     max_file_bytes: int = 100_000_000
     max_pages: int = 5_000
@@ -70,8 +75,11 @@ class _Indexing(Configuration):
     ocr_languages: str = "eng"  # as tesseract calls them, joined by +
     allow_private_urls: bool = False  # addresses that lead into the own network may be fetched
     scrub: str = ""  # personal data that is taken out: `email`, `phone`, `card`, `id`, joined by commas
+    executor: str = "process"  # where bulk work is done: this `process`, `ray`, or `ray://host:port`
+    cluster_seconds: float = 30.0  # in which the cluster must answer
+    cluster_gpus: float = 0.0  # of each worker that embeds, also parts of one; 0: processors alone
 
-
+# %% ../nbs/settings.ipynb #bbbb0011
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Searching(_Indexing):
     "How passages are found."
@@ -99,7 +107,7 @@ class _Answering(_Searching):
     "Which model writes, what it reads, and when it is believed."
 
     generator: str = "auto"  # `auto`, `packaged`, a Hub id, a folder, or a GGUF file (llama.cpp)
-    server: str = ""  # address of an OpenAI-compatible server that has `generator`; empty: this machine
+    server: str = ""  # an OpenAI-compatible one that has `generator`, or several: addresses joined by commas
     quantization: str = "none"  # of a model on torch: `none`, `int8` or `nf4` (bitsandbytes)
     adapter: str = ""  # folder of a LoRA adapter for a model on torch; empty: none
     runtime: str = "auto"  # `auto`, `openvino` or `torch`
@@ -119,7 +127,7 @@ class _Answering(_Searching):
 class _Serving(_Answering):
     "What is kept, how much is admitted, and where runs are tracked."
 
-    answer_cache: str = "memory"  # `memory`, the path of a file, `redis://…`, or `none`
+    answer_cache: str = "memory"  # `memory`, the path of a file, `redis://…` (see `redis_place`), or `none`
     cache_entries: int = 1_000  # answers kept at most
     cache_seconds: float = 300.0  # that an answer is kept
     cache_bytes: int = 64_000_000  # of kept answers at most
@@ -131,7 +139,7 @@ class _Serving(_Answering):
     limit_tokens: int = 0  # by one client in a minute; 0: not limited
     limit_concurrent: int = 0  # answers in the making at once, whoever asks; 0: not limited
     limit_queue: int = 100  # callers that may wait for their turn
-    limit_storage: str = "memory"  # or an address: `redis://…`
+    limit_storage: str = "memory"  # or an address: `redis://…`, also of sentinels or a cluster
     limit_on_failure: str = "closed"  # without Redis: `closed` refuses everybody, `open` admits uncounted
     tracking_uri: str = ""  # of MLflow; empty: a SQLite file in the user's cache
 
@@ -184,8 +192,16 @@ def check_setting(
 _SWITCH = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(("0", "false", "no", "off"), False)
 
 
-_OTHERS = ("cache", "data", "api_key", "cache_secret", "audit_secret", "token_key")  # no fields
-_OTHER_PREFIXES = ("serve_", "train_")  # settings of the server, of a training run
+_OTHERS = (
+    "cache",
+    "data",
+    "api_key",
+    "cache_secret",
+    "audit_secret",
+    "token_key",
+    "milvus_token",
+)  # no fields
+_OTHER_PREFIXES = ("serve_", "train_", "test_")  # settings of the server, of a training run, of tests
 
 
 def _from_environment(cls: type, environ: Mapping[str, str], types: Mapping[str, type]) -> dict[str, Any]:

@@ -147,8 +147,8 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, chat: Callable = chat, **routes: Callable):
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, chat: Callable = chat, port: int = 0, **routes: Callable):
+        super().__init__(("127.0.0.1", port), Handler)
         self.lock, self.seen, self.left = threading.Lock(), [], threading.Event()
         self.active = self.most = 0
         self.routes = {"/v1/chat/completions": chat, "/v1/models": models, "/tokenize": tokenize}

@@ -1,16 +1,19 @@
 """Who may find what: no search, in any mode and by any path, shows a document to someone it does not name."""
 
+import contextlib
 import itertools
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from milvus_server import milvus
 
 from liquid_ai.core import Document, InputError, Settings
 from liquid_ai.generation.cite import confidence, find_evidence
 from liquid_ai.indexing.embed import load_encoder
-from liquid_ai.indexing.store import Store, commit, open_snapshot
+from liquid_ai.indexing.milvus_store import GenerationIndex
+from liquid_ai.indexing.store import Store, commit, engine_of, open_snapshot
 from liquid_ai.ingestion.chunk import split
 from liquid_ai.retrieval.explain import explain
 from liquid_ai.retrieval.filters import allowed_rows
@@ -21,9 +24,9 @@ LISTS = [(), *itertools.combinations(NAMES, 1), *itertools.combinations(NAMES, 2
 THINGS = ["secret key", "garden", "kettle", "bank account", "holiday"]
 
 
-@pytest.fixture(scope="module")
-def snapshot(tmp_path_factory):
-    encoder, store = load_encoder(), Store(tmp_path_factory.mktemp("access") / "store")
+def filled(folder, dense=""):
+    "A snapshot of documents for everyone and for some; `dense`: where Milvus is."
+    encoder, store, where = load_encoder(), Store(folder / "store"), Settings(dense=dense)
     documents = [
         Document.of(
             f"# {thing}\n\nThe {thing} number {n}.\n\n## Where\n\nIt is kept in room {n}, near the {thing}.",
@@ -34,10 +37,26 @@ def snapshot(tmp_path_factory):
         )
         for n, (thing, names) in enumerate(itertools.product(THINGS, LISTS))
     ]
-    commit(store, zip(documents, split(documents, encoder, 24, True), strict=True), encoder)
-    snapshot = open_snapshot(store)
+    commit(store, zip(documents, split(documents, encoder, 24, True), strict=True), encoder, settings=where)
+    snapshot = open_snapshot(store, 0, engine_of(store, where))
+    assert isinstance(snapshot.dense, GenerationIndex) == bool(dense)
     snapshot.lists = {d.id: set(d.access) for d in documents}
     return snapshot
+
+
+@pytest.fixture(scope="module")
+def snapshot(tmp_path_factory):
+    return filled(tmp_path_factory.mktemp("access"))
+
+
+@pytest.fixture(scope="module", params=["in the folder", "in Milvus"])
+def anywhere(request, tmp_path_factory, snapshot):
+    if request.param == "in the folder":
+        yield snapshot
+    else:
+        folder = tmp_path_factory.mktemp("access")
+        with milvus(folder) as address:
+            yield filled(folder, address)
 
 
 def may_see(snapshot, hit, who) -> bool:
@@ -64,7 +83,8 @@ def may_see(snapshot, hit, who) -> bool:
         }
     ),
 )
-def test_nothing_leaks(snapshot, question, who, where, choices):
+def test_nothing_leaks(anywhere, question, who, where, choices):
+    snapshot = anywhere
     hits = search(snapshot, load_encoder(), question, Settings(**choices), where, principals=who)
     assert all(may_see(snapshot, hit, who) for hit in hits)
     allowed = allowed_rows(snapshot, where, who)
@@ -73,8 +93,8 @@ def test_nothing_leaks(snapshot, question, who, where, choices):
         assert len(hits) == min(choices["top_k"], np.count_nonzero(allowed))  # and nobody is starved
 
 
-def test_the_other_ways_to_search_keep_the_lists_too(snapshot):
-    encoder = load_encoder()
+def test_the_other_ways_to_search_keep_the_lists_too(anywhere):
+    encoder, snapshot = load_encoder(), anywhere
     late = Settings(rerank="late", rerank_top=10, top_k=10)
     found = [
         *search_many(snapshot, encoder, THINGS, Settings(top_k=50), principals=["ann"]),
@@ -125,7 +145,8 @@ def test_statistics_of_many_readers_are_bounded(snapshot):
     assert snapshot.sparse_for(NAMES) is snapshot.sparse  # who may read everything has the whole index
 
 
-def test_who_names_nobody_sees_only_what_is_for_everyone(snapshot):
+def test_who_names_nobody_sees_only_what_is_for_everyone(anywhere):
+    snapshot = anywhere
     hits = search(snapshot, load_encoder(), "secret key", Settings(top_k=100))
     assert hits and all(not snapshot.lists[h.chunk.document_id] for h in hits)
 
@@ -157,12 +178,15 @@ def test_built_in_fields_exist_for_everyone(tmp_path):
     assert search(snapshot, encoder, "key", where={"source": "key"}, principals=["ann"])
 
 
-def test_files_are_for_whom_they_were_read_for(tmp_path):
+@pytest.mark.parametrize("where", ["in the folder", "in Milvus"])
+def test_files_are_for_whom_they_were_read_for(tmp_path, where):
     from liquid_ai.pipeline import RAG
 
+    own = contextlib.ExitStack()
+    dense = own.enter_context(milvus(tmp_path)) if where == "in Milvus" else ""
     (tmp_path / "pay.txt").write_text("The salary of the director is 90,000.")
     (tmp_path / "tea.txt").write_text("The tea is green.")
-    with RAG.open(tmp_path / "store") as rag:
+    with own, RAG.open(tmp_path / "store", dense=dense) as rag:
         rag.ingest(tmp_path / "pay.txt", access=["board"], progress=False)
         rag.ingest(tmp_path / "tea.txt", progress=False)
         assert {h.chunk.title for h in rag.search("salary")} == {"tea"}

@@ -1,12 +1,14 @@
 """Every dense index keeps one contract: filters never leak or starve, what is missing is -1."""
 
 import json
+import secrets
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from milvus_server import milvus
 
 from liquid_ai.core import DenseIndex, InputError, StoreError
 from liquid_ai.indexing.approximate import (
@@ -46,13 +48,12 @@ def queries(vectors):
 def index(request, vectors, tmp_path_factory):
     kind, _, rest = request.param.partition("-")
     if kind == "milvus":
-        pytest.importorskip("pymilvus", reason="pymilvus is not installed")
-        pytest.importorskip("milvus_lite", reason="milvus-lite is not installed")
-        from liquid_ai.indexing.milvus import build_milvus
+        with milvus(tmp_path_factory.mktemp("milvus")) as address:
+            from liquid_ai.indexing.milvus import build_milvus
 
-        made = build_milvus(vectors, tmp_path_factory.mktemp("milvus") / "v.db", "rows", rest)
-        yield made
-        made.close()
+            made = build_milvus(vectors, address, f"liquid_rows_{secrets.token_hex(4)}", rest)
+            yield made
+            made.close()
     else:
         yield FlatIndex(vectors) if kind == "exact" else build_dense(vectors, kind, rest)
 

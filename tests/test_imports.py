@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-LADDER = [["errors"], ["settings"], ["devices", "documents"], ["core"], ["indexing"]]
+LADDER = [["errors"], ["settings"], ["devices", "documents"], ["core"], ["cluster"], ["indexing"]]
 LADDER += [["ingestion", "retrieval"], ["migrate"], ["corpus", "generation"]]
 LADDER += [["pipeline"], ["agent"]]
 LADDER += [["evaluation"], ["training"], ["serving"], ["demo"], ["cli"]]
@@ -18,7 +18,7 @@ MAY_IMPORT = {room: {*chain(*LADDER[:i])} for i, rung in enumerate(LADDER) for r
 MAY_IMPORT["metrics"] = {"core"}
 for above in ("serving", "demo", "cli"):
     MAY_IMPORT[above].add("metrics")
-HEAVY = {"torch", "transformers", "openvino", "faiss", "sentence_transformers", "mlflow", "gradio"}
+HEAVY = {"torch", "transformers", "openvino", "faiss", "sentence_transformers", "mlflow", "gradio", "ray"}
 
 
 def imported(node: ast.AST, package: list[str]) -> list[str]:

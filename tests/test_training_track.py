@@ -233,7 +233,7 @@ def free_port():
 
 
 @contextmanager
-def mlflow_server(home: Path, port: int):
+def mlflow_server(home: Path, port: int, database: str = "", files: str = ""):
     "A real one on loopback."
     run = [
         sys.executable,
@@ -249,15 +249,15 @@ def mlflow_server(home: Path, port: int):
     ]
     run += [
         "--backend-store-uri",
-        f"sqlite:///{home}/server.db",
+        database or f"sqlite:///{home}/server.db",
         "--artifacts-destination",
-        str(home / "files"),
+        files or str(home / "files"),
     ]
     env = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"}
     with (home / "server.log").open("ab") as log:
         server = subprocess.Popen(run, stdout=log, stderr=log, cwd=home, env=env, start_new_session=True)
     try:
-        until = time.monotonic() + 90
+        until = time.monotonic() + 300  # a machine that does much else
         while True:
             assert server.poll() is None and time.monotonic() < until, (home / "server.log").read_text()[
                 -2_000:

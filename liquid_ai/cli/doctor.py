@@ -60,11 +60,17 @@ def check_devices() -> dict[str, str]:
 
 def check_store(folder: Path) -> dict[str, Any]:
     "The state of a store, every file of its live generation checked. Raises: `StoreError`."
-    from liquid_ai.indexing.store import Store, open_snapshot
+    from liquid_ai.indexing.store import Store, engine_of, open_snapshot
 
-    with closing(Store(folder, create=False)) as store, closing(open_snapshot(store)):
+    settings = settings_for()
+    with (
+        closing(Store(folder, create=False)) as store,
+        closing(engine_of(store, settings)) as engine,
+        closing(open_snapshot(store, 0, engine)),
+    ):
         facts = {"folder": folder, "format": store.meta("format"), "generation": store.generation}
-        return facts | store.counts() | {"encoder": store.meta("encoder_name") or None}
+        facts |= store.counts() | {"encoder": store.meta("encoder_name") or None}
+        return facts | ({"vectors in": settings.dense} if settings.dense else {})
 
 # %% ../../nbs/cli/doctor.ipynb #e2497865
 Repair = Annotated[bool, typer.Option("--repair", help="Build the indexes of the store again.")]

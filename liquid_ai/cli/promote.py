@@ -54,12 +54,13 @@ _Send = Annotated[bool, typer.Option("--send", help="Send what runs have left wh
 
 def runs(send: _Send = False, as_json: Json = False) -> Outcome:
     "Say where training runs are kept, how to look at them, and what has not been sent there."
-    from liquid_ai.evaluation.track import tracking_uri, without_secrets
+    from liquid_ai.evaluation.track import kept_runs, tracking_uri, without_secrets
     from liquid_ai.training.track import replay, spools, ui_command
 
     settings = Settings.load()
     uri, sent = tracking_uri(settings), replay(settings=settings) if send else {}
     left = sorted(str(p.parent) for p in spools().glob("*/state.json"))
+    left += sorted(map(str, kept_runs().glob("*.jsonl")))
     data = {"uri": without_secrets(uri), "look": ui_command(uri), "sent": sent, "left": left}
 
     def show() -> None:

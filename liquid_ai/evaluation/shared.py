@@ -238,7 +238,8 @@ class Shared(AbstractContextManager):
             file = settings.vector_cache if _runs(settings) == _runs(Settings()) else ""
             cached = CachedEncoder(self._caches.enter_context(remembering(encoder, file)), cache)
             if store.generation == 0:  # a store is written whole or not at all
-                ingest(store, cached, [self.data.documents], settings, self.progress)
+                inside = replace(settings, dense="")
+                ingest(store, cached, [self.data.documents], inside, self.progress)
             self._open[key] = Index(self.data, store, encoder, cached, settings)
         return self._open[key]
 

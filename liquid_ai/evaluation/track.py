@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['LIBRARIES', 'without_secrets', 'public_settings', 'git_commit', 'circumstances', 'load_mlflow', 'tracking_uri',
-           'Tracker', 'metric_name', 'param_text', 'log_table', 'tracked', 'client_of', 'experiment_of', 'reaching',
-           'impatient']
+           'Tracker', 'metric_name', 'param_text', 'log_table', 'kept_runs', 'send_command', 'refused', 'Kept',
+           'send_kept', 'tracked', 'client_of', 'experiment_of', 'reaching', 'impatient']
 
 # %% ../../nbs/evaluation/track.ipynb #f55c9a37
 import importlib
@@ -15,15 +15,18 @@ import math
 import os
 import platform
 import re
+import shlex
 import subprocess
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import fields
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from ..core import LiquidError, Settings, cache_dir
 
@@ -113,13 +116,41 @@ def _artifacts(uri: str) -> str | None:
     return Path(path.partition("?")[0]).resolve().with_suffix(".artifacts").as_uri()
 
 # %% ../../nbs/evaluation/track.ipynb #ed9ee83a
-class Tracker:
+class _Telling:
+    "What an experiment has to say, told to the server or kept."
+
+    uri: str
+    failed: str  # why the server is not asked any more
+    kept: "Kept"
+    _client: Any
+    _ids: dict[str, str]
+
+    def _tell(self, line: dict[str, Any], params: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
+        "A server that goes away must not take the results with it."
+        line["ms"], line["params"] = int(time.time() * 1e3), {k: param_text(v) for k, v in params.items()}
+        line["metrics"] = {k: float(v) for k, v in metrics.items() if math.isfinite(v)}
+        if not self.failed:
+            try:
+                with impatient():
+                    _perform(self._client, line, self._ids)
+            except Exception as e:
+                told = without_secrets(f"{type(e).__name__}: {e}")[:600]
+                if not refused(e):
+                    self.failed = told
+                else:
+                    warnings.warn(f"MLflow at {self.uri} refuses a part of the run: {told}", stacklevel=3)
+        if self.failed:
+            self.kept.add(line, self.failed)
+
+# %% ../../nbs/evaluation/track.ipynb #64c6c953
+class Tracker(_Telling):
     "One experiment in MLflow: a parent run and its children."
 
     def __init__(self, client: Any, run: Any, tags: Mapping[str, str], uri: str):
-        self._client, self._tags = client, dict(tags)
+        self._client, self._tags, self._uri = client, dict(tags), uri
         self.run_id, self.experiment_id, self.failed = run.info.run_id, run.info.experiment_id, ""
-        self.uri = without_secrets(uri)
+        self.uri, self.kept = without_secrets(uri), Kept(run.info.run_id, uri)
+        self._ids: dict[str, str] = {}  # of children, by token
 
     def child(
         self,
@@ -127,19 +158,13 @@ class Tracker:
         params: Mapping[str, Any],
         metrics: Mapping[str, float],
         table: Mapping[str, Sequence[Any]] | None = None,  # columns, kept as `scores.json`
-    ) -> str:  # its id; empty where the server is gone
+    ) -> str:  # its id; where the server is gone what stands for it until it has one
         "A finished run under the parent."
-        tags = self._tags | {"mlflow.parentRunId": self.run_id, "mlflow.runName": name}
-
-        def make() -> str:
-            run = self._client.create_run(self.experiment_id, tags=tags)
-            _log_batches(self._client, run.info.run_id, params, metrics)
-            if table:
-                log_table(self._client, run.info.run_id, table)
-            self._client.set_terminated(run.info.run_id)
-            return run.info.run_id
-
-        return self._try(make) or ""
+        token = os.urandom(8).hex()
+        tags = self._tags | {"mlflow.parentRunId": self.run_id, "mlflow.runName": name, _TOKEN: token}
+        line = {"run": token, "experiment": self.experiment_id, "tags": tags, "status": "FINISHED"}
+        self._tell(line | {"table": {k: list(v) for k, v in (table or {}).items()}}, params, metrics)
+        return self._ids.get(token, token)
 
     def log(
         self,
@@ -149,28 +174,14 @@ class Tracker:
         report: Mapping[str, Any] | None = None,  # plain data, kept as `report.json`
     ) -> None:
         "Add to a run."
-        run_id = run_id or self.run_id
-
-        def write() -> None:
-            _log_batches(self._client, run_id, params or {}, metrics or {})
-            if report is not None:
-                self._client.log_text(run_id, json.dumps(report, indent=1, allow_nan=False), "report.json")
-
-        self._try(write)
+        text = "" if report is None else json.dumps(report, indent=1, allow_nan=False)
+        self._tell({"run": run_id or self.run_id, "report": text}, params or {}, metrics or {})
 
     def finish(self, status: str = "FINISHED") -> None:
-        self._try(lambda: self._client.set_terminated(self.run_id, status))
-
-    def _try(self, step: Callable[[], Any]) -> Any:
-        "A server that goes away must not take the results with it: the first failure warns, no more."
+        "The end: what was kept is sent, or stays for `send_kept`."
+        self._tell({"run": self.run_id, "status": status}, {}, {})
         if self.failed:
-            return None
-        try:
-            return step()
-        except Exception as e:
-            self.failed = without_secrets(f"{type(e).__name__}: {e}")
-            warnings.warn(f"MLflow at {self.uri} failed, tracking stops here: {self.failed}", stacklevel=4)
-        return None
+            self.kept.send(self._client, self._ids)
 
 # %% ../../nbs/evaluation/track.ipynb #03c12dec
 def metric_name(name: str) -> str:
@@ -183,11 +194,35 @@ def param_text(value: Any) -> str:
     return without_secrets(str(value))[:6_000]
 
 
-def _log_batches(client: Any, run_id: str, params: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
+_TOKEN = "liquid_ai.token"  # a tag: what is sent a second time finds the run that it began
+
+
+def _perform(client: Any, line: Mapping[str, Any], ids: dict[str, str], again: bool = False) -> None:
+    "Do what a line says; the same a second time changes nothing."
+    if "tags" in line and line["run"] not in ids:
+        token, experiment = line["run"], line["experiment"]
+        found = (
+            client.search_runs([experiment], f"tags.`{_TOKEN}` = '{token}'", max_results=1) if again else []
+        )
+        made = found[0] if found else client.create_run(experiment, start_time=line["ms"], tags=line["tags"])
+        ids[token] = made.info.run_id
+    run_id = ids.get(line["run"], line["run"])
+    _log_batches(client, run_id, line["params"], line["metrics"], line["ms"])
+    if line.get("table"):
+        log_table(client, run_id, line["table"])
+    if line.get("report"):
+        client.log_text(run_id, line["report"], "report.json")
+    if line.get("status"):
+        client.set_terminated(run_id, line["status"], line["ms"])
+
+
+def _log_batches(
+    client: Any, run_id: str, params: Mapping[str, str], metrics: Mapping[str, float], now: int
+) -> None:
     "Everything in as few requests as MLflow allows; numbers that are none are left to the report."
-    entities, now = importlib.import_module("mlflow.entities"), int(time.time() * 1e3)
-    ps = [entities.Param(metric_name(k), param_text(v)) for k, v in params.items()]
-    ms = [entities.Metric(metric_name(k), float(v), now, 0) for k, v in metrics.items() if math.isfinite(v)]
+    entities = importlib.import_module("mlflow.entities")
+    ps = [entities.Param(metric_name(k), v) for k, v in params.items()]
+    ms = [entities.Metric(metric_name(k), v, now, 0) for k, v in metrics.items()]
     for n in range(max(-(-len(ps) // 100), -(-len(ms) // 800))):
         client.log_batch(run_id, ms[n * 800 : (n + 1) * 800], ps[n * 100 : (n + 1) * 100])
 
@@ -204,6 +239,125 @@ def log_table(
     known = json.loads(client.get_run(run_id).data.tags.get("mlflow.loggedArtifacts", "[]"))
     if (entry := {"path": path, "type": "table"}) not in known:
         client.set_tag(run_id, "mlflow.loggedArtifacts", json.dumps([*known, entry]))
+
+# %% ../../nbs/evaluation/track.ipynb #ce258cf1
+def kept_runs() -> Path:
+    "The folder of what experiments could not send, in the user's cache."
+    return cache_dir("mlflow", "kept")
+
+
+def send_command(
+    uri: str,  # where it belongs
+) -> str:
+    "What sends, in a shell, what MLflow has not taken."
+    told = "" if uri == tracking_uri() else f"LIQUID_AI_TRACKING_URI={shlex.quote(without_secrets(uri))} "
+    return f"{told}liquid-ai runs --send"
+
+
+_FOR_GOOD = {400, 404, 409, 413}  # statuses of HTTP: the same request will not do another time either
+
+
+def refused(error: Exception) -> bool:
+    "Whether MLflow has understood, and will not do it."
+    status = getattr(error, "get_http_status_code", None)
+    return status is not None and status() in _FOR_GOOD and "API request to" not in str(error)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[bool]:  # False: somebody else has it
+    "Context: nobody else sends this file."
+    lock = FileLock(path.with_suffix(".lock"), thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+        with suppress(OSError):  # Windows does not delete what is open
+            path.with_suffix(".lock").unlink(missing_ok=True)
+
+# %% ../../nbs/evaluation/track.ipynb #7dc78f1b
+class Kept:
+    "A file of what one experiment has to tell, made when it is needed."
+
+    def __init__(self, run_id: str, uri: str):
+        self.run_id, self.uri, self.path, self._held = run_id, uri, None, ExitStack()
+
+    def add(
+        self,
+        line: Mapping[str, Any],
+        why: str,  # MLflow has failed
+    ) -> None:
+        "Write a line down."
+        try:
+            if self.path is None:
+                self._begin(why)
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line, default=str) + "\n")
+        except OSError as e:
+            told = f"{type(e).__name__}: {e.strerror}"
+            warnings.warn(
+                f"MLflow failed, and what the run tells cannot be kept either ({told})", stacklevel=5
+            )
+
+    def _begin(self, why: str) -> None:
+        folder, shown = kept_runs(), without_secrets(self.uri)
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{self.run_id}.jsonl"
+        self._held.enter_context(_alone(path))
+        with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
+            file.write(json.dumps({"parent": self.run_id, "uri": shown}) + "\n")
+        self.path = path
+        told = f"MLflow at {shown} failed; the run goes on, and what it tells is kept in {path}: {why}"
+        warnings.warn(told, stacklevel=6)
+
+    def send(self, client: Any, ids: dict[str, str]) -> None:
+        "Send it, or say how that is done later."
+        if self.path is not None:
+            try:
+                with impatient():
+                    _send_lines(client, self.path, ids)
+            except Exception as e:
+                why = without_secrets(f"{type(e).__name__}: {e}")[:300]
+                told = (
+                    f"MLflow at {without_secrets(self.uri)} has not taken the whole run ({why}): the rest is"
+                )
+                told += f" kept in {self.path}; send it with: {send_command(self.uri)}"
+                warnings.warn(told, stacklevel=5)
+        self._held.close()
+
+# %% ../../nbs/evaluation/track.ipynb #bbbb0031
+def _send_lines(client: Any, path: Path, ids: dict[str, str]) -> int:  # lines
+    "Send a file, and remove it."
+    with path.open(encoding="utf-8") as file:
+        head, *lines = [json.loads(line) for line in file if line.endswith("\n")]
+    client.get_run(head["parent"])
+    for line in lines:
+        try:
+            _perform(client, line, ids, again=True)
+        except Exception as e:
+            if not refused(e):
+                raise
+            warnings.warn(f"MLflow refuses a part of a run: {without_secrets(str(e))[:300]}", stacklevel=2)
+    if not any(line.get("status") and line["run"] == head["parent"] for line in lines):  # it was killed
+        client.set_terminated(head["parent"], "KILLED")
+    path.unlink()
+    return len(lines)
+
+# %% ../../nbs/evaluation/track.ipynb #d00826ad
+def send_kept(
+    settings: Settings = Settings(),  # `tracking_uri` counts
+) -> dict[str, int]:  # lines sent, by the parent's run id
+    "Send what experiments have left. Raises: `LiquidError` where MLflow does not answer; then it stays."
+    uri, sent = tracking_uri(settings), {}
+    for path in sorted(kept_runs().glob("*.jsonl")):
+        with _alone(path) as mine, reaching(uri):
+            if mine:  # else an experiment is under way
+                sent[path.stem.rpartition("-")[2]] = _send_lines(client_of(load_mlflow(), uri), path, {})
+    return sent
 
 # %% ../../nbs/evaluation/track.ipynb #f5fcb866
 @contextmanager

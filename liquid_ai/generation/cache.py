@@ -20,6 +20,7 @@ from .cache_entry import Entry, Key
 from .cache_file import SqliteStore
 from .cache_redis import RedisStore
 from .cache_store import Bounds, CacheStore, MemoryStore, Tally
+from .redis_place import SCHEMES, shown_place
 from .flight import SingleFlight
 
 # %% ../../nbs/generation/cache.ipynb #24b2f55a
@@ -37,9 +38,10 @@ def open_store(
     scheme, found, _ = str(store).partition("://")
     if str(store) and not found:
         return SqliteStore(Path(store).expanduser(), bounds, clock, secret)
-    if scheme in ("redis", "rediss", "unix"):
+    if scheme in SCHEMES:
         return RedisStore(str(store), bounds, clock, secret)
-    raise InputError(f"{str(store)!r} is no store for a cache: use memory, the path of a file, or redis://…")
+    shown = shown_place(str(store)) if found else str(store)
+    raise InputError(f"{shown!r} is no store for a cache: use memory, the path of a file, or redis://…")
 
 # %% ../../nbs/generation/cache.ipynb #5593bca2
 _PIECE = re.compile(r"\S+\s*|\s+")

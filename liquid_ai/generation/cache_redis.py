@@ -14,7 +14,6 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from ..core import InputError
 from .cache_entry import Entry
 from liquid_ai.generation.cache_store import (
     DEFAULT_BOUNDS,
@@ -27,6 +26,7 @@ from liquid_ai.generation.cache_store import (
     opened,
     sealed,
 )
+from .redis_place import RedisPlace, redis_trouble
 
 # %% ../../nbs/generation/cache_redis.ipynb #6666b234
 _WAIT, _PAUSE = 0.25, 1.0  # seconds: for a reply, and until a server that failed is tried again
@@ -36,28 +36,14 @@ class RedisServer:
     "A Redis server that may go and come back. Raises: `InputError` on a bad address."
 
     def __init__(self, url: str, namespace: str = "liquid_ai"):
-        try:
-            import redis
-            from redis.backoff import NoBackoff
-            from redis.retry import Retry
-        except ImportError as e:
-            raise InputError("a cache in Redis needs its client: pip install redis") from e
-        retry = Retry(NoBackoff(), 1, (redis.ConnectionError,))  # a connection that the server had closed
-        try:
-            self._client = redis.Redis.from_url(
-                url, socket_timeout=_WAIT, socket_connect_timeout=_WAIT, retry=retry, decode_responses=False
-            )
-        except ValueError as e:
-            raise InputError(f"{self._shown(url)} is not the address of a Redis server: {e}") from None
-        self.where, self._space, self._tally = self._shown(url), namespace, Tally()
-        self._refusal, self._known = redis.ResponseError, (redis.RedisError, OSError)
+        self._place = RedisPlace(url, _WAIT, retries=1)  # a connection that the server had closed
+        self.where, self._space, self._tally = self._place.where, namespace, Tally()
         self._until, self._lock = 0.0, threading.Lock()
         self._told: set[bool] = set()  # that the server refused something (True), that it is gone (False)
 
-    @staticmethod
-    def _shown(url: str) -> str:
-        "The address without what is secret in it."
-        return re.sub(r"\?.*", "", re.sub(r"//[^/]*@", "//", url))
+    @property
+    def _client(self) -> Any:
+        return self._place.client()
 
     def _do(self, work: Callable[[Any], T], otherwise: T) -> T:
         "What `work` returns; `otherwise` where the server is at fault."
@@ -67,9 +53,8 @@ class RedisServer:
         try:
             found = work(self._client)
         except Exception as e:  # whatever a server may say, it must not stop an answer
-            if not isinstance(e, self._known):  # a reply that cannot be read: the rest of it must go
-                self._client.connection_pool.disconnect()
-            self._failed(e, isinstance(e, self._refusal))
+            self._place.failed(e)
+            self._failed(e, self._place.refused(e))
             return otherwise
         self._told.discard(False)
         return found
@@ -82,8 +67,8 @@ class RedisServer:
             if not refused:
                 self._until = time.monotonic() + _PAUSE
         if not told:
-            why = str(why) or type(why).__name__
-            warnings.warn(f"the cache in {self.where} is not used while this lasts: {why}", stacklevel=5)
+            told = f"the cache in {self.where} is not used while this lasts: {redis_trouble(why)}"
+            warnings.warn(told, stacklevel=5)
 
 # %% ../../nbs/generation/cache_redis.ipynb #6f9033f7
 class _ServerEntries(RedisServer):
@@ -91,7 +76,7 @@ class _ServerEntries(RedisServer):
 
     def __init__(
         self,
-        url: str,  # `redis://…`, `rediss://…` or `unix://…`
+        url: str,  # see `redis_place`
         bounds: Bounds = DEFAULT_BOUNDS,  # the server bounds the number of entries
         clock: Callable[[], float] = time.time,
         secret: str = "",  # signs entries
@@ -106,14 +91,20 @@ class _ServerEntries(RedisServer):
     def _document(self, document_id: str) -> str:
         return f"{self._space}:1:document:{document_key(document_id)}"
 
+    def _name(self, batch, entry: Entry, now: float) -> None:
+        for place in map(self._document, entry.documents):
+            batch.zremrangebyscore(place, "-inf", now - SKEW)
+            batch.zadd(place, {entry.key: now + self.bounds.ttl})
+            batch.pexpire(place, max(1, math.ceil(self.bounds.ttl * 1000)) + int(SKEW * 1000))
+
     def get(self, key: str) -> Entry | None:
         "The entry, whole and not expired."
 
         def read(client) -> bytes:
             try:
                 return client.getrange(self._entry(key), 0, self.bounds.largest)  # one byte more than allowed
-            except self._refusal as e:
-                if str(e).startswith("WRONGTYPE"):
+            except Exception as e:
+                if self._place.refused(e) and str(e).startswith("WRONGTYPE"):
                     return b"-"
                 raise
 
@@ -135,7 +126,7 @@ class _ServerEntries(RedisServer):
     def close(self) -> None:
         "Let go of the server."
         self._until = math.inf
-        self._client.close()
+        self._place.drop()
 
 # %% ../../nbs/generation/cache_redis.ipynb #8404737f
 class RedisStore(_ServerEntries):
@@ -149,13 +140,14 @@ class RedisStore(_ServerEntries):
         milliseconds, now = max(1, math.ceil(self.bounds.ttl * 1000)), self._clock()
 
         def write(client) -> bool:
-            with client.pipeline(transaction=True) as batch:
+            with client.pipeline(transaction=not self._place.cluster) as batch:
+                self._name(batch, entry, now)
+                if self._place.cluster:
+                    batch.execute()
                 batch.set(self._entry(entry.key), data, px=milliseconds)
-                for document_id in entry.documents:
-                    name = self._document(document_id)
-                    batch.zremrangebyscore(name, "-inf", now - SKEW)
-                    batch.zadd(name, {entry.key: now + self.bounds.ttl})
-                    batch.pexpire(name, milliseconds + int(SKEW * 1000))
+                if self._place.cluster:
+                    batch.execute()
+                    self._name(batch, entry, now)
                 batch.execute()
             return True
 

@@ -97,7 +97,7 @@ class Limiter(Counting):
         burst: int = 0,  # tokens that may be spent at once; 0: a minute's worth
         concurrent: int = 0,  # at once in this process, whoever they are; 0: not limited
         queue: int = 100,  # callers that may wait at once; one more is refused
-        storage: str = "memory",  # or an address: redis://host:6379/0
+        storage: str = "memory",  # or an address: see `redis_place`
         on_failure: Literal["closed", "open"] = "closed",  # without Redis: admit nobody, or all uncounted
         timeout: float = 0.5,  # seconds that Redis has for an answer
         clients: int = 1_000_000,  # remembered in memory at most

@@ -33,7 +33,7 @@ from .server import ServerModel
 from .streams import file_state
 from .model_folder import missing_weights, transformers_print
 from .transformers_model import TransformersModel
-from .wire import is_open, server_root
+from .wire import is_open, server_roots
 from ..indexing.assets import find_model, read_json
 
 # %% ../../nbs/generation/models.ipynb #f3b36a9c
@@ -190,7 +190,7 @@ def model_fingerprint(
         model = _find(_key(settings))
         if model is not None:
             return model.fingerprint
-        return digest("server", server_root(settings.server), settings.generator)
+        return digest("server", ",".join(sorted(server_roots(settings.server))), settings.generator)
     name, folder, _, device = _plan(settings)
     if _is_gguf(folder):
         return llama_print(folder, name, settings.threads, settings.device)

@@ -6,16 +6,17 @@
 __all__ = ['RedisQuota', 'OpenQuota']
 
 # %% ../../nbs/generation/redis_quota.ipynb #b8e81c50
+import hashlib
 import logging
 import math
 import time
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 from limits.storage import RedisStorage
 
 from ..core import InputError
 from .quota import LimitDown, Rates, Reading, Verdict, judged
+from .redis_place import RedisPlace, redis_trouble
 
 # %% ../../nbs/generation/redis_quota.ipynb #ff5d5209
 _LUA = f"""
@@ -63,6 +64,7 @@ return {{admitted and 1 or 0, found and found[2] or 0, told[1], told[2]}}
 
 # %% ../../nbs/generation/redis_quota.ipynb #e5b03a0f
 _PAUSE = 1.0  # seconds in which a server that failed is left alone
+_SHA = hashlib.sha1(_LUA.encode(), usedforsecurity=False).hexdigest()  # by which Redis knows the script
 
 
 class RedisQuota:
@@ -73,30 +75,18 @@ class RedisQuota:
     def __init__(
         self,
         rates: Rates,
-        url: str,  # redis://, rediss:// or unix://
+        url: str,  # see `redis_place`
         timeout: float = 0.5,  # seconds for a connection, and for an answer
         prefix: str = "liquid_ai:limit",  # of the keys
     ):
-        try:
-            import redis
-            from redis.backoff import NoBackoff
-            from redis.retry import Retry
-        except ImportError as e:
-            raise InputError(f"storage={_place(url)!r} needs redis: pip install 'liquid_ai[scale]'") from e
         if not 0 < timeout < math.inf:
             raise InputError(f"timeout={timeout} must be above 0: without one a lost server is waited for")
-        options = {"socket_timeout": timeout, "socket_connect_timeout": timeout, "timeout": timeout}
-        options |= {"max_connections": 64, "retry": Retry(NoBackoff(), 0)}
-        try:
-            self._pool = redis.BlockingConnectionPool.from_url(url, **options)
-        except (ValueError, TypeError) as e:
-            raise InputError(f"storage={_place(url)!r} is no address of Redis: redis://host:6379/0") from e
-        self.rates, self.place, self._failures = rates, _place(url), (redis.RedisError, OSError)
-        self._script = redis.Redis(connection_pool=self._pool).register_script(_LUA)
+        self._redis = RedisPlace(url, timeout, most=64)
+        self.rates, self.place = rates, self._redis.where
         numbers = [rates.requests, rates.seconds, rates.tokens_per_minute / 60, rates.bucket]
         self._numbers = [*map(repr, numbers)]
         self._prefix = f"{prefix}:{rates.requests}/{rates.seconds}/{rates.tokens_per_minute}/{rates.bucket}"
-        self._failed: tuple[float, str] = (-math.inf, "")  # when, and what the server or the socket said
+        self._failed: dict[str, tuple[float, str]] = {}  # by node of a cluster: when, and what it said
 
     def admit(self, key: str, tokens: int = 0) -> Verdict:
         "Count a request, if there is room for it. Raises: `LimitDown`."
@@ -113,34 +103,37 @@ class RedisQuota:
 
     def close(self) -> None:
         "Close the connections."
-        self._pool.disconnect()
+        self._redis.drop()
 
     def _ask(self, key: str, what: str, tokens: int) -> tuple[int, int, float, float]:
         return _asked(self, key, what, tokens)
 
 # %% ../../nbs/generation/redis_quota.ipynb #3597667e
-def _place(url: str) -> str:
-    "The address without what it may hold of secrets."
-    try:
-        parts = urlsplit(url)
-        where = f"{parts.hostname}:{parts.port or 6379}" if parts.hostname else ""
-        return f"{parts.scheme}://{where}{parts.path}"
-    except ValueError:
-        return "redis://…"
-
-
 def _asked(quota: RedisQuota, key: str, what: str, tokens: int) -> tuple[int, int, float, float]:
     "Whether it was admitted, requests in the window, seconds to its reset, tokens in the bucket."
-    when, why = quota._failed
+    keys = [f"{quota._prefix}:{{{key}}}:{part}" for part in ("window", "bucket")]  # of one slot of a cluster
+    node = quota._redis.part(keys[0])
+    when, why = quota._failed.get(node, (-math.inf, ""))
     if time.monotonic() - when < _PAUSE:
         raise _down(quota, why)
-    keys = [f"{quota._prefix}:{{{key}}}:{part}" for part in ("window", "bucket")]
     try:
-        admitted, used, reset, level = quota._script(keys, [*quota._numbers, what, tokens])
-    except quota._failures as e:
-        quota._failed = (time.monotonic(), f"{type(e).__name__}: {e}")
-        raise _down(quota, quota._failed[1]) from e
-    return admitted, used, float(reset), float(level)
+        admitted, used, reset, level = _counted(quota, keys, [*quota._numbers, what, tokens])
+        return admitted, used, float(reset), float(level)
+    except Exception as e:  # whatever it is that answers there
+        quota._redis.failed(e)
+        quota._failed[node] = (time.monotonic(), f"{type(e).__name__}: {redis_trouble(e)}")
+        raise _down(quota, quota._failed[node][1]) from None
+
+
+def _counted(quota: RedisQuota, keys: list[str], arguments: list[str | int]) -> list:
+    "What the script returns; a server that does not know it is sent it, as after a failover."
+    client = quota._redis.client()
+    try:
+        return client.evalsha(_SHA, 2, *keys, *arguments)
+    except Exception as e:
+        if type(e).__name__ != "NoScriptError":
+            raise
+        return client.eval(_LUA, 2, *keys, *arguments)
 
 
 def _down(quota: RedisQuota, why: str) -> LimitDown:

@@ -13,11 +13,13 @@ import time
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
+from functools import partial
 from typing import Any
 
 from ..core import Generation, InputError, ModelError, Usage, digest
 from .events import Step, plain
-from .served import Counter, Served, describe, estimate_prompt, estimate_tokens
+from .endpoints import Endpoint, EndpointState, agree, anywhere, endpoints_at, meet
+from .served import Served, estimate_prompt, estimate_tokens
 from liquid_ai.generation.wire import (
     BODY,
     Refused,
@@ -27,19 +29,20 @@ from liquid_ai.generation.wire import (
     is_open,
     persist,
     post_chat,
-    server_root,
+    server_roots,
 )
 
 # %% ../../nbs/generation/server.ipynb #3b6f70f7
 class _Client:
     "One model of one server, and what was noticed of it."
 
-    def __init__(self, root: str, model: str, wire: Wire, timeout: float, retries: int):
-        self.root, self.name, self.wire, self.timeout, self.retries = root, model, wire, timeout, retries
+    def __init__(self, roots: Sequence[str], model: str, wire: Wire, timeout: float, retries: int):
+        self.root = ", ".join(roots)
+        self.name, self.wire, self.timeout, self.retries = model, wire, timeout, retries
         self.notes: tuple[str, ...] = ()
         self.left_out: frozenset[str] = frozenset()  # fields that the server refused by name
         self.system = ""  # the last `system_fingerprint`
-        self.served, self.counter = Served(), Counter(wire, root, model)
+        self.served, self.servers = Served(), endpoints_at(wire, model, roots, partial(_named, self))
         self._lock = threading.Lock()
 
     def note(self, told: str) -> None:
@@ -68,11 +71,21 @@ class _Client:
         with _named(self):
             return self.wire.run(work, deadline)
 
-    def ask(self, work: Callable[[], Awaitable[Any]]) -> Any:
-        "The result of `work()`, tried again where that may help."
+    def ask(self, work: Callable[[Endpoint], Awaitable[Any]]) -> Any:
+        "The result of `work(server)`, tried again where that may help."
+
+        async def once(one: Endpoint):
+            yield await work(one)
+
+        deadline = time.monotonic() + self.timeout
+        steps = persist(lambda: anywhere(self.servers, once), self.retries, deadline)
+        return self.run(lambda: _last(steps), deadline)
+
+    def meet(self) -> Served:
+        "What the servers tell of their model."
 
         async def once():
-            yield await work()
+            yield await meet(self.servers)
 
         deadline = time.monotonic() + self.timeout
         return self.run(lambda: _last(persist(once, self.retries, deadline)), deadline)
@@ -84,9 +97,10 @@ _TOO_LONG = re.compile(
 
 
 @contextmanager
-def _named(client: _Client) -> Iterator[None]:
+def _named(client: _Client, root: str = "") -> Iterator[None]:
     "Errors from inside, with the server's name and without the key."
-    who = f"{plain(client.name, 80)} at {client.root}"
+    name = plain(client.name, 80)
+    who = f"{name} at {root or client.root}"
     try:
         yield
     except TimeoutError as e:
@@ -99,7 +113,7 @@ def _named(client: _Client) -> Iterator[None]:
         raise kind(hide(client.wire, f"{who} {e}")) from e
     except ModelError as e:
         told = hide(client.wire, str(e))
-        raise ModelError(told if told.startswith(who) else f"{who} {told}") from e
+        raise ModelError(told if told.startswith(f"{name} at ") else f"{who} {told}") from e
 
 
 async def _last(pieces: AsyncIterator[Any]) -> Any:
@@ -149,7 +163,8 @@ def _prepare(
         return Usage(estimate_prompt(messages), estimate_tokens(text))
 
     def start(deadline: float) -> AsyncIterator[str | Generation]:
-        steps = persist(lambda: _attempt(client, body), client.retries, deadline)
+        attempt = partial(_attempt, client, body)
+        steps = persist(lambda: anywhere(client.servers, attempt), client.retries, deadline)
         return assemble(steps, stop, max_tokens, estimate)
 
     return start
@@ -158,18 +173,22 @@ def _prepare(
 _OPTIONAL = {"stream_options": ("stream_options", "include_usage"), "seed": ("seed",)}
 
 
-async def _attempt(client: _Client, body: dict[str, Any]) -> AsyncIterator[Step]:
+async def _attempt(client: _Client, body: dict[str, Any], server: Endpoint) -> AsyncIterator[Step]:
     "One attempt; what the server refuses by name is left out, from now on."
     while True:
         sent = {k: v for k, v in body.items() if k not in client.left_out}
         try:
             most = BODY + 8_192 * body["max_tokens"]
             async with aclosing(
-                post_chat(client.wire, f"{client.root}/v1/chat/completions", sent, most)
+                post_chat(client.wire, f"{server.root}/v1/chat/completions", sent, most)
             ) as steps:
+                said = False
                 async for step in steps:
+                    if step.system and not said:
+                        agree(client.servers, server, step.system)
                     if step.system:
                         client.see(step.system)
+                    said = said or bool(step.text)
                     yield step
             return
         except Refused as e:
@@ -234,13 +253,14 @@ class _Calls:
     def fingerprint(self) -> str:
         "Changes with the address, the model, what the server tells of it, and its `system_fingerprint`."
         client = self._client
-        return digest("server", client.root, self.name, client.served.facts, str(self.seed), client.system)
+        where = ",".join(sorted(one.root for one in client.servers.all))
+        return digest("server", where, self.name, client.served.facts, str(self.seed), client.system)
 
     def count(self, messages: Sequence[Mapping[str, str]]) -> int:
         "Tokens of `messages`: counted by the server where it can, else estimated (see `notes`)."
         messages, client = _checked(messages), self._client
-        count = client.ask(lambda: client.counter.count(messages))
-        if client.counter.way == "estimate":
+        count = client.ask(lambda server: server.counter.count(messages))
+        if any(one.counter.way == "estimate" for one in client.servers.all):
             client.note("tokens are estimated, on the high side: the server has no /tokenize for messages")
         return count
 
@@ -276,7 +296,7 @@ class ServerModel(_Calls):
 
     def __init__(
         self,
-        url: str,  # such as `http://localhost:8000/v1`
+        url: str,  # such as `http://localhost:8000/v1`, or several joined by commas
         model: str,  # as the server lists it
         api_key: str = "",  # sent as a bearer token; never printed
         context: int = 0,  # tokens, at most; 0: what the server tells
@@ -292,8 +312,8 @@ class ServerModel(_Calls):
         if min(timeout, connect_timeout, read_timeout) <= 0 or retries < 0 or parallel < 1 or context < 0:
             raise InputError("timeouts and parallel must be positive, retries and context not negative")
         self.name, self.seed, self.parallel = model, seed, parallel
-        wire_options = (connect_timeout, read_timeout, parallel, trust_env)
-        self._client = _connect(server_root(url), model, api_key, timeout, retries, wire_options)
+        wire_options = (connect_timeout, read_timeout, parallel * (url.count(",") + 1), trust_env)
+        self._client = _connect(server_roots(url), model, api_key, timeout, retries, wire_options)
         self.context = min(self._client.served.context or context, context or self._client.served.context)
         if not self.context:
             self.context = 4_096
@@ -308,21 +328,32 @@ class ServerModel(_Calls):
         return self._client.notes
 
     @property
+    def endpoints(self) -> tuple[EndpointState, ...]:
+        "How each server fares."
+        return tuple(EndpointState(one.root, one.busy, one.why) for one in self._client.servers.all)
+
+    @property
     def why(self) -> str:
         "Where the model runs, and what was noticed."
         return "; ".join([f"{self.name} at {self._client.root}", *self.notes])
 
 # %% ../../nbs/generation/server.ipynb #d1bdd2b0
-def _connect(root: str, model: str, api_key: str, timeout: float, retries: int, rest: tuple) -> _Client:
+def _connect(
+    roots: Sequence[str], model: str, api_key: str, timeout: float, retries: int, rest: tuple
+) -> _Client:
     "A client that has asked what is served. Raises: `InputError`, `ModelError`."
     if not re.fullmatch(r"[\x21-\x7e]*", api_key):
         raise InputError("api_key holds characters that no HTTP header can carry (a space or a new line?)")
-    client = _Client(root, model, Wire(api_key, root.lower().startswith("https:"), *rest), timeout, retries)
+    secure = any(root.lower().startswith("https:") for root in roots)
+    client = _Client(roots, model, Wire(api_key, secure, *rest), timeout, retries)
     try:
-        client.served = client.ask(lambda: describe(client.wire, root, model))
+        client.served = client.meet()
     except BaseException:
         client.wire.close()
         raise
+    for one in client.servers.all:
+        if one.why:
+            client.note(f"{one.root} is left out: {one.why}")
     if not client.served.listed:
         client.note("the server lists no models, so the name is not checked")
     return client

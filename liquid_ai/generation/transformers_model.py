@@ -37,7 +37,7 @@ from ..indexing.assets import quiet_transformers
 QUANTIZATIONS = ("none", "int8", "nf4")
 
 
-def _quantization(kind: str, device: Device) -> dict[str, Any]:
+def _quantization(kind: str, device: Device, as_floats: bool) -> dict[str, Any]:
     "What transformers is to be told. Raises: `InputError`, `ModelError`."
     if kind not in QUANTIZATIONS:
         raise InputError(f"quantization {kind!r} is unknown; use {', '.join(QUANTIZATIONS)}")
@@ -50,6 +50,8 @@ def _quantization(kind: str, device: Device) -> dict[str, Any]:
 
     four = {"bnb_4bit_quant_type": "nf4", "bnb_4bit_compute_dtype": getattr(torch, device.dtype)}
     four |= {"bnb_4bit_use_double_quant": True}
+    if as_floats:
+        four["bnb_4bit_quant_storage"] = getattr(torch, device.dtype)
     how = {"load_in_4bit": True, **four} if kind == "nf4" else {"load_in_8bit": True}
     return {"quantization_config": BitsAndBytesConfig(**how), "device_map": {"": device.name}}
 
@@ -67,12 +69,14 @@ def load_causal(
     folder: Path,  # of a causal language model with safetensors weights
     device: Device,
     quantization: str = "none",  # `none`, `int8` or `nf4`
+    as_floats: bool = False,  # 4-bit weights, packed, in the type of the others: so FSDP can divide them
 ) -> Any:  # in eval mode
     "The torch model in `folder`, as it is served and trained. Raises: `ModelError`, `InputError`."
     import torch
     from transformers import AutoModelForCausalLM
 
-    how, safe = _quantization(quantization, device), {"use_safetensors": True, "local_files_only": True}
+    how = _quantization(quantization, device, as_floats)
+    safe = {"use_safetensors": True, "local_files_only": True}
     try:
         with quiet_transformers():
             model = AutoModelForCausalLM.from_pretrained(
@@ -87,7 +91,7 @@ def load_causal(
             module.support_avx512bf16_for_cpu = False
     return (model if how else model.to(device.name)).eval()
 
-
+# %% ../../nbs/generation/transformers_model.ipynb #bbbb0021
 def load_tokenizer(folder: Path) -> Any:
     "The tokenizer of a model that can hold a conversation. Raises: `ModelError`."
     from transformers import AutoTokenizer

@@ -52,6 +52,9 @@ def _copied(store: Store, target: Path) -> bool:
             raise
         with closing(sqlite3.connect(target / "store.db")) as copy:
             db.backup(copy)
+            if store.meta("dense"):  # the collections in Milvus stay the original's: a commit makes others
+                copy.execute("DELETE FROM meta WHERE key LIKE 'dense%' OR key = 'asked'")
+                copy.commit()
             if copy.execute("PRAGMA quick_check").fetchone()[0] != "ok":
                 raise StoreError(
                     f"{store.folder / 'store.db'} is damaged: its copy does not pass SQLite's check"

@@ -148,6 +148,14 @@ class VectorCache(CacheFile):
                 self._db.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?, ?)", rows)
                 _shrink(self)
 
+    def keys(self) -> list[bytes]:
+        "Of all vectors that are there."
+        found: list[bytes] = []
+        with self._surviving():
+            if self._db:
+                found = [key for (key,) in self._db.execute("SELECT key FROM vectors")]
+        return found
+
     def discard(
         self,
         keys: Sequence[bytes],

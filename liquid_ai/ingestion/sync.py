@@ -14,7 +14,7 @@ from pathlib import Path
 from ..core import Encoder, InputError, Settings, StoreError
 from ..indexing.store import Store
 from .fetch import is_address
-from .ingest import Seen, ingest
+from .ingest import Here, Seen, ingest
 from .load import IngestReport
 
 # %% ../../nbs/ingestion/sync.ipynb #896db223
@@ -27,6 +27,7 @@ def sync(
     access: Collection[str] | None = None,  # who may find what is in the files; None: as before
     seen: Seen | None = None,  # told of each document that is new or changed, before the commit
     reread: bool = False,  # also files whose bytes have not changed
+    work: Here | None = None,  # that reads and cuts; None: this process
 ) -> IngestReport:  # a row for every file that is there; `removed`: sources of what is not
     "Make `store` hold what `folders` hold. Raises: `InputError` where one is missing or empty, `StoreError`."
     folders = [folders] if isinstance(folders, str | os.PathLike) else folders
@@ -35,7 +36,9 @@ def sync(
     for folder in folders:
         if not is_address(folder) and not Path(folder).exists():
             raise InputError(f"{folder} is not there, so nothing was changed; is its disk mounted?")
-    return ingest(store, encoder, folders, settings, progress, access, seen, mirror=True, reread=reread)
+    return ingest(
+        store, encoder, folders, settings, progress, access, seen, mirror=True, reread=reread, work=work
+    )
 
 # %% ../../nbs/ingestion/sync.ipynb #17b96356
 def watch(

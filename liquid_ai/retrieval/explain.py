@@ -93,7 +93,7 @@ def explain(
     hits = search(snapshot, encoder, question, settings, where, **options)
     allowed = allowed_rows(snapshot, where, principals)
     rows = np.arange(len(snapshot)) if allowed is None else np.flatnonzero(allowed)
-    [arms] = ask_arms(snapshot, encoder, [question], [wordings], None, allowed, settings, principals)
+    [arms] = ask_arms(snapshot, encoder, [question], [wordings], None, allowed, settings, principals, where)
     alike = replace(settings, diversity=0.0)
     fused = rank_arms(snapshot, question, arms, alike)[0].tolist()
     reranker = reranker or load_reranker(snapshot, encoder, settings, principals)

@@ -363,7 +363,8 @@ def service_of(rag: RAG, options: ServerSettings) -> Service:
     "What the options ask to be watched and kept."
     o = options
     log = RequestLog(o.log, o.log_questions, max_bytes=o.log_bytes, keep=o.log_keep) if o.log else None
-    said = None if o.feedback == "none" else o.feedback or rag.store.folder / "feedback.db"
+    none = o.feedback == "none" or (not o.feedback and rag.store.fixed)
+    said = None if none else o.feedback or rag.store.folder / "feedback.db"
     audit = AuditTrail(o.audit, os.environ.get("LIQUID_AI_AUDIT_SECRET", "")) if o.audit else None
     traced = o.trace_mlflow or o.trace_otlp
     return Service(

@@ -40,7 +40,7 @@ from liquid_ai.serving.schemas import (
     FileOut,
     IngestOut,
 )
-from .service import Missing, Service, adapters, choose_adapter
+from .service import Fixed, Missing, Service, adapters, choose_adapter
 
 # %% ../../nbs/serving/managing.ipynb #66e362f8
 _log = logging.getLogger(__name__)
@@ -51,7 +51,9 @@ _PATIENCE = 10.0  # seconds to wait for another process that writes
 
 
 async def changing(service: Service, work: Callable[[], T]) -> T:
-    "Run a change of the store in a thread, alone. Raises: `StoreError` where another one writes for long."
+    "Run a change of the store in a thread, alone. Raises: `Fixed`; `StoreError` where one writes for long."
+    if service.rag.store.fixed:
+        raise Fixed
     until = asyncio.get_running_loop().time() + _PATIENCE
     async with service.writing:
         while True:
@@ -317,6 +319,8 @@ async def get_adapter(service: TheService) -> AdapterOut:
 )
 async def put_adapter(call: TheCall, service: TheService, wanted: AdapterRequest) -> AdapterOut:
     "Answer with another adapter from the next question on; no request fails meanwhile."
+    if service.rag.store.fixed:  # it would be this one server's choice, and of no other that stands beside it
+        raise Fixed("name its adapter in a registry (`adapter_model`)")
     async with service.writing:
         await choose_adapter(service, wanted.name)
     await recorded(service, call, "adapter", wanted.name or "none")

@@ -70,7 +70,8 @@ class ServerSettings(_Bounds):
     log_bytes: int = 50_000_000  # after which a new file is begun
     log_keep: int = 5  # files
     audit: str = ""  # file of the audit trail; empty: none
-    feedback: str = ""  # file of what users say of answers; empty: in the store's folder; `none`
+    # file of what users say of answers; empty: in the store's folder, or for a copy none; `none`
+    feedback: str = ""
     price_in: float = 0.0  # of a million tokens read
     price_out: float = 0.0  # of a million tokens written
     currency: str = "USD"

@@ -62,7 +62,8 @@ async def look(
         return worn  # it has moved on meanwhile: the next look is soon enough
     with _unfit(version):
         async with service.writing:
-            await choose_adapter(service, folder.name)
+            # a copy takes no notes, and needs none: each worker looks for itself
+            await choose_adapter(service, folder.name, note=not service.rag.store.fixed)
     if service.audit is not None:
         try:
             await asyncio.to_thread(service.audit.append, "adapter", folder.name, "ok", actor="registry")

@@ -24,6 +24,7 @@ def load_base(
     quantization: str = "none",  # `nf4`: four bits, their scales in eight
     checkpointing: bool = False,  # compute activations again in the backward pass, and so save memory
     frozen: bool = True,  # False: all weights are trained; not with `nf4`
+    sharded: bool = False,  # it will be divided among processes: 4-bit weights are stored as the others are
 ) -> Any:  # a model of transformers, in training mode
     "A base model to train. Raises: `InputError`, `ModelError` before anything is computed."
     if quantization not in TRAINABLE:
@@ -34,7 +35,7 @@ def load_base(
     device = pick_device(device) if isinstance(device, str) else device
     if device.dtype == "float16":  # gradients leave its range
         device = replace(device, dtype="float32")
-    model = load_causal(Path(folder), device, quantization)
+    model = load_causal(Path(folder), device, quantization, as_floats=sharded)
     check_four_bit(model)
     model.requires_grad_(not frozen)
     if checkpointing:

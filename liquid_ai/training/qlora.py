@@ -9,9 +9,10 @@ __all__ = ['Trained', 'finetune']
 import html
 import json
 import shutil
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from ..generation.adapter_base import weights_hash
 from ..generation.transformers_model import answer_ends, load_tokenizer
 from ..indexing.assets import quiet_transformers
 from liquid_ai.training.adapt import (
+    among,
     base_folder,
     base_name,
     examine,
@@ -34,9 +36,11 @@ from liquid_ai.training.adapt import (
 from .batches import epoch_steps
 from .formats import Sample, read_samples, samples_hash
 from .options import TrainOptions
+from .ranks import ALONE, Ranks, agreed, told
 from .run import Run, save_run, take_up, train
+from .shard import full_tensor
 from .supervise import Encoded, preflight
-from .watch import Watch, estimate, plot_history
+from .watch import RunEstimate, Watch, estimate, plot_history
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -131,9 +135,17 @@ def _alone(output: Path) -> Iterator[None]:
 
 # %% ../../nbs/training/qlora.ipynb #296de7a2
 def _write(
-    run: Run, wrapped: Any, tokenizer: Any, folder: Path, output: Path, report: Mapping[str, Any]
+    run: Run,
+    wrapped: Any,
+    tokenizer: Any,
+    folder: Path,
+    output: Path,
+    report: Mapping[str, Any],
+    weights: Mapping[str, Any] | None,
 ) -> None:
-    "Write what was trained. Raises: `ModelError` where that cannot be."
+    "Write what was trained, in the first process. Raises: `ModelError` where that cannot be."
+    if not run.learner.ranks.first:
+        return
     part = output.with_name(f".{output.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:
@@ -144,11 +156,10 @@ def _write(
             else:
                 dtype = str(run.learner.model.dtype).removeprefix("torch.")
                 four_bit = report["weights"].startswith("nf4")
-                save_adapter(wrapped, part, folder, report["base"], four_bit, dtype)
+                save_adapter(wrapped, part, folder, report["base"], four_bit, dtype, weights)
         (part / "training.json").write_text(json.dumps(report, indent=1, allow_nan=False), "utf-8")
         part.replace(output)
     except Exception as e:  # safetensors has an error of its own for a disk that is full
-        save_run(run)
         raise ModelError(
             f"{output} cannot be written ({e}): make room, and call finetune again as before; "
             "it goes on from its last checkpoint"
@@ -156,6 +167,19 @@ def _write(
     finally:
         shutil.rmtree(part, ignore_errors=True)
     shutil.rmtree(run.home, ignore_errors=True)
+
+
+def _written(run: Run, *what: Any) -> None:
+    "`_write`, known to all processes; where it fails there is a checkpoint. Raises: `ModelError`."
+    sharded = run.learner.sharded
+    weights = (
+        {n: full_tensor(p.detach(), True) for n, p in run.learner.parameters.items()} if sharded else None
+    )
+    try:
+        agreed(run.learner.ranks, lambda: _write(run, *what, weights=weights))
+    except ModelError:
+        save_run(run)
+        raise
 
 # %% ../../nbs/training/qlora.ipynb #33e729f3
 @dataclass(slots=True, eq=False)
@@ -175,28 +199,60 @@ def _prepare(
     model: str | Path,
     output: Path,
     options: TrainOptions,
-    shown: bool,
+    ranks: Ranks,
+    sharded: bool,
 ) -> _Prepared:
+    "What a process can do without the others. Raises: `InputError`, `ModelError`."
+    _check_enough(samples, held, options)
+    _check_apart(samples, held)
     folder, device = base_folder(model), pick_device(options.device)
     most, tokenizer = window(folder, options), load_tokenizer(folder)
-    learner, wrapped, facts = make_learner(folder, options, device, pad_of(tokenizer))
+    learner, wrapped, facts = make_learner(folder, options, device, pad_of(tokenizer), sharded)
     ends = sorted(answer_ends(folder, tokenizer, learner.model))
     seen = preflight(samples, tokenizer, ends, most, options.too_long)
     dev: Sequence[Encoded] = preflight(held, tokenizer, ends, most, options.too_long).samples if held else ()
-    facts["layout"] = examine(learner, seen.samples)
     steps = epoch_steps(len(seen.samples), options.batch, options.seed, 0)
     total = min(options.steps or 10**9, options.epochs * len(steps))
     pinned = weights_hash(folder)
     mark = digest(pinned, repr(options), *(samples_hash([s]) for s in (*samples, *held)), str(len(held)))
-    facts["estimate"] = str(estimate(learner, seen.samples, steps, total))
     report = {
         "base": base_name(model),
         "base_hash": pinned,
         "data_hash": samples_hash(samples),
         "data": str(seen),
+        "processes": ranks.count,
+        "divided": sharded,
     }
-    run = Run(learner, seen.samples, dev, total, mark, _checkpoints(output), Watch(total, shown))
+    watch = Watch(total, False)
+    run = Run(learner, seen.samples, dev, total, mark, _checkpoints(output), watch)
     return _Prepared(run, wrapped, tokenizer, folder, report | facts | {"options": asdict(options)})
+
+# %% ../../nbs/training/qlora.ipynb #f2588825
+def _check_alike(mark: str, first: str) -> None:
+    "Raises: `InputError` where this process would train something else than the first."
+    if mark != first:
+        raise InputError(
+            "data, model or options are others than those of the first process: give all the same"
+        )
+
+
+def _measure(ready: _Prepared, ranks: Ranks, sharded: bool) -> None:
+    "What is found out together, before the first step. Raises: `InputError`, `ModelError`."
+    run, learner = ready.run, ready.run.learner
+    first = told(ranks, run.mark)
+    agreed(ranks, lambda: _check_alike(run.mark, first))
+    among(learner, ranks, sharded)
+    layout = (
+        examine(learner, run.samples) if sharded else agreed(ranks, lambda: examine(learner, run.samples))
+    )
+    ready.report["layout"], learner.packed = told(ranks, [layout, learner.packed])
+    options = learner.options
+    steps = epoch_steps(len(run.samples), options.batch, options.seed, 0)
+
+    def tried() -> RunEstimate:
+        return estimate(learner, run.samples, steps, run.steps)
+
+    ready.report["estimate"] = str(tried() if sharded else agreed(ranks, tried))
 
 # %% ../../nbs/training/qlora.ipynb #52527d69
 def _trained(ready: _Prepared, output: Path, options: TrainOptions) -> Trained:
@@ -220,7 +276,7 @@ def _trained(ready: _Prepared, output: Path, options: TrainOptions) -> Trained:
     finally:
         run.watch.close()
     report = report | {"seconds": round(time.perf_counter() - began, 1), "history": run.history}
-    _write(run, ready.wrapped, ready.tokenizer, ready.base, output, report)
+    _written(run, ready.wrapped, ready.tokenizer, ready.base, output, report)
     if run.track and ready.wrapped is not None:  # a whole model is too large to be kept twice
         run.track.artifact(output, "adapter")
     return Trained(output, ready.base, report["base_hash"], options, tuple(run.history), report)
@@ -234,15 +290,31 @@ def finetune(
     dev: Sequence[Sample] | str | Path = (),  # to look at on the way; the weights that do best on it are kept
     track: "Tracking | None" = None,  # where the run is written down
     progress: bool = True,  # show what is learnt, an estimate, a bar
+    *,
+    ranks: Ranks = ALONE,  # processes that call this together, and share the work; of `joined`
+    shard: bool = False,  # each of them holds a part of the model (FSDP)
 ) -> Trained:
     """Train an adapter on conversations; a run that was killed goes on when called again as before.
 
     Raises: `InputError`, `ModelError`. Source: Hu et al. 2021 (LoRA), Dettmers et al. 2023 (QLoRA)."""
     options, output = TrainOptions.load() if options is None else options, Path(output)
-    samples, held = _samples(data), _samples(dev)
-    with _alone(output):
-        _check_enough(samples, held, options)
-        _check_apart(samples, held)
-        ready = _prepare(samples, held, model, output, options, progress)
-        ready.run.track = track
+    shard = shard and ranks.count > 1
+
+    def begin() -> _Prepared:
+        samples, held = _samples(data), _samples(dev)
+        if ranks.first:
+            stack.enter_context(_alone(output))
+        return _prepare(samples, held, model, output, options, ranks, shard)
+
+    with ExitStack() as stack:
+        ready = agreed(ranks, begin)
+        _measure(ready, ranks, shard)
+        ready.run.watch = Watch(ready.run.steps, progress and ranks.first)
+        ready.run.track = track if ranks.first else None
         return _trained(ready, output, options)
+
+# %% ../../nbs/training/qlora.ipynb #66b1f47c
+if __name__ == "__main__" and Path(sys.argv[0]).name == "qlora.py":  # not where a notebook is run
+    from liquid_ai.training.job import main
+
+    sys.exit(main())

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 from .batches import epoch_steps
 from .checkpoint import Checkpoint, last_checkpoint, save_checkpoint
 from .options import learning_rate
+from .ranks import agreed, any_of, spread, told
+from .shard import full_tensor, like
 from .steps import Learner, Step, checkpoint_activations, learn, mean_loss
 from .supervise import Encoded
 from .track import memory
@@ -60,11 +62,16 @@ _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 def save_run(run: Run) -> None:
-    "Write a checkpoint; a disk that is full ends no run."
-    tensors = {f"weight/{n}": p.detach() for n, p in run.learner.parameters.items()}
+    "Write a checkpoint, in the first process; a disk that is full ends no run."
+    sharded = run.learner.sharded
+    if not (sharded or run.learner.ranks.first):
+        return
+    tensors = {f"weight/{n}": full_tensor(p.detach(), sharded) for n, p in run.learner.parameters.items()}
     for n, p in run.learner.parameters.items():
-        tensors |= {f"{m}/{n}": run.learner.optimizer.state[p][m] for m in _MOMENTS}
+        tensors |= {f"{m}/{n}": full_tensor(run.learner.optimizer.state[p][m], sharded) for m in _MOMENTS}
     tensors |= {f"best/{n}": t for n, t in run.best.items()}
+    if not run.learner.ranks.first:
+        return
     state = {"history": run.history, "budget": run.learner.budget, "checkpointing": run.learner.checkpointing}
     try:
         save_checkpoint(run.home, run.mark, Checkpoint(run.done, tensors, state))
@@ -74,18 +81,40 @@ def save_run(run: Run) -> None:
             logging.WARNING,
         )
 
+# %% ../../nbs/training/run.ipynb #824f46d8
+def _found(run: Run) -> Checkpoint | None:
+    "The last checkpoint as the first process has it, in all of them. Raises: `InputError`."
+    import torch
+
+    ranks = run.learner.ranks
+    if ranks.count == 1:
+        return last_checkpoint(run.home, run.mark)
+    read: list[Checkpoint | None] = []
+    agreed(ranks, lambda: read.append(last_checkpoint(run.home, run.mark) if ranks.first else None))
+    mine = read[0]
+    names = {n: [list(t.shape), str(t.dtype)] for n, t in mine.tensors.items()} if mine else None
+    about = told(ranks, mine and [mine.step, dict(mine.state), names])
+    if about is None:
+        return None
+    step, state, names = about
+    shapes = {n: (shape, getattr(torch, kind.removeprefix("torch."))) for n, (shape, kind) in names.items()}
+    tensors = mine.tensors if mine else {n: torch.empty(s, dtype=d) for n, (s, d) in shapes.items()}
+    spread(ranks, tensors.values())
+    return Checkpoint(step, tensors, state)
+
 
 def take_up(run: Run) -> None:
     "Go on where the last checkpoint was, if there is one. Raises: `InputError` where it is another run's."
     import torch
 
-    found, learner = last_checkpoint(run.home, run.mark), run.learner
+    learner = run.learner
+    found = _found(run)
     if found is None:
         return
     with torch.no_grad():
         for n, p in learner.parameters.items():
-            p.copy_(found.tensors[f"weight/{n}"])
-            moments = {m: found.tensors[f"{m}/{n}"].to(p.device) for m in _MOMENTS}
+            p.copy_(like(found.tensors[f"weight/{n}"], p, learner.sharded))
+            moments = {m: like(found.tensors[f"{m}/{n}"], p, learner.sharded) for m in _MOMENTS}
             learner.optimizer.state[p] = {"step": torch.tensor(float(found.step)), **moments}
     learner.budget = found.state["budget"]
     if found.state["checkpointing"] and not learner.checkpointing:
@@ -100,7 +129,8 @@ def take_up(run: Run) -> None:
 def _look(run: Run) -> None:
     loss = mean_loss(run.learner, run.dev)
     if not run.looks or loss < min(h["dev_loss"] for h in run.looks):
-        run.best = {n: p.detach().to("cpu", copy=True) for n, p in run.learner.parameters.items()}
+        weights, sharded = run.learner.parameters.items(), run.learner.sharded
+        run.best = {n: full_tensor(p.detach(), sharded).to("cpu", copy=True) for n, p in weights}
     run.history.append({"step": run.done, "dev_loss": loss})
     _tell_notes(run)
     run.watch.looked(run.done, loss)
@@ -130,17 +160,18 @@ def _note(run: Run, step: Step) -> None:
 
 # %% ../../nbs/training/run.ipynb #e974cd93
 _MINUTES = 5 * 60  # seconds between checkpoints, where nobody says otherwise
+_ECHO = 5.0  # seconds in which a launcher passes on the Ctrl-C that its processes have seen themselves
 
 
 @contextmanager
-def _asked_to_stop() -> Iterator[Callable[[], bool]]:
-    "Context: whether Ctrl-C was pressed; a second one interrupts at once."
-    asked = []
+def _asked_to_stop(echo: float) -> Iterator[Callable[[], bool]]:
+    "Context: whether Ctrl-C was pressed; a second one, no echo of the first, interrupts at once."
+    asked: list[float] = []
 
     def note(*_: Any) -> None:
-        if asked:
+        if asked and time.monotonic() - asked[0] >= echo:
             raise KeyboardInterrupt
-        asked.append(True)
+        asked.append(time.monotonic())
 
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
@@ -155,12 +186,12 @@ def _asked_to_stop() -> Iterator[Callable[[], bool]]:
 def train(run: Run) -> None:
     "All steps that are left, then the best weights. Raises: `ModelError`; the last checkpoint stays."
     options, saved, order = run.learner.options, time.monotonic(), (-1, [[0]])
-    each = len(epoch_steps(len(run.samples), options.batch, options.seed, 0))
-    with _asked_to_stop() as asked:
+    each, ranks = len(epoch_steps(len(run.samples), options.batch, options.seed, 0)), run.learner.ranks
+    with _asked_to_stop(_ECHO if ranks.count > 1 else 0.0) as asked:
         while True:
             if _due(run, options.eval_every or each):
                 _look(run)
-            if asked():  # between two steps, where a checkpoint is one
+            if any_of(ranks, asked()):  # between two steps, where a checkpoint is one
                 save_run(run)
                 raise KeyboardInterrupt
             if run.done >= run.steps or run.tired:
@@ -173,7 +204,8 @@ def train(run: Run) -> None:
             run.done += 1
             _note(run, step)
             every = options.save_every
-            if not run.done % every if every else time.monotonic() - saved > _MINUTES:
+            late = ranks.first and not every and time.monotonic() - saved > _MINUTES
+            if not run.done % every if every else any_of(ranks, late):
                 save_run(run)
                 saved = time.monotonic()
     if run.best:
@@ -191,4 +223,4 @@ def _put_best(run: Run) -> None:
 
     with torch.no_grad():
         for n, p in run.learner.parameters.items():
-            p.copy_(run.best[n])
+            p.copy_(like(run.best[n], p, run.learner.sharded))

@@ -28,6 +28,8 @@ from liquid_ai.evaluation.track import (
     impatient,
     load_mlflow,
     reaching,
+    send_command,
+    send_kept,
     tracking_uri,
     without_secrets,
 )
@@ -243,7 +245,10 @@ def _ended(track: MlflowTrack) -> None:
         drop_spool(track.folder)
     else:
         told = f"MLflow at {track.uri} has not taken the whole run: it is kept in {track.folder}"
-        warnings.warn(f"{told}; send it with liquid_ai.training.track.replay()", stacklevel=4)
+        how = f"replay(Path({str(track.folder)!r})) of liquid_ai.training.track"
+        if track.folder.parent == spools():
+            how = f"{send_command(track._uri)}, or {how}"
+        warnings.warn(f"{told}; send it with: {how}", stacklevel=4)
     if track.spool.lost:
         warnings.warn(f"{track.spool.lost:,} events of the run are lost: {track.spool.why}", stacklevel=4)
 
@@ -298,12 +303,12 @@ def replay(
     spool: Path | None = None,  # of one run, or the folder of several; None: `spools()`
     settings: Settings = Settings(),  # `tracking_uri` counts
 ) -> dict[str, int]:  # events sent, by run id
-    "Send what runs have left. Raises: `LiquidError` where MLflow does not answer; then all of it stays."
+    "Send what runs, and experiments, have left. Raises: `LiquidError` where MLflow does not answer."
     home, uri = spool or spools(), tracking_uri(settings)
     folders = (
         [home] if (home / "state.json").exists() else sorted(p.parent for p in home.glob("*/state.json"))
     )
-    sent = {}
+    sent = send_kept(settings) if spool is None else {}
     for folder in folders:
         try:
             with sender_of(folder), reaching(uri):

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .batches import token_losses
+from .ranks import shares
 from .steps import Learner, Step, batches, computed_tokens, within_memory
 from .supervise import Encoded
 
@@ -87,10 +88,12 @@ def estimate(
     taken, size = within_memory(learner, max(map(len, samples)), lambda: _tried(learner, samples, steps[0]))
     moments = sum(8 * p.numel() for p in learner.parameters.values())  # AdamW keeps two numbers each
     most, share = _held(learner.device) + moments, total / len(steps)
-    every = sum(computed_tokens(learner, samples, numbers) for numbers in steps)
+    processes = learner.ranks.count
+    parts = [part for numbers in steps for part in shares({n: len(samples[n]) for n in numbers}, processes)]
+    every = sum(computed_tokens(learner, samples, part) for part in parts)
     counts = (sum(e.learnt for e in samples), sum(map(len, samples)), every)
     learnt, tokens, computed = (round(n * share) for n in counts)
-    seconds = taken * computed / size
+    seconds = taken * computed / size / processes
     return RunEstimate(total, learnt, tokens, computed, seconds, most, free + held)
 
 

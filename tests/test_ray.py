@@ -1,0 +1,257 @@
+"""Bulk work on Ray: the same store as without it, whatever is killed meanwhile; clear words without one."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import zipfile
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from liquid_ai import RAG
+from liquid_ai.cluster import Stage, beside, connect, spread
+from liquid_ai.core import ClusterError, InputError, Settings
+from liquid_ai.indexing.embed import load_encoder
+from liquid_ai.indexing.store import Store
+from liquid_ai.ingestion.ingest import ingest
+from liquid_ai.ingestion.on_ray import spreading
+
+ray = pytest.importorskip("ray")
+ON_RAY = Settings(executor="ray")
+PATH = os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])  # workers import this module
+JOIN = {"log_to_driver": False, "runtime_env": {"env_vars": {"PYTHONPATH": PATH}}}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cluster():
+    "One on this machine, of two processors, unless RAY_ADDRESS names another."
+    ray.shutdown()
+    own = (
+        {}
+        if os.environ.get("RAY_ADDRESS")
+        else {"address": "local", "num_cpus": 2, "include_dashboard": False}
+    )
+    for attempt in range(3):  # Ray gives its own processes half a minute, which a busy machine may need
+        try:
+            ray.init(logging_level="ERROR", **own, **JOIN)
+            break
+        except Exception:
+            ray.shutdown()
+            if attempt == 2:
+                pytest.skip("Ray could not start its own processes in time, three times")
+    yield
+    ray.shutdown()
+
+
+def write(folder: Path, files: int = 24) -> Path:
+    "Files of several formats, one inside another, one that cannot be read, one empty."
+    folder.mkdir(parents=True)
+    for n in range(files):
+        text = "\n\n".join(
+            f"Heron {n} came back on day {d}, and fed {d % 5} young near the weir." for d in range(12)
+        )
+        (folder / f"{n:02}.md").write_text(f"# Heron {n}\n\n{text}\n", "utf-8")
+    (folder / "page.html").write_text("<h1>Weirs</h1><p>A weir raises a river.</p>", "utf-8")
+    (folder / "table.csv").write_text("bird,eggs\nheron,4\nkite,2\n", "utf-8")
+    (folder / "broken.pdf").write_bytes(b"%PDF-1.7 and no more")
+    (folder / "empty.txt").write_bytes(b"")
+    with zipfile.ZipFile(folder / "more.zip", "w") as archive:
+        archive.writestr("inside.md", "# Kites\n\nA kite hovers before it drops.")
+    return folder
+
+
+def content(rag: RAG) -> tuple:
+    "Documents, chunks, vectors, and what a search finds."
+    snapshot = rag.snapshot()
+    chunks = snapshot.chunks(range(len(snapshot)))
+    hits = [
+        (h.chunk.id, round(h.score, 5)) for q in ("who fed young?", "weir", "kite") for h in rag.search(q)
+    ]
+    return sorted(rag.store.versions().items()), chunks, np.array(snapshot.vectors), hits
+
+
+def same(one: tuple, other: tuple) -> None:
+    for a, b in zip(one, other, strict=True):
+        if isinstance(a, np.ndarray):
+            np.testing.assert_allclose(a, b, atol=1e-5)
+        else:
+            assert a == b
+
+
+def rows(report) -> list:
+    return [replace(row, seconds=0) for row in report.rows]
+
+
+def test_the_store_is_the_one_that_this_process_makes(tmp_path, monkeypatch):
+    write(tmp_path / "docs")
+    monkeypatch.chdir(tmp_path)  # paths are told as they were given, and mean what they mean here
+    found = {}
+    for executor in ("process", "ray"):
+        with RAG.open(tmp_path / executor, executor=executor) as rag:
+            reports = [rag.sync("docs", access=["birders"], progress=False)]
+            first = content(rag)
+            edited = tmp_path / "docs" / "03.md"
+            before = edited.read_text("utf-8")
+            edited.write_text(before.replace("on day 7,", "on the seventh day,"), "utf-8")
+            (tmp_path / "docs" / "04.md").rename(tmp_path / "04.md")
+            reports += [rag.sync("docs", progress=False), rag.sync("docs", progress=False)]
+            found[executor] = reports, first, content(rag), sorted(p.name for p in rag.store.folder.iterdir())
+            edited.write_text(before, "utf-8")
+            (tmp_path / "04.md").rename(tmp_path / "docs" / "04.md")
+    here, there = found["process"], found["ray"]
+    assert [rows(r) for r in there[0]] == [rows(r) for r in here[0]]
+    assert [(r.embedded, r.removed) for r in there[0]] == [(r.embedded, r.removed) for r in here[0]]
+    assert there[0][0].embedded > 20 and there[0][1].embedded < 5 and there[0][2].embedded == 0
+    same(there[1], here[1])
+    same(there[2], here[2])
+    assert there[3] == here[3]  # the file of vectors is gone
+
+
+@pytest.mark.slow
+def test_documents_go_to_ray_as_well(tmp_path):
+    from liquid_ai.core import Document
+
+    documents = [Document.of(f"Heron {n} has {k} eggs.", f"{n}-{k}") for n in range(40) for k in range(30)]
+    for executor in ("process", "ray"):
+        with RAG.open(tmp_path / executor, executor=executor) as rag:
+            rag.ingest(documents, progress=False)
+            if executor == "process":
+                here = content(rag)
+            else:
+                same(content(rag), here)
+
+
+def once(folder: Path, work):
+    "A worker that is killed at its third batch, the first time."
+
+    def make():
+        seen = []
+
+        def do(batch):
+            seen.append(batch)
+            mark = folder / "killed"
+            if len(seen) == 3 and not mark.exists():
+                mark.write_text(str(os.getpid()))
+                os.kill(os.getpid(), signal.SIGKILL)
+            return work(batch)
+
+        return do
+
+    return make
+
+
+def test_a_worker_that_is_killed_is_replaced_and_nothing_is_lost(tmp_path):
+    stage = Stage(once(tmp_path, lambda batch: [n * n for n in batch]), batch=2, cpus=0.5, workers=2)
+    assert list(spread(range(60), [stage], ON_RAY)) == [n * n for n in range(60)]
+    assert (tmp_path / "killed").exists()
+
+
+class Counting:
+    "An encoder that writes down how many texts it was given."
+
+    def __init__(self, log: Path, pause: float):
+        self.encoder, self.log, self.pause = load_encoder(Settings(threads=1)), log, pause
+        for name in ("name", "fingerprint", "dimensions", "max_tokens", "token_spans"):
+            setattr(self, name, getattr(self.encoder, name))
+
+    def encode(self, texts, kind="document", progress=False):
+        time.sleep(self.pause)
+        with self.log.open("a") as log:
+            log.write(f"{len(texts)}\n")
+        return self.encoder.encode(texts, kind)
+
+
+def take_in(folder: Path, store: Path, log: Path, pause: float) -> None:
+    "What the driver does in the next test, to be killed."
+    encoder, made = load_encoder(), Store(store)
+    with spreading(made, encoder, ON_RAY, partial(Counting, log, pause)) as work:
+        ingest(made, work.encoder, [folder], ON_RAY, progress=False, work=work)
+    made.close()
+
+
+@pytest.mark.slow
+def test_a_driver_that_is_killed_goes_on_where_it_ended(tmp_path):
+    docs = write(tmp_path / "docs", 90)
+    code = (
+        "import ray; from pathlib import Path; from test_ray import JOIN, take_in\n"
+        f"ray.init(address={ray.get_runtime_context().gcs_address!r}, **JOIN)\n"
+        f"take_in(*map(Path, {[str(docs), str(tmp_path / 'store'), str(tmp_path / 'first')]!r}), 0.5)"
+    )
+    driver = subprocess.Popen([sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": PATH})
+    deadline = time.monotonic() + 240
+    store = Store(tmp_path / "store")
+    spool = lambda: sum(f.stat().st_size for f in store.folder.glob("vectors-*-spread.db*"))  # noqa: E731
+    while spool() < 100_000 and driver.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert driver.poll() is None, "it was to be killed in the middle"
+    driver.kill()
+    driver.wait()
+    assert store.generation == 0 and store.counts()["documents"] == 0
+    store.close()
+    take_in(docs, tmp_path / "store", tmp_path / "second", 0)
+    with RAG.open(tmp_path / "whole") as rag:
+        report = rag.ingest(docs, progress=False)
+        with RAG.open(tmp_path / "store") as again:
+            same(content(again), content(rag))
+    embedded = sum(map(int, (tmp_path / "second").read_text().split()))
+    assert 0 < embedded < report.embedded, "what had been embedded was embedded again"
+    assert not [*(tmp_path / "store").glob("vectors-*")]
+
+
+def test_what_the_work_raises_is_raised_here():
+    def refusing():
+        def work(batch):
+            raise InputError(f"{batch[0]} is not wanted")
+
+        return work
+
+    with pytest.raises(InputError, match="7 is not wanted"):
+        list(spread([7], [Stage(refusing, workers=1), Stage(lambda: lambda b: b, workers=1)], ON_RAY))
+
+    def failing(tell):
+        raise InputError("no")
+
+    with pytest.raises(InputError, match="no"):
+        beside(failing, ON_RAY)
+    with pytest.raises(ClusterError, match="GPUs are asked"):
+        list(spread([1], [Stage(refusing, gpus=0.5)], ON_RAY))
+
+
+def test_a_file_that_other_machines_do_not_see_is_told(tmp_path):
+    from liquid_ai.ingestion.load import FoundFile
+    from liquid_ai.ingestion.on_ray import reading
+
+    with pytest.raises(ClusterError, match="put the files where all of them see them"):
+        list(
+            spread(
+                [FoundFile(tmp_path / "gone", "gone")], [Stage(partial(reading, ON_RAY, tmp_path))], ON_RAY
+            )
+        )
+
+
+def test_an_address_where_nobody_answers_is_told_in_time():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    code = (
+        "from liquid_ai.cluster import connect; from liquid_ai.core import Settings\n"
+        f"connect(Settings(executor='ray://127.0.0.1:{port}', cluster_seconds=2))"
+    )
+    start = time.monotonic()
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert f"ClusterError: nobody answers at 127.0.0.1:{port}" in run.stderr
+    assert time.monotonic() - start < 60
+
+
+def test_an_executor_that_is_none_is_refused_before_anything_is_read(tmp_path):
+    with RAG.open(tmp_path / "store", executor="dask") as rag, pytest.raises(InputError, match="ray://host"):
+        rag.ingest(write(tmp_path / "docs", 1), progress=False)
+
+
+def test_a_cluster_that_is_joined_is_not_joined_again():
+    assert connect(ON_RAY) is connect(ON_RAY) is ray

@@ -1,0 +1,33 @@
+"""Training on Ray: two workers of this machine learn what one process learns."""
+
+import pytest
+from test_training_processes import home, job, left, one, same  # noqa: F401  # fixtures
+
+from liquid_ai.core import InputError
+from liquid_ai.training.on_ray import finetune_on_ray
+
+ray = pytest.importorskip("ray")
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    "One for all tests of this file."
+    ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+def test_workers_learn_what_one_process_learns(cluster, home, one):  # noqa: F811
+    trained = finetune_on_ray(job(home, "on-ray"), workers=2)
+    assert trained.report["processes"] == 2
+    same(home, one, "on-ray")
+    assert left(home) == set()
+    with pytest.raises(InputError, match="there already"):
+        finetune_on_ray(job(home, "on-ray"), workers=2)
+
+
+def test_nothing_is_started_for_what_cannot_be():
+    for workers, retries in ((0, 0), (2, -1)):
+        with pytest.raises(InputError, match="give 1 worker or more"):
+            finetune_on_ray({"data": "a.jsonl", "output": "a"}, workers, retries=retries)
