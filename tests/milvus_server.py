@@ -101,12 +101,14 @@ def cut(document):
 
 
 def put(store, documents, address="", remove=(), **changes):
-    how = Settings(dense=address, **changes)
+    how = Settings(**{"dense": address, "dense_seconds": 60.0} | changes)
     return commit(store, map(cut, documents), ENCODER, remove, settings=how)
 
 
 def opened(store, address, **changes):
-    return open_snapshot(store, 0, engine_of(store, Settings(dense=address, **changes)))
+    return open_snapshot(
+        store, 0, engine_of(store, Settings(**{"dense": address, "dense_seconds": 60.0} | changes))
+    )
 
 
 def some(n=40, seed=0):
@@ -144,6 +146,6 @@ def live_name(store):
 
 
 def found(store, address, question="text 3", **changes):
-    with closing(engine_of(store, Settings(dense=address, **changes))) as engine:
+    with closing(engine_of(store, Settings(**{"dense": address, "dense_seconds": 60.0} | changes))) as engine:
         snapshot = open_snapshot(store, 0, engine)
         return snapshot.dense.search(ENCODER.encode([question]), 10)[1].tolist()

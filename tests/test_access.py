@@ -26,7 +26,7 @@ THINGS = ["secret key", "garden", "kettle", "bank account", "holiday"]
 
 def filled(folder, dense=""):
     "A snapshot of documents for everyone and for some; `dense`: where Milvus is."
-    encoder, store, where = load_encoder(), Store(folder / "store"), Settings(dense=dense)
+    encoder, store, where = load_encoder(), Store(folder / "store"), Settings(dense=dense, dense_seconds=60.0)
     documents = [
         Document.of(
             f"# {thing}\n\nThe {thing} number {n}.\n\n## Where\n\nIt is kept in room {n}, near the {thing}.",
@@ -186,7 +186,7 @@ def test_files_are_for_whom_they_were_read_for(tmp_path, where):
     dense = own.enter_context(milvus(tmp_path)) if where == "in Milvus" else ""
     (tmp_path / "pay.txt").write_text("The salary of the director is 90,000.")
     (tmp_path / "tea.txt").write_text("The tea is green.")
-    with own, RAG.open(tmp_path / "store", dense=dense) as rag:
+    with own, RAG.open(tmp_path / "store", dense=dense, dense_seconds=60.0) as rag:
         rag.ingest(tmp_path / "pay.txt", access=["board"], progress=False)
         rag.ingest(tmp_path / "tea.txt", progress=False)
         assert {h.chunk.title for h in rag.search("salary")} == {"tea"}

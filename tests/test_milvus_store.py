@@ -157,7 +157,7 @@ def test_any_history_ends_as_it_does_in_the_folder(address, tmp_path_factory, hi
         new = [Document.of(f"text {t} " * 5, f"d{i}", access=tuple(who)) for i, (t, who) in changes.items()]
         ids = [digest("", f"d{i}") for i in gone]
         assert put(here, new, "", ids) == put(there, new, address, ids)
-        with closing(engine_of(there, Settings(dense=address))) as engine:
+        with closing(engine_of(there, Settings(dense=address, dense_seconds=60.0))) as engine:
             a, b = open_snapshot(here), open_snapshot(there, 0, engine)
             assert len(a) == len(b)
             for who in ([], ["ann"], NAMES):
@@ -216,7 +216,7 @@ def test_a_collection_that_is_not_ours(address, tmp_path):
         client.create_collection(live_name(store), dimension=12, primary_field_name="row", metric_type="IP")
         with pytest.raises(StoreError, match="holds 0"):
             opened(store, address)
-    rebuild(store, ENCODER, Settings(dense=address))
+    rebuild(store, ENCODER, Settings(dense=address, dense_seconds=60.0))
     assert found(store, address) == found(store, "")
     assert len(alive(store, address)[0]) <= 2
 
@@ -262,7 +262,9 @@ def test_another_encoder(address, tmp_path):
 
     store = Store(tmp_path / "store")
     put(store, some(6), address)
-    done = migrate(store, ENCODER, Longer(), Settings(dense=address), ["text 3"], progress=False)
+    done = migrate(
+        store, ENCODER, Longer(), Settings(dense=address, dense_seconds=60.0), ["text 3"], progress=False
+    )
     assert done.live and len(alive(store, address)[0]) == 2
     snapshot = opened(store, address)
     query = Longer().encode(["text 3"])
@@ -275,7 +277,7 @@ def test_another_encoder(address, tmp_path):
 def rag(address, tmp_path):
     from liquid_ai.pipeline import RAG
 
-    with RAG.open(tmp_path / "store", dense=address) as rag:
+    with RAG.open(tmp_path / "store", dense_seconds=60.0, dense=address) as rag:
         yield rag
 
 
@@ -344,7 +346,9 @@ def test_words_may_be_ranked_by_milvus(address, tmp_path):
         Document.of(text, name, title=name, meta={"n": n}, access=("ann",) if name == "pay" else ())
         for n, (name, text) in enumerate(texts.items())
     ]
-    with RAG.open(tmp_path / "store", dense=address, dense_words=True, document_weight=0.0) as rag:
+    with RAG.open(
+        tmp_path / "store", dense_seconds=60.0, dense=address, dense_words=True, document_weight=0.0
+    ) as rag:
         rag.ingest(documents, progress=False)
         for mode in ("sparse", "hybrid"):
             hits = rag.search("tea", mode=mode)
@@ -362,7 +366,7 @@ def test_words_may_be_ranked_by_milvus(address, tmp_path):
             rag.remove(digest("", name))
         found = search(older, None, "tea", Settings(mode="sparse", dense_words=True))
         assert [h.chunk.title for h in found] == ["tea"]  # its collection is gone: the folder's BM25
-    with RAG.open(tmp_path / "store", dense=address) as rag:
+    with RAG.open(tmp_path / "store", dense_seconds=60.0, dense=address) as rag:
         with pytest.raises(StoreError, match="without dense_words"):
             search(opened_without_words(rag, address), None, "tea", Settings(mode="sparse", dense_words=True))
         assert rag.store.generation == live + 3
