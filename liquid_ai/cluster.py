@@ -91,8 +91,8 @@ def _check_nodes(ray: Any, seconds: float) -> None:
 
     nodes = {n["NodeID"]: n["NodeManagerHostname"] for n in ray.nodes() if n["Alive"]}
     ask, own = ray.remote(num_cpus=0)(version), metadata.version("liquid_ai")
-    asked = {host: ask.options(scheduling_strategy=On(i, soft=False)).remote() for i, host in nodes.items()}
-    for host, answer in asked.items():
+    asked = [ask.options(scheduling_strategy=On(i, soft=False)).remote() for i in nodes]
+    for host, answer in zip(nodes.values(), asked, strict=True):  # several may bear the name of one machine
         try:
             found = ray.get(answer, timeout=max(seconds, 60.0))  # a first worker takes its time to start
         except (ray.exceptions.RayError, TimeoutError) as e:

@@ -132,7 +132,10 @@ class Working(Held):
         with remembering(self.encoder, settings.vector_cache) as encoder:
             if not on_ray(settings):
                 return do(self.store, encoder, sources, settings, **rest)
-            with spreading(self.store, encoder, settings, partial(load_encoder, settings)) as work:
+            there = replace(
+                settings, threads=settings.threads or 1
+            )  # a worker has a processor, not all of them
+            with spreading(self.store, encoder, settings, partial(load_encoder, there)) as work:
                 return do(self.store, work.encoder, sources, settings, work=work, **rest)
 
 

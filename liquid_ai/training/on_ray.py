@@ -46,7 +46,6 @@ def _cluster(address: str, workers: int) -> Iterator[Any]:
     "Context: Ray, as it is or started; what was started here ends. Raises: `LiquidError`."
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
-    os.environ.setdefault("RAY_raylet_start_wait_time_s", "300")  # a machine that is busy
     try:
         import ray
         import ray.train.torch
