@@ -19,11 +19,11 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from .cluster import Tell, beside, on_ray
+from .cluster import Tell, beside, in_worker, on_ray
 from .core import Document, Encoder, InputError, Settings, StoreError, digest, html_card
 from .indexing.backup import backup
 from .indexing.embed import load_encoder
-from .indexing.erase import empty_log, erase_feedback, erase_generations, erase_traces
+from .indexing.erase import drop_written, empty_log, erase_feedback, erase_generations, erase_traces
 from liquid_ai.indexing.store import (
     Rows,
     Snapshot,
@@ -132,10 +132,8 @@ class Working(Held):
         with remembering(self.encoder, settings.vector_cache) as encoder:
             if not on_ray(settings):
                 return do(self.store, encoder, sources, settings, **rest)
-            there = replace(
-                settings, threads=settings.threads or 1
-            )  # a worker has a processor, not all of them
-            with spreading(self.store, encoder, settings, partial(load_encoder, there)) as work:
+            make = partial(load_encoder, in_worker(settings))
+            with spreading(self.store, encoder, settings, make) as work:
                 return do(self.store, work.encoder, sources, settings, work=work, **rest)
 
 
@@ -221,6 +219,7 @@ class Erasing(Fed):
         erase_traces(self.store, list(sources.values()))
         erase_generations(self.store, self.settings)
         erase_feedback(self.store.folder / "feedback.db", list(sources))
+        drop_written(self.store.folder)
         self._snapshot = None  # it would hold the text in SQLite's log; who reads in it now is waited for
         gc.collect()
         for name in ("store.db", "feedback.db"):  # last: a reader elsewhere may hold it up

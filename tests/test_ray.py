@@ -255,3 +255,106 @@ def test_an_executor_that_is_none_is_refused_before_anything_is_read(tmp_path):
 
 def test_a_cluster_that_is_joined_is_not_joined_again():
     assert connect(ON_RAY) is connect(ON_RAY) is ray
+
+
+BIRDS = [
+    "The grey heron stands still in shallow water and waits for fish.",
+    "The barn owl hunts mice at night and hears them under the snow.",
+    "Swifts sleep on the wing and land only to breed.",
+    "Bees tell each other where flowers are by a waggle dance.",
+]
+
+
+@pytest.mark.slow
+def test_a_sweep_on_ray_ranks_as_this_process_does(tmp_path):
+    from liquid_ai.core import Document
+    from liquid_ai.evaluation.collections import Collection
+    from liquid_ai.evaluation.experiment import sweep
+    from liquid_ai.evaluation.ranking import Qrels
+
+    documents = tuple(Document.of(text, f"d{n}") for n, text in enumerate(BIRDS))
+    asked = [
+        "Who waits for fish?",
+        "Which bird hunts at night?",
+        "Which bird sleeps in the air?",
+        "Who dances?",
+    ]
+    queries = {f"q{n}": text for n, text in enumerate(asked)}
+    birds = Collection(
+        "birds", "test", documents, queries, Qrels({f"q{n}": {f"d{n}": 1} for n in range(4)}, "me")
+    )
+    space = {"mode": ["dense", "sparse", "hybrid"], "chunk_tokens": [32, 64]}
+    quiet = {"track": False, "progress": False, "latency_queries": 0, "times": 1_000}
+    here = sweep(space, birds, settings=Settings(), cache=tmp_path / "here", **quiet)
+    there = sweep(space, birds, settings=ON_RAY, cache=tmp_path / "there", **quiet)
+    for one, other in zip(here.trials, there.trials, strict=True):
+        assert one.scores.values.keys() == other.scores.values.keys() and one.same_as == other.same_as
+        for metric, values in one.scores.values.items():
+            np.testing.assert_array_equal(values, other.scores[metric])
+    assert here.comparison == there.comparison and there.embedded >= here.embedded > 0
+    assert sweep(space, birds, settings=ON_RAY, cache=tmp_path / "there", **quiet).embedded == 0
+
+
+def passages(encoder) -> list:
+    from liquid_ai.core import Document
+    from liquid_ai.ingestion.chunk import split
+
+    return [c for cut in split([Document.of(t, t[:9]) for t in BIRDS], encoder) for c in cut]
+
+
+@pytest.mark.slow
+def test_questions_are_written_on_ray_as_here(tmp_path):
+    from liquid_ai.generation.model_folder import random_lfm2
+    from liquid_ai.generation.models import load_model
+    from liquid_ai.training.written import model_pairs
+
+    written = Settings(generator="packaged", threads=1)
+    model, chunks = load_model(written), passages(load_encoder(written))
+    here = list(model_pairs(chunks, model, 32, 1))
+    there = model_pairs(chunks, model, 32, 1, replace(written, executor="ray"), tmp_path)
+    assert here and list(there) == here
+    assert list(model_pairs(chunks, Silent(model), 32, 1, folder=tmp_path)) == here
+    other = replace(written, executor="ray", generator=str(random_lfm2(tmp_path / "tiny-lfm2")))
+    with pytest.raises(InputError, match="this is another model"):
+        list(model_pairs(chunks, model, 33, 1, other))
+
+
+class Silent:
+    "A model that has the name of another and cannot be asked."
+
+    def __init__(self, model):
+        self.name, self.fingerprint = model.name, model.fingerprint
+
+
+@pytest.mark.slow
+def test_a_sweep_of_training_on_ray_scores_as_here(tmp_path):
+    from liquid_ai.generation.model_folder import random_lfm2
+    from liquid_ai.training.formats import Sample
+    from liquid_ai.training.options import TrainOptions
+    from liquid_ai.training.sweep import sweep_training
+
+    tiny = random_lfm2(tmp_path / "tiny-lfm2")
+    parts = [
+        [Sample.of(f"Is {n} a number?", "Yes, it is.") for n in range(*r)]
+        for r in ((16,), (20, 28), (30, 38))
+    ]
+    options = TrainOptions(device="cpu", rank=4, epochs=2, batch=8, four_bit="off", threads=1)
+    space = {"learning_rate": [1e-6, 5e-3], "targets": ["all"]}
+    found = {}
+    for executor in ("process", "ray"):
+        found[executor] = sweep_training(
+            space,
+            *parts,
+            tiny,
+            tmp_path / executor,
+            options,
+            settings=Settings(executor=executor),
+            track=False,
+            progress=False,
+        )
+    here, there = (found[e] for e in ("process", "ray"))
+    assert there.winner == here.winner and not there.failed
+    for one, other in zip(here.dev.systems, there.dev.systems, strict=True):
+        assert (one.name, pytest.approx(one.mean, abs=1e-4)) == (other.name, other.mean)
+    assert {n: a.name for n, a in there.adapters.items()} == {n: a.name for n, a in here.adapters.items()}
+    assert all((a / "adapter_model.safetensors").is_file() for a in there.adapters.values())

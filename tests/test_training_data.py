@@ -186,6 +186,63 @@ def test_what_a_model_writes_gets_its_place():
     assert placed("What do they eat?", "sausages", HERONS, "").span is None
 
 
+class Dies(Says):
+    "As it, until it has been asked for some batches."
+
+    def __init__(self, text, batches):
+        super().__init__(text)
+        self.left = batches
+
+    def batch(self, conversations, max_tokens, stop=()):
+        if not self.left:
+            raise KeyboardInterrupt
+        self.left -= 1
+        return super().batch(conversations, max_tokens, stop)
+
+
+def test_what_was_written_before_a_crash_is_not_asked_for_again(tmp_path):
+    text = "Question: What do herons eat?\nAnswer: fish\ud800"
+    chunks = [chunk_of(f"Herons eat fish. They nest in tree {n}.", f"h{n}") for n in range(9)]
+    with pytest.raises(KeyboardInterrupt):
+        list(model_pairs(chunks, Dies(text, 3), batch=2, folder=tmp_path))
+    [file] = tmp_path.glob("written-*.jsonl")
+    file.write_bytes(file.read_bytes()[:-20])  # killed within the last line
+    again = Says(text)
+    found = list(model_pairs(chunks, again, batch=2, folder=tmp_path))
+    assert found == list(model_pairs(chunks, Says(text))) and len(again.asked) == 4
+    nobody = Says(text)
+    assert list(model_pairs(chunks, nobody, folder=tmp_path)) == found and not nobody.asked
+    assert list(model_pairs(chunks, again, 32, folder=tmp_path)) == found and len(again.asked) == 13
+
+
+def test_what_is_kept_goes_when_a_document_is_forgotten(tmp_path, monkeypatch):
+    text = "Question: What do grey herons eat?\nAnswer: fish and frogs"
+    documents = [Document.of(f"Grey herons eat fish. {n} nest in a tree.", f"h{n}") for n in range(12)]
+    monkeypatch.setattr(RAG, "model", Dies(text, 1))
+    with RAG.open(tmp_path / "store") as rag:
+        rag.ingest(documents, progress=False)
+        with pytest.raises(KeyboardInterrupt):
+            synth(rag, maker="model", progress=False)
+        [file] = (tmp_path / "store").glob("written-*.jsonl")
+        assert "frogs" in file.read_text("utf-8")
+        rag.forget("h0")
+        assert not file.exists()
+
+
+def test_what_is_kept_goes_when_the_data_are_made(rag, monkeypatch):
+    model = Says("Question: What do grey herons eat?\nAnswer: fish and frogs")
+    monkeypatch.setattr(RAG, "model", model)
+    synth(rag, maker="both", progress=False)
+    assert model.asked and not [*rag.store.folder.glob("written-*")]
+
+
+def test_a_folder_that_cannot_be_written_ends_only_the_keeping(tmp_path):
+    text = "Question: What do herons eat?\nAnswer: fish"
+    with pytest.warns(UserWarning, match="not kept for another time"):
+        [pair] = model_pairs([HERONS], Says(text), folder=tmp_path / "is" / "not" / "there")
+    assert pair.answer == "fish"
+
+
 # wording and verification
 
 

@@ -21,7 +21,7 @@ from .dataset import data_hashes, read_collection
 from .latency import Latency, measure_latency
 from .ranking import Run, check_names, evaluate, parse_metric
 from .results import Sweep, Trial
-from .shared import Ranking, Shared, is_cut, rank_queries, timed_search
+from .shared import Ranking, Shared, is_cut, rankings, timed_search
 from .significance import bootstrap_interval, check_level, some_of
 from .space import INDEXING, SEARCHING, Space, effective, variants_of
 from .track import Tracker, public_settings, tracked
@@ -69,7 +69,7 @@ def sweep(
     for p in plan.values():
         shared.check(p.settings)
     with tracked(name or f"sweep of {title}", settings, about, tags, on=track) as tracker, shared:
-        for trial, told in _run(plan, data, shared, asked, cut, progress):
+        for trial, told in _run(plan, data, shared, asked, cut, progress, settings):
             trials.append(trial)
             notes += [(trial.name, text) for text in told]
             if tracker and not trial.same_as:
@@ -140,14 +140,17 @@ def _run(
     asked: Sequence[str],
     cut: int,
     progress: bool,
+    settings: Settings,  # `executor`
 ) -> Iterator[tuple[Trial, list[str]]]:  # and what a reader must know of it
     "Every variant's scores; each distinct search is run once."
     done: dict[str, Trial] = {}
+    distinct = [(p.settings, "top_k" in p.changes) for p in plan.values() if not p.same_as]
+    found = rankings(shared, distinct, cut, settings)
     for name, p in tqdm(plan.items(), desc="Variants", unit="variant", disable=not progress):
         if p.same_as:
             trial, notes = replace(done[p.same_as], name=name, **{k: getattr(p, k) for k in _PLANNED}), []
         else:
-            ranking = rank_queries(shared.index(p.settings), p.settings, cut, "top_k" in p.changes)
+            ranking = next(found)
             scores = evaluate(Run(name, ranking.documents), data.qrels, asked)
             trial = Trial(name, p.changes, p.settings, scores, failed=ranking.failed)
             notes = trial_notes(trial, ranking, cut)

@@ -9,14 +9,14 @@ __all__ = ['Taken', 'named', 'reading', 'embedding', 'short', 'Spread', 'spreadi
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..cluster import Stage, spread
+from ..cluster import Stage, in_worker, spread
 from ..core import Chunk, ClusterError, Document, Encoder, Settings
 from ..indexing.store import Store
 from ..indexing.vector_cache import CachedEncoder, VectorCache, text_key
@@ -105,10 +105,10 @@ class Spread(Here):
 
     def read(self, files: Sequence[FoundFile]) -> Iterator[list[Loaded]]:
         known = np.sort(np.fromiter(map(short, self.spool.keys()), np.uint64))
-        at_home = replace(self.settings, executor="process", threads=1)
+        alone = in_worker(self.settings)
         stages = [
-            Stage(partial(reading, at_home, Path.cwd()), batch=_FILES, cpus=0.25),
-            Stage(partial(embedding, self.make, at_home, known), _FILES, 0.75, self.settings.cluster_gpus),
+            Stage(partial(reading, alone, Path.cwd()), batch=_FILES, cpus=0.25),
+            Stage(partial(embedding, self.make, alone, known), _FILES, 0.75, self.settings.cluster_gpus),
         ]
         for taken in spread(files, stages, self.settings):
             self.spool.put(dict(zip(taken.keys, taken.vectors, strict=True)))

@@ -17,10 +17,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tqdm.auto import tqdm
-
 from ..core import Chunk, Document, Hits, InputError, Settings, check_names, digest
 from ..generation.entail import load_entailment
+from ..indexing.erase import drop_written
 from ..ingestion.ingest import flattened
 from ..ingestion.load import source_of
 from ..pipeline import RAG
@@ -173,8 +172,9 @@ def _spread(asked: Mapping[str, Sequence[Chunk]], limit: int) -> list[Chunk]:
 def _proposed(rag: RAG, chunks: Sequence[Chunk], maker: str, progress: bool) -> list[Pair]:
     pairs = [] if maker == "model" else list(template_pairs(chunks))
     if maker != "templates":
-        shown = tqdm(chunks, desc="Questions", unit="chunk", disable=not progress)
-        pairs += model_pairs(shown, rag.model)
+        pairs += model_pairs(
+            chunks, rag.model, settings=rag.settings, folder=rag.store.folder, progress=progress
+        )
     return pairs
 
 # %% ../../nbs/training/dataset.ipynb #7b55bda9
@@ -260,4 +260,6 @@ def synth(
             rag = stack.enter_context(RAG.open(Path(folder) / "store", settings))
             sources = (source, *sources)
         asked, readable = _gathered(rag, sources, options.principals, progress)
-        return _made(rag, _spread(asked, options.limit), readable, options, progress)
+        made = _made(rag, _spread(asked, options.limit), readable, options, progress)
+        drop_written(rag.store.folder)
+        return made

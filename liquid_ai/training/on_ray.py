@@ -9,12 +9,13 @@ __all__ = ['finetune_on_ray']
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..core import InputError, LiquidError, ModelError, pick_device
+from ..cluster import inside, on_ray
+from ..core import ClusterError, InputError, LiquidError, Settings, pick_device
 from .job import Job, job_of, read_job, run_job
 from .options import TrainOptions
 from .qlora import Trained
@@ -41,65 +42,55 @@ def _job(told: Mapping[str, Any]) -> Job:
     return job_of(told, "/")
 
 # %% ../../nbs/training/on_ray.ipynb #0d8bc340
-@contextmanager
-def _cluster(address: str, workers: int) -> Iterator[Any]:
-    "Context: Ray, as it is or started; what was started here ends. Raises: `LiquidError`."
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
+def _check_room(ray: Any, workers: int, gpus: bool) -> None:
+    "Raises: `ClusterError` where Ray would wait for ever for processors that there are not."
+    kind = "GPU" if gpus else "CPU"
+    if (there := ray.cluster_resources().get(kind, 0)) < workers:
+        raise ClusterError(
+            f"{workers} workers need a {kind} each, and the cluster has {there:g}: ask for fewer"
+        )
+
+
+def _fitted(job: Job, workers: int, retries: int, gpus: bool) -> Iterator[dict[str, Any]]:
+    "What the first worker gives back. Raises: `ClusterError`, and what a worker raises."
+    import ray
+    from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
+    from ray.train.torch import TorchConfig, TorchTrainer
+
+    _check_room(ray, workers, gpus)
+    beside = job.output.with_name(f".{job.output.name}.ray")  # Ray's own notes
+    failures = FailureConfig(max_failures=retries)
+    trainer = TorchTrainer(
+        _worker,
+        train_loop_config=_told(job),
+        scaling_config=ScalingConfig(num_workers=workers, use_gpu=gpus),
+        torch_config=TorchConfig("cpu:gloo,cuda:nccl" if gpus else "gloo", timeout_s=int(job.wait_seconds)),
+        run_config=RunConfig(storage_path=str(beside), failure_config=failures),
+    )
     try:
-        import ray
-        import ray.train.torch
-    except ImportError as e:
-        raise LiquidError(f"Ray is not there ({e}): pip install 'liquid_ai[scale]'") from e
-    if ray.is_initialized():
-        yield ray
-        return
-    here = {"num_cpus": max(os.cpu_count() or 1, workers), "include_dashboard": False}
-    try:
-        ray.init(address or "local", log_to_driver=False, **({} if address else here))
-    except Exception as e:  # Ray raises just that where its own processes are slow to start
-        where = f"no cluster answers at {address!r}" if address else "it does not start here"
-        raise LiquidError(f"Ray: {where} ({str(e)[:200]}): look at the cluster, or train without it") from e
-    try:
-        yield ray
+        yield trainer.fit().return_value
+    except TrainingFailedError as e:
+        raise _reason(e) from e
     finally:
-        ray.shutdown()
+        shutil.rmtree(beside, ignore_errors=True)
 
 # %% ../../nbs/training/on_ray.ipynb #89143d85
 def finetune_on_ray(
     config: str | Path | Mapping[str, Any],  # the file of a job, or what is in it
     workers: int = 2,
-    address: str = "",  # of a Ray cluster; empty: one that is started here, for this run
+    settings: Settings = Settings(executor="ray"),  # or `ray://host:port`; `cluster_seconds`
     retries: int = 0,  # times that a run is taken up again by itself after a worker was lost
 ) -> Trained:
-    "Train a job on Ray; called again after a failure it goes on. Raises: `InputError`, `LiquidError`."
+    "Train a job on Ray; called again it goes on. Raises: `InputError`, `ClusterError`, `ModelError`."
     job = job_of(config) if isinstance(config, Mapping) else read_job(config)
     if workers < 1 or retries < 0:
         raise InputError(f"workers={workers}, retries={retries}: give 1 worker or more, 0 retries or more")
-    device = pick_device(job.options.device).name
-    with _cluster(address, workers) as ray:
-        from ray.train import FailureConfig, RunConfig, ScalingConfig
-        from ray.train.torch import TorchConfig, TorchTrainer
-
-        cuda = device == "cuda"
-        beside = job.output.with_name(f".{job.output.name}.ray")  # Ray's own notes
-        trainer = TorchTrainer(
-            _worker,
-            train_loop_config=_told(job),
-            scaling_config=ScalingConfig(num_workers=workers, use_gpu=cuda),
-            torch_config=TorchConfig(
-                "cpu:gloo,cuda:nccl" if cuda else "gloo", timeout_s=int(job.wait_seconds)
-            ),
-            run_config=RunConfig(
-                storage_path=str(beside), failure_config=FailureConfig(max_failures=retries)
-            ),
-        )
-        try:
-            made = trainer.fit().return_value
-        except ray.train.TrainingFailedError as e:
-            raise _reason(e) from e
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
+    if not on_ray(settings):
+        raise InputError("executor='process' has no workers: use ray, or ray://host:port")
+    gpus = pick_device(job.options.device).name == "cuda"
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
+    [made] = inside(partial(_fitted, job, workers, retries, gpus), settings)
     report = made["report"]
     options = TrainOptions(**report["options"])
     return Trained(
@@ -114,6 +105,6 @@ def _reason(error: Any) -> LiquidError:
         if isinstance(cause := getattr(failure, "cause", failure), LiquidError):
             return cause
     why = "; ".join(str(failure)[-300:] for failure in failures.values()) or str(error)[:300]
-    return ModelError(
+    return ClusterError(
         f"the run on Ray failed ({why}): start it again as before; it goes on from its last checkpoint"
     )

@@ -8,13 +8,14 @@ __all__ = ['Score', 'likelihoods', 'variants', 'TrainSweep', 'sweep_training']
 # %% ../../nbs/training/sweep.ipynb #ce3733d2
 import html
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from tqdm.auto import tqdm
 
+from ..cluster import Stage, on_ray, spread
 from ..core import InputError, ModelError, Settings, digest, pick_device
 from ..evaluation.compare import Comparison, compare
 from ..evaluation.track import Tracker, tracked
@@ -165,6 +166,40 @@ def _trained(
     return finetune(data, model, folder, options, progress=False).adapter
 
 
+@dataclass(frozen=True, slots=True)
+class _Work:
+    "What a configuration is trained with, and scored on."
+
+    data: Sequence[Sample]
+    dev: Sequence[Sample]
+    model: str | Path
+    base: Path
+    output: Path
+    score: Score
+
+    def __call__(self, name: str, options: TrainOptions) -> tuple[Path, list[float], str]:
+        "The adapter, its scores, and why there are none."
+        adapter = _place(self.output, name)
+        try:
+            _trained(name, options, self.data, self.model, self.output)
+            return adapter, list(self.score(self.base, adapter, self.dev)), ""
+        except (InputError, ModelError) as e:
+            return adapter, [], str(e)
+
+    def many(self, plan: list[tuple[str, TrainOptions]]) -> list[tuple[Path, list[float], str]]:
+        return [self(*own) for own in plan]
+
+
+def _all(
+    work: _Work, plan: Mapping[str, TrainOptions], settings: Settings
+) -> Iterator[tuple[Path, list[float], str]]:
+    "One configuration after another, or as many at once as a cluster has room for."
+    if on_ray(settings):
+        stage = Stage(lambda: work.many, gpus=settings.cluster_gpus)
+        return spread(list(plan.items()), [stage], settings)
+    return (work(*own) for own in plan.items())
+
+
 def _check_parts(parts: Mapping[str, Sequence[Sample]]) -> None:
     "Raises: `InputError` where a part is too small, or two ask the same."
     seen: dict[str, str] = {}
@@ -192,7 +227,7 @@ def sweep_training(
     options: TrainOptions | None = None,  # what the configurations change
     score: Score = likelihoods,
     metric: str = "log-likelihood per token",  # the score's name
-    settings: Settings | None = None,  # `tracking_uri` counts
+    settings: Settings | None = None,  # `tracking_uri` and `executor` count
     track: bool = True,  # False: no MLflow
     progress: bool = True,  # show a bar
 ) -> TrainSweep:
@@ -207,15 +242,16 @@ def sweep_training(
     _check_targets(plan, base)
     adapters, failed, scores = {}, {}, {"base": list(score(base, None, dev))}
     with tracked(f"training sweep of {base.name}", settings, about, hashes, on=track) as tracker:
-        for name, chosen in tqdm(plan.items(), desc="Configurations", disable=not progress):
-            try:
-                adapter = _trained(name, chosen, data, model, output)
-                scores[name], adapters[name] = list(score(base, adapter, dev)), adapter
-            except (InputError, ModelError) as e:
-                failed[name] = str(e)
+        place = Path(model).absolute() if Path(model).is_dir() else model  # a worker stands elsewhere
+        work = _Work(data, dev, place, base.absolute(), output.absolute(), score)
+        shown = tqdm(_all(work, plan, settings), desc="Configurations", total=len(plan), disable=not progress)
+        for (name, chosen), (adapter, own, why) in zip(plan.items(), shown, strict=True):
+            if why:
+                failed[name] = why
                 continue
+            scores[name], adapters[name] = own, output / adapter.name
             if tracker:
-                _track(tracker, name, chosen, scores[name], metric)
+                _track(tracker, name, chosen, own, metric)
         if len(scores) == 1:
             raise ModelError(
                 f"no configuration could be trained; the first because {next(iter(failed.values()))}"
