@@ -96,13 +96,16 @@ def _git() -> dict[str, Any]:
 
 
 def _machine() -> dict[str, Any]:
-    cpu = platform.processor()
+    cpu, can = platform.processor(), []
     if Path("/proc/cpuinfo").exists():
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         cpu = next((x.partition(":")[2].strip() for x in lines if x.startswith("model name")), cpu)
+        flags = {f for x in lines if x.startswith("flags") for f in x.split()}
+        can = [f for f in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if f in flags]
     return {
         "system": f"{platform.system()} {platform.machine()}",
         "cpu": cpu,
+        "multiplies_with": can,
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
         "load_before": round(psutil.getloadavg()[0], 2),
@@ -176,7 +179,8 @@ def leaderboard() -> None:
             rows.append([*_cells(metric, figure), file])
             notes += [f"* {path.stem}, {metric}: {figure['note']}"] if figure.get("note") else []
         commit = f"{(result['commit'] or 'unknown')[:12]}{' + changes' if result['dirty'] else ''}"
-        on = f"{m['cpu']}, {m['cores']} cores, {m['memory_gb']} GB, load {m['load_before']} before"
+        cpu = " ".join([m["cpu"], *m.get("multiplies_with", [])[-1:]])
+        on = f"{cpu}, {m['cores']} cores, {m['memory_gb']} GB, load {m['load_before']} before"
         only = f"{result['limit']} documents only" if "limit" in result else ""
         runs.append([file, result["date"], commit, on, f"{result['seconds']:,.0f}", only])
     text = [

@@ -1,4 +1,6 @@
-"""Search among 100,000 and 1,000,000 passages made of real sentences: latency, and recall against exact."""
+"""Search among 100,000 and 1,000,000 passages made of real sentences: latency, and recall against exact.
+
+Past one machine: `cluster` measures the work, `milvus` the searches, `capacity` what a passage costs."""
 
 import gc
 import re

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import metadata
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
@@ -185,7 +185,8 @@ def inside(
     "What it gives, run inside of the cluster, where alone these work. Raises: `ClusterError`, and its own."
     ray = connect(settings)
     outside = ray.util.client.ray.is_connected()
-    for result in _drawn(ray, partial(_raising, make), num_cpus=0) if outside else make():
+    get = ray.get if settings.executor == "ray" else partial(_while_it_answers, ray, settings)
+    for result in _drawn(ray, partial(_raising, make), get, num_cpus=0) if outside else make():
         if isinstance(result, _Failed):
             raise result.error
         yield result
@@ -258,16 +259,48 @@ class _Elsewhere:
         return ()
 
 
-def _drawn(ray: Any, make: Callable[[], Iterator[Any]], **options: Any) -> Iterator[Any]:
+def _drawn(
+    ray: Any, make: Callable[[], Iterator[Any]], get: Callable[[Any], Any], **options: Any
+) -> Iterator[Any]:
     "What an iterator elsewhere gives, one at a time."
-    actor = ray.remote(**options)(_Elsewhere).remote(make)
+    actor, cut_off = ray.remote(**options)(_Elsewhere).remote(make), False
     try:
-        while value := ray.get(actor.next.remote()):
+        while value := get(actor.next.remote()):
             yield value[0]
     except ray.exceptions.RayError as e:
         raise _lost(e) from e
+    except ClusterError:
+        cut_off = True
+        raise
     finally:
-        ray.kill(actor)
+        if not cut_off:  # else nobody is there to be told
+            ray.kill(actor)
+
+
+def _while_it_answers(ray: Any, settings: Settings, reference: Any) -> Any:
+    """What is referred to, however long it takes, as long as the head of the cluster answers:
+    Ray's client would wait ten minutes for a network that is split. Raises: `ClusterError`."""
+    came: SimpleQueue = SimpleQueue()
+
+    def wait() -> None:
+        try:
+            came.put((ray.get(reference), None))
+        except Exception as e:
+            came.put((None, e))
+
+    Thread(target=wait, daemon=True).start()
+    while True:
+        try:
+            value, error = came.get(timeout=settings.cluster_seconds)
+            break
+        except Empty:
+            try:
+                _answers(urlsplit(settings.executor), settings.cluster_seconds)
+            except ClusterError as e:
+                raise _lost(e) from e
+    if error:
+        raise error
+    return value
 
 # %% ../nbs/cluster.ipynb #c4df4e08
 Tell = Callable[[int], Any]  # how many more are done
@@ -285,7 +318,7 @@ def beside(
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as On
 
     here = On(ray.get_runtime_context().get_node_id(), soft=False)
-    for done, value in _drawn(ray, partial(_telling, do), num_cpus=0, scheduling_strategy=here):
+    for done, value in _drawn(ray, partial(_telling, do), ray.get, num_cpus=0, scheduling_strategy=here):
         if isinstance(value, _Failed):
             raise value.error
         if done:

@@ -147,14 +147,14 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, chat: Callable = chat, port: int = 0, **routes: Callable):
-        super().__init__(("127.0.0.1", port), Handler)
+    def __init__(self, chat: Callable = chat, port: int = 0, host: str = "127.0.0.1", **routes: Callable):
+        super().__init__((host, port), Handler)
         self.lock, self.seen, self.left = threading.Lock(), [], threading.Event()
         self.active = self.most = 0
         self.routes = {"/v1/chat/completions": chat, "/v1/models": models, "/tokenize": tokenize}
         self.routes["/version"] = lambda handler, body: handler.json({"version": "0.1"})
         self.routes |= {f"/{path}": route for path, route in routes.items()}
-        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.url = f"http://{host}:{self.server_port}"
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
 
     def asked(self, path: str = "/v1/chat/completions") -> list:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from liquid_ai.core import Document, InputError, LiquidError, Settings, to_json
-from liquid_ai.evaluation import experiment
+from liquid_ai.evaluation import shared as shared_module
 from liquid_ai.evaluation import tune as tune_module
 from liquid_ai.evaluation.collections import Collection, read_beir
 from liquid_ai.evaluation.dataset import (
@@ -258,7 +258,9 @@ def test_a_rerun_embeds_nothing_and_gives_the_same(birds, tmp_path):
 
 def test_the_same_search_runs_once(birds, cache, monkeypatch):
     ran = []
-    monkeypatch.setattr(experiment, "rank_queries", lambda i, s, *a: ran.append(s) or rank_queries(i, s, *a))
+    monkeypatch.setattr(
+        shared_module, "rank_queries", lambda i, s, *a: ran.append(s) or rank_queries(i, s, *a)
+    )
     space = {
         "a": {"mode": "sparse"},
         "b": {"mode": "sparse", "dense_weight": 0.1},

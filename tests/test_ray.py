@@ -5,7 +5,9 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import time
+import venv
 import zipfile
 from dataclasses import replace
 from functools import partial
@@ -246,6 +248,54 @@ def test_an_address_where_nobody_answers_is_told_in_time():
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert f"ClusterError: nobody answers at 127.0.0.1:{port}" in run.stderr
     assert time.monotonic() - start < 60
+
+
+def python_of(folder: Path, version: str) -> str:
+    "A Python that sees all packages of this one but this project, or another version of it."
+    site = folder / "site"
+    site.mkdir(parents=True)
+    for path in Path(sysconfig.get_path("purelib")).iterdir():
+        if "liquid_ai" not in path.name:
+            (site / path.name).symlink_to(path)
+    if version:
+        (site / f"liquid_ai-{version}.dist-info").mkdir()
+        told = f"Metadata-Version: 2.1\nName: liquid_ai\nVersion: {version}\n"
+        (site / f"liquid_ai-{version}.dist-info" / "METADATA").write_text(told)
+    venv.create(folder / "venv", with_pip=False)
+    [own] = (folder / "venv").glob("lib/python*/site-packages")
+    (own / "all.pth").write_text(str(site))
+    return str(folder / "venv" / "bin" / "python")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("version", "told"), [("", "does not have liquid_ai"), ("0.0.1", "has liquid_ai 0.0.1, not ")]
+)
+def test_a_machine_without_the_package_is_told_before_any_work(tmp_path, version, told):
+    address = ray.get_runtime_context().gcs_address
+    env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    node = subprocess.Popen(
+        [python_of(tmp_path / "other", version), "-m", "ray.scripts.scripts", "start", "--address", address]
+        + ["--num-cpus", "1", "--block"],
+        cwd=tmp_path,
+        env=env,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        end = time.monotonic() + 120
+        while sum(n["Alive"] for n in ray.nodes()) < 2:
+            assert node.poll() is None and time.monotonic() < end, "the second machine did not come"
+            time.sleep(0.2)
+        code = "from liquid_ai.cluster import connect; from liquid_ai import Settings\n"
+        code += "connect(Settings(executor='ray'))"
+        run = [sys.executable, "-c", code]
+        here = env | {"RAY_ADDRESS": address}
+        done = subprocess.run(run, cwd=tmp_path, env=here, capture_output=True, text=True, timeout=240)
+        assert f"in the cluster {told}" in done.stderr and "run pip install liquid_ai==" in done.stderr
+    finally:
+        os.killpg(node.pid, signal.SIGKILL)
+        node.wait()
 
 
 def test_an_executor_that_is_none_is_refused_before_anything_is_read(tmp_path):

@@ -130,7 +130,7 @@ def langchain(model: str) -> tuple[Readable, Ingest]:
 
 
 def llamaindex(model: str) -> tuple[Readable, Ingest]:
-    "SentenceSplitter: 254 tokens without overlap or metadata, or as it comes (1,024, 200, and metadata)."
+    "SentenceSplitter: 254 tokens, no overlap or metadata; or its own 1,024, of which the encoder reads 256."
     import faiss
     from llama_index.core import SimpleDirectoryReader, StorageContext, VectorStoreIndex
     from llama_index.core.node_parser import SentenceSplitter

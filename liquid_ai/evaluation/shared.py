@@ -242,16 +242,9 @@ class Shared(AbstractContextManager):
             file = settings.vector_cache if _runs(settings) == _runs(Settings()) else ""
             cached = CachedEncoder(self._caches.enter_context(remembering(encoder, file)), cache)
             if store.generation == 0:  # a store is written whole or not at all
-                self._fill(store, cached, replace(settings, dense=""))
+                _fill(store, cached, self.data, replace(settings, dense=""), self.progress)
             self._open[key] = Index(self.data, store, encoder, cached, settings)
         return self._open[key]
-
-    def _fill(self, store: Store, encoder: Encoder, settings: Settings) -> None:
-        if not on_ray(settings):
-            ingest(store, encoder, [self.data.documents], settings, self.progress)
-            return
-        with spreading(store, encoder, settings, partial(load_encoder, in_worker(settings))) as work:
-            ingest(store, work.encoder, [self.data.documents], settings, self.progress, work=work)
 
     @property
     def embedded(self) -> int:
@@ -281,6 +274,15 @@ def timed_search(
     return search(index.snapshot, encoder, question, settings, reranker=reranker, wordings=wordings)
 
 # %% ../../nbs/evaluation/shared.ipynb #aaaa0091
+def _fill(store: Store, encoder: Encoder, data: Collection, settings: Settings, progress: bool) -> None:
+    "By this process, or by all workers of a cluster."
+    if not on_ray(settings):
+        ingest(store, encoder, [data.documents], settings, progress)
+        return
+    with spreading(store, encoder, settings, partial(load_encoder, in_worker(settings))) as work:
+        ingest(store, work.encoder, [data.documents], settings, progress, work=work)
+
+
 Asked = tuple[Settings, bool]  # a variant, and whether only its first `top_k` hits count
 
 

@@ -78,7 +78,7 @@ def _fitted(job: Job, workers: int, retries: int, gpus: bool) -> Iterator[dict[s
 def finetune_on_ray(
     config: str | Path | Mapping[str, Any],  # the file of a job, or what is in it
     workers: int = 2,
-    settings: Settings = Settings(executor="ray"),  # or `ray://host:port`; `cluster_seconds`
+    settings: Settings = Settings(executor="ray"),  # or `ray://host:port`; `cluster_gpus` above 0: a GPU each
     retries: int = 0,  # times that a run is taken up again by itself after a worker was lost
 ) -> Trained:
     "Train a job on Ray; called again it goes on. Raises: `InputError`, `ClusterError`, `ModelError`."
@@ -87,7 +87,7 @@ def finetune_on_ray(
         raise InputError(f"workers={workers}, retries={retries}: give 1 worker or more, 0 retries or more")
     if not on_ray(settings):
         raise InputError("executor='process' has no workers: use ray, or ray://host:port")
-    gpus = pick_device(job.options.device).name == "cuda"
+    gpus = settings.cluster_gpus > 0 or pick_device(job.options.device).name == "cuda"
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
     [made] = inside(partial(_fitted, job, workers, retries, gpus), settings)

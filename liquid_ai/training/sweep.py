@@ -166,6 +166,21 @@ def _trained(
     return finetune(data, model, folder, options, progress=False).adapter
 
 
+def _check_parts(parts: Mapping[str, Sequence[Sample]]) -> None:
+    "Raises: `InputError` where a part is too small, or two ask the same."
+    seen: dict[str, str] = {}
+    for part, samples in parts.items():
+        if len(samples) < 2:
+            raise InputError(f"{part} has {len(samples)} samples: a comparison needs 2 or more")
+        for s in samples:
+            key = json.dumps(s.prompt, sort_keys=True)
+            if seen.setdefault(key, part) != part:
+                asked = s.prompt[-1]["content"][:80]
+                raise InputError(
+                    f"{asked!r} is in {seen[key]} and in {part}: what is chosen would be known by heart"
+                )
+
+# %% ../../nbs/training/sweep.ipynb #aaaa00a1
 @dataclass(frozen=True, slots=True)
 class _Work:
     "What a configuration is trained with, and scored on."
@@ -198,21 +213,6 @@ def _all(
         stage = Stage(lambda: work.many, gpus=settings.cluster_gpus)
         return spread(list(plan.items()), [stage], settings)
     return (work(*own) for own in plan.items())
-
-
-def _check_parts(parts: Mapping[str, Sequence[Sample]]) -> None:
-    "Raises: `InputError` where a part is too small, or two ask the same."
-    seen: dict[str, str] = {}
-    for part, samples in parts.items():
-        if len(samples) < 2:
-            raise InputError(f"{part} has {len(samples)} samples: a comparison needs 2 or more")
-        for s in samples:
-            key = json.dumps(s.prompt, sort_keys=True)
-            if seen.setdefault(key, part) != part:
-                asked = s.prompt[-1]["content"][:80]
-                raise InputError(
-                    f"{asked!r} is in {seen[key]} and in {part}: what is chosen would be known by heart"
-                )
 
 # %% ../../nbs/training/sweep.ipynb #7f71b7f0
 def sweep_training(
