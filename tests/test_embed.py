@@ -586,3 +586,8 @@ def test_what_is_discarded_is_gone_from_the_file(tmp_path):
     assert len(cached.cache) == 1
     everything = b"".join(p.read_bytes() for p in tmp_path.iterdir())
     assert kept.tobytes() in everything and gone.tobytes() not in everything
+
+
+def test_processes_do_not_share_a_core_that_openvino_ties_them_to():
+    graph = load_encoder(Settings(threads=1))._compile(1)
+    assert graph.get_property("ENABLE_CPU_PINNING") is False

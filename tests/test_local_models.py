@@ -238,7 +238,7 @@ def test_number_formats_follow_the_cpu(monkeypatch, flags, wanted):
     monkeypatch.setattr(openvino_model, "cpu_has_amx", lambda: amx)
     monkeypatch.setattr(openvino_model, "cpu_has_bf16", lambda: bf16)
     options = cpu_options(threads=3)
-    assert options.pop("INFERENCE_NUM_THREADS") == 3
+    assert options.pop("INFERENCE_NUM_THREADS") == 3 and options.pop("ENABLE_CPU_PINNING") is False
     assert options.pop("DYNAMIC_QUANTIZATION_GROUP_SIZE", None) == (0 if amx else None)
     assert options == wanted
 

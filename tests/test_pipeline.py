@@ -45,7 +45,7 @@ def is_whole(rag, answer):
 
 
 def test_answers_are_whole(rag):
-    for q in questions("test")[:4] + [q for q in questions("test") if not q.answerable]:
+    for q in questions("test")[:3] + [q for q in questions("test") if not q.answerable][:5]:
         assert is_whole(rag, rag.ask(q.question)), q.id
 
 

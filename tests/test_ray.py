@@ -225,6 +225,7 @@ def test_what_the_work_raises_is_raised_here():
         list(spread([1], [Stage(refusing, gpus=0.5)], ON_RAY))
 
 
+@pytest.mark.slow
 def test_a_file_that_other_machines_do_not_see_is_told(tmp_path):
     from liquid_ai.ingestion.load import FoundFile
     from liquid_ai.ingestion.on_ray import reading

@@ -102,6 +102,7 @@ def test_a_certificate_without_its_key_is_refused_before_anything_starts(tmp_pat
 BIRDS, BRIDGES = ("heron", "owl", "stork", "wren"), ("arch", "iron", "rope", "stone")
 
 
+@pytest.mark.slow
 def test_alerts_see_questions_leave_their_topics(tmp_path):
     texts = [
         f"The {a} number {n} {w} at dawn near the {p}."

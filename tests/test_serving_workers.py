@@ -103,6 +103,7 @@ def search(client: httpx.Client, who: str, question: str = "What do herons eat?"
     return client.post("/search", json={"question": question}, headers={"X-Forwarded-For": who})
 
 
+@pytest.mark.slow
 def test_four_workers_obey_one_limit_exactly(workers):
     clients = list(by_worker(workers[0]).values())
     with ThreadPoolExecutor(WORKERS) as pool:
@@ -189,7 +190,7 @@ def serving_at(folder, path, workers: int) -> subprocess.Popen:
 
 
 @pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="needs UNIX sockets")
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_server_is_reached_by_a_socket_in_the_file_system(tmp_path, workers):
     path = tmp_path / "rag.sock"
     with socket.socket(socket.AF_UNIX) as left:  # by a server that was killed

@@ -343,6 +343,7 @@ def llama(tokenizer, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="bounds of a process's memory")
 def test_memory_that_runs_out_is_halved_and_what_is_learnt_stays_the_same(llama):
     code = """
@@ -377,6 +378,7 @@ def test_other_mistakes_are_not_taken_for_a_lack_of_memory():
     assert not is_out_of_memory(ValueError("out of memory"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="bounds of a process's files")
 def test_a_disk_that_is_full_loses_nothing(folder, whole, tmp_path):
     output = tmp_path / "a"
@@ -454,10 +456,8 @@ r.learn, r._look = learn_and_stop, look_and_stop
 """
 
 
-LATER = [pytest.param(*case, marks=pytest.mark.slow) for case in ((-1, 0), (-1, 4))]
-
-
-@pytest.mark.parametrize(("step", "look"), [(7, -1), *LATER])
+@pytest.mark.slow
+@pytest.mark.parametrize(("step", "look"), [(7, -1), (-1, 0), (-1, 4)])
 def test_ctrl_c_ends_between_two_steps_and_nothing_is_learnt_twice(folder, whole, tmp_path, step, look):
     output = tmp_path / "a"
     process = python(run_code(folder, output, INTERRUPTED.format(step=step, look=look)))

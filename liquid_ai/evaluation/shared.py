@@ -205,6 +205,15 @@ def _reranker(index: Index, settings: Settings) -> RememberedReranker | None:
         index._rerankers[s.rerank] = RememberedReranker(found)
     return index._rerankers.get(s.rerank)
 
+# %% ../../nbs/evaluation/shared.ipynb #aaaa0092
+def _fill(store: Store, encoder: Encoder, data: Collection, settings: Settings, progress: bool) -> None:
+    "By this process, or by all workers of a cluster."
+    if not on_ray(settings):
+        ingest(store, encoder, [data.documents], settings, progress)
+        return
+    with spreading(store, encoder, settings, partial(load_encoder, in_worker(settings))) as work:
+        ingest(store, work.encoder, [data.documents], settings, progress, work=work)
+
 # %% ../../nbs/evaluation/shared.ipynb #fd68f36a
 class Shared(AbstractContextManager):
     "The stores of one collection, made when first needed and kept for the next time."
@@ -274,15 +283,6 @@ def timed_search(
     return search(index.snapshot, encoder, question, settings, reranker=reranker, wordings=wordings)
 
 # %% ../../nbs/evaluation/shared.ipynb #aaaa0091
-def _fill(store: Store, encoder: Encoder, data: Collection, settings: Settings, progress: bool) -> None:
-    "By this process, or by all workers of a cluster."
-    if not on_ray(settings):
-        ingest(store, encoder, [data.documents], settings, progress)
-        return
-    with spreading(store, encoder, settings, partial(load_encoder, in_worker(settings))) as work:
-        ingest(store, work.encoder, [data.documents], settings, progress, work=work)
-
-
 Asked = tuple[Settings, bool]  # a variant, and whether only its first `top_k` hits count
 
 

@@ -39,11 +39,17 @@ def cpu_options(
     threads: int = 0,  # 0: one a core
 ) -> dict[str, Any]:
     "How OpenVINO is to run a small language model on this CPU, so that its text is right."
-    options = {"INFERENCE_NUM_THREADS": threads or thread_count(Settings())}
+    options: dict[str, Any] = {"INFERENCE_NUM_THREADS": threads or thread_count(Settings())}
+    options["ENABLE_CPU_PINNING"] = (
+        False  # every process would take the first cores: two of one thread, the same
+    )
     if cpu_has_amx():
         exact = {"INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0}
         return options | exact | {"KV_CACHE_PRECISION": "f16"}
     return options | {"KV_CACHE_PRECISION": "bf16" if cpu_has_bf16() else "f32"}
+
+
+_NOT_ITS_TEXT = ("INFERENCE_NUM_THREADS", "ENABLE_CPU_PINNING")
 
 
 def openvino_print(
@@ -55,7 +61,7 @@ def openvino_print(
     "The fingerprint of the model in `folder` as it runs here, without loading it."
     manifest = json.dumps(read_json(folder / "manifest.json"), sort_keys=True)
     file = file_state(folder / "model.gguf") if (folder / "model.gguf").exists() else ()
-    options = {k: v for k, v in cpu_options(threads).items() if k != "INFERENCE_NUM_THREADS"}
+    options = {k: v for k, v in cpu_options(threads).items() if k not in _NOT_ITS_TEXT}
     options |= {"prefix_cache": prefix_cache}
     return digest(name, manifest, repr(file), "openvino", _version(), json.dumps(options, sort_keys=True))
 

@@ -154,6 +154,9 @@ def compiled(
     if length:
         model.reshape({port: [1, length] for port in model.inputs})
     config = {"NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": threads}
+    config["ENABLE_CPU_PINNING"] = (
+        False  # every process would take the first cores: two of one thread, the same
+    )
     # 8 bits beside bfloat16: wrong vectors of 32 tokens on CPUs with AMX (OpenVINO 2026.4), cosines of 0.6
     config |= {} if precision == "auto" else {"INFERENCE_PRECISION_HINT": "f32"}
     return core.compile_model(model, "CPU", config)

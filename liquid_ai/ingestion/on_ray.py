@@ -106,10 +106,11 @@ class Spread(Here):
     def read(self, files: Sequence[FoundFile]) -> Iterator[list[Loaded]]:
         known = np.sort(np.fromiter(map(short, self.spool.keys()), np.uint64))
         alone = in_worker(self.settings)
-        stages = [
-            Stage(partial(reading, alone, Path.cwd()), batch=_FILES, cpus=0.25),
-            Stage(partial(embedding, self.make, alone, known), _FILES, 0.75, self.settings.cluster_gpus),
-        ]
+        read, embed = partial(reading, alone, Path.cwd()), partial(embedding, self.make, alone, known)
+        if gpus := self.settings.cluster_gpus:
+            stages = [Stage(read, _FILES, 0.75), Stage(embed, _FILES, 0.25, gpus)]
+        else:  # whoever has a file in hand embeds it: half as many workers to start
+            stages = [Stage(partial(_one_after_other, read, embed), _FILES)]
         for taken in spread(files, stages, self.settings):
             self.spool.put(dict(zip(taken.keys, taken.vectors, strict=True)))
             self.cut |= taken.chunks
@@ -140,8 +141,14 @@ class _Many:
         if len(texts) < _FEW:
             return self.encoder.encode(texts, kind, progress)
         batches = [texts[at : at + _TEXTS] for at in range(0, len(texts), _TEXTS)]
-        stage = Stage(partial(_encoding, self.make, kind), 1, 0.75, self.settings.cluster_gpus)
+        stage = Stage(partial(_encoding, self.make, kind), gpus=self.settings.cluster_gpus)
         return np.concatenate(list(spread(batches, [stage], self.settings)))
+
+
+def _one_after_other(first: Callable[[], Callable], then: Callable[[], Callable]) -> Callable:
+    "Two stages in one worker."
+    one, other = first(), then()
+    return lambda batch: other(one(batch))
 
 
 def _encoding(make: Callable[[], Encoder], kind: Any) -> Callable[[list[Sequence[str]]], list[np.ndarray]]:
