@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import metadata
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
@@ -31,8 +32,13 @@ def on_ray(settings: Settings) -> bool:
 
 
 def in_worker(settings: Settings) -> Settings:
-    "The same for one worker of many: it has a processor, not all of them, and does its work itself."
-    return replace(settings, executor="process", threads=settings.threads or 1)
+    "The same for one worker of many: it has a processor, does its work itself, and stands in another folder."
+    paths = {name: getattr(settings, name) for name in _PATHS}
+    full = {name: str(Path(p).absolute()) for name, p in paths.items() if p and Path(p).exists()}
+    return replace(settings, executor="process", threads=settings.threads or 1, **full)
+
+
+_PATHS = ("encoder", "generator", "adapter", "rerank", "vector_cache")  # or names, where no such file is here
 
 # %% ../nbs/cluster.ipynb #7715414e
 def connect(
@@ -46,11 +52,11 @@ def connect(
         raise ClusterError(
             f"executor={settings.executor!r} needs Ray: pip install 'liquid_ai[scale]' ({e})"
         ) from e
+    address = settings.executor if settings.executor != "ray" else None
+    if address:  # also of a cluster that was joined: it may be gone since
+        _answers(urlsplit(address), settings.cluster_seconds)
     if ray.is_initialized():
         return ray
-    address = settings.executor if settings.executor != "ray" else None
-    if address:
-        _answers(urlsplit(address), settings.cluster_seconds)
     logging.getLogger("ray").setLevel(logging.ERROR)
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # it warns of what its own data library does
     _join(ray, address)
@@ -267,7 +273,8 @@ def _drawn(
     try:
         while value := get(actor.next.remote()):
             yield value[0]
-    except ray.exceptions.RayError as e:
+    except (ray.exceptions.RayError, ConnectionError) as e:
+        cut_off = isinstance(e, ConnectionError)
         raise _lost(e) from e
     except ClusterError:
         cut_off = True

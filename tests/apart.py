@@ -1,11 +1,13 @@
 """A network that splits: servers in a namespace, whose packets get lost without a word when it is said."""
 
+import ctypes
 import os
 import shutil
 import subprocess
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,23 +47,17 @@ class Apart(AbstractContextManager):
 
     def made(self, make: Callable[[], Any]) -> Any:
         "What `make` returns in a thread that is inside: its sockets stay there."
-        found: list[Any] = []
+        with ThreadPoolExecutor(1) as thread:  # which ends, and nothing else is inside
+            return thread.submit(self._enter, make).result()
 
-        def enter() -> None:
-            import ctypes
-
-            with open(f"/var/run/netns/{self.name}") as space:  # noqa: PTH123  a file descriptor is what counts
-                if ctypes.CDLL(None, use_errno=True).setns(space.fileno(), 0x40000000):
-                    raise OSError(ctypes.get_errno(), "setns")
-            found.append(make())
-
-        thread = threading.Thread(target=enter)
-        thread.start()
-        thread.join()
-        return found[0]
+    def _enter(self, make: Callable[[], Any]) -> Any:
+        with Path(f"/var/run/netns/{self.name}").open() as space:
+            if ctypes.CDLL(None, use_errno=True).setns(space.fileno(), 0x40000000):
+                raise OSError(ctypes.get_errno(), "setns")
+        return make()
 
     def split(self) -> None:
-        "From now on what is sent there arrives nowhere, and nobody is told."
+        "From now on what is sent there arrives nowhere, and nobody is told (what comes from there does)."
         _ip(
             "neigh", "replace", self.host, "lladdr", "02:00:00:00:00:99", "dev", self._out, "nud", "permanent"
         )

@@ -14,6 +14,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
+from ..cluster import on_ray
 from ..core import InputError, Settings, digest
 from .collections import Collection
 from .compare import Comparison, compare
@@ -48,6 +49,7 @@ def sweep(
 ) -> Sweep:
     "Run every variant on the same queries and compare. Raises: `InputError`, `LiquidError` before any work."
     data, settings = read_collection(data, split), Settings.load() if settings is None else settings
+    on_ray(settings)
     plan = _plan(variants_of(space, settings), settings)
     asked = tuple(dict.fromkeys(_metric(m) for m in (metric, *metrics)))
     _check_plan(data, plan, baseline, level, times)

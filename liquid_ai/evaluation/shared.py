@@ -17,7 +17,17 @@ import numpy as np
 
 from .. import __version__
 from ..cluster import Stage, in_worker, on_ray, spread
-from ..core import Encoder, Hits, InputError, LiquidError, Reranker, Settings, cache_dir, digest
+from liquid_ai.core import (
+    ClusterError,
+    Encoder,
+    Hits,
+    InputError,
+    LiquidError,
+    Reranker,
+    Settings,
+    cache_dir,
+    digest,
+)
 from .collections import Collection
 from .dataset import documents_hash
 from .significance import some_of
@@ -206,13 +216,15 @@ def _reranker(index: Index, settings: Settings) -> RememberedReranker | None:
     return index._rerankers.get(s.rerank)
 
 # %% ../../nbs/evaluation/shared.ipynb #aaaa0092
-def _fill(store: Store, encoder: Encoder, data: Collection, settings: Settings, progress: bool) -> None:
+def _fill(store: Store, encoder: CachedEncoder, data: Collection, settings: Settings, progress: bool) -> None:
     "By this process, or by all workers of a cluster."
     if not on_ray(settings):
         ingest(store, encoder, [data.documents], settings, progress)
         return
-    with spreading(store, encoder, settings, partial(load_encoder, in_worker(settings))) as work:
-        ingest(store, work.encoder, [data.documents], settings, progress, work=work)
+    with spreading(store, encoder.encoder, settings, partial(load_encoder, in_worker(settings))) as work:
+        known = CachedEncoder(work.encoder, encoder.cache)
+        ingest(store, known, [data.documents], settings, progress, work=work)
+        encoder.stats.misses += known.stats.misses
 
 # %% ../../nbs/evaluation/shared.ipynb #fd68f36a
 class Shared(AbstractContextManager):
@@ -302,7 +314,8 @@ def rankings(
     stage = Stage(
         partial(_ranking, shared.data, shared.folder.absolute(), enough), gpus=settings.cluster_gpus
     )
-    for ranking, embedded in spread(variants, [stage], settings):
+    there = [(in_worker(own), cut) for own, cut in variants]
+    for ranking, embedded in spread(there, [stage], settings):
         shared.elsewhere += embedded
         yield ranking
 
@@ -316,8 +329,10 @@ def _ranking(
     def rank(variants: list[Asked]) -> list[tuple[Ranking, int]]:
         found = []
         for own, cut in variants:
-            before, here = shared.embedded, in_worker(own)
-            found.append((rank_queries(shared.index(here), here, enough, cut), shared.embedded - before))
+            before, place = shared.embedded, folder / shared.key(own)
+            if not place.exists():
+                raise ClusterError(f"{place} is not on every machine: give a cache folder that is")
+            found.append((rank_queries(shared.index(own), own, enough, cut), shared.embedded - before))
         return found
 
     return rank

@@ -261,5 +261,6 @@ def synth(
             sources = (source, *sources)
         asked, readable = _gathered(rag, sources, options.principals, progress)
         made = _made(rag, _spread(asked, options.limit), readable, options, progress)
-        drop_written(rag.store.folder)
+        if options.maker != "templates":
+            drop_written(rag.store.folder)
         return made

@@ -87,7 +87,8 @@ def finetune_on_ray(
         raise InputError(f"workers={workers}, retries={retries}: give 1 worker or more, 0 retries or more")
     if not on_ray(settings):
         raise InputError("executor='process' has no workers: use ray, or ray://host:port")
-    gpus = settings.cluster_gpus > 0 or pick_device(job.options.device).name == "cuda"
+    own = settings.executor == "ray" and pick_device(job.options.device).name == "cuda"  # not if far
+    gpus = settings.cluster_gpus > 0 or own
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
     [made] = inside(partial(_fitted, job, workers, retries, gpus), settings)

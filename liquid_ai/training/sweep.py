@@ -183,30 +183,31 @@ def _check_parts(parts: Mapping[str, Sequence[Sample]]) -> None:
 # %% ../../nbs/training/sweep.ipynb #aaaa00a1
 @dataclass(frozen=True, slots=True)
 class _Work:
-    "What a configuration is trained with, and scored on."
+    "What a configuration is trained with, and scored on; the base, too, for scores are to be of one machine."
 
     data: Sequence[Sample]
     dev: Sequence[Sample]
     model: str | Path
-    base: Path
     output: Path
     score: Score
 
-    def __call__(self, name: str, options: TrainOptions) -> tuple[Path, list[float], str]:
-        "The adapter, its scores, and why there are none."
-        adapter = _place(self.output, name)
+    def __call__(self, name: str, options: TrainOptions | None) -> tuple[Path, list[float], str]:
+        "The adapter, its scores, and why there are none; without `options` the base's own."
+        adapter, base = _place(self.output, name), base_folder(self.model)
+        if options is None:
+            return base, list(self.score(base, None, self.dev)), ""
         try:
             _trained(name, options, self.data, self.model, self.output)
-            return adapter, list(self.score(self.base, adapter, self.dev)), ""
+            return adapter, list(self.score(base, adapter, self.dev)), ""
         except (InputError, ModelError) as e:
             return adapter, [], str(e)
 
-    def many(self, plan: list[tuple[str, TrainOptions]]) -> list[tuple[Path, list[float], str]]:
+    def many(self, plan: list[tuple[str, TrainOptions | None]]) -> list[tuple[Path, list[float], str]]:
         return [self(*own) for own in plan]
 
 
 def _all(
-    work: _Work, plan: Mapping[str, TrainOptions], settings: Settings
+    work: _Work, plan: Mapping[str, TrainOptions | None], settings: Settings
 ) -> Iterator[tuple[Path, list[float], str]]:
     "One configuration after another, or as many at once as a cluster has room for."
     if on_ray(settings):
@@ -236,15 +237,18 @@ def sweep_training(
     plan, output, base = variants(space, options), Path(output), base_folder(model)
     _check_parts({"data": data, "dev": dev, "test": test})
     settings = Settings.load() if settings is None else settings
+    on_ray(settings)
     hashes = {f"data.{n}": samples_hash(s) for n, s in (("train", data), ("dev", dev), ("test", test))}
     about = {"model": base.name, "variants": len(plan), "metric": metric}
     _check_earlier(plan, hashes["data.train"], base, output)
     _check_targets(plan, base)
-    adapters, failed, scores = {}, {}, {"base": list(score(base, None, dev))}
+    adapters, failed, scores = {}, {}, {}
     with tracked(f"training sweep of {base.name}", settings, about, hashes, on=track) as tracker:
         place = Path(model).absolute() if Path(model).is_dir() else model  # a worker stands elsewhere
-        work = _Work(data, dev, place, base.absolute(), output.absolute(), score)
-        shown = tqdm(_all(work, plan, settings), desc="Configurations", total=len(plan), disable=not progress)
+        work = _Work(data, dev, place, output.absolute(), score)
+        found = _all(work, {"base": None, **plan}, settings)
+        _, scores["base"], _ = next(found)
+        shown = tqdm(found, desc="Configurations", total=len(plan), disable=not progress)
         for (name, chosen), (adapter, own, why) in zip(plan.items(), shown, strict=True):
             if why:
                 failed[name] = why

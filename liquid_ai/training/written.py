@@ -11,14 +11,13 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tqdm.auto import tqdm
 
-from ..cluster import Stage, on_ray, spread
+from ..cluster import Stage, in_worker, on_ray, spread
 from ..core import Chunk, InputError, LanguageModel, Settings, digest
 from ..generation.data import as_data
 from ..generation.models import load_model
@@ -123,18 +122,25 @@ class Kept(dict[str, str]):
                     with suppress(ValueError, TypeError):  # the last line of a process that was killed
                         key, text = json.loads(line)
                         self[str(key)] = str(text)
+        elif self.path:
+            self._append("")
 
     def add(self, texts: Mapping[str, str]) -> None:
         "Warns where the file cannot be written: then only keeping ends."
         self.update(texts)
-        if self.path:
-            lines = "".join(json.dumps(pair) + "\n" for pair in texts.items())
-            try:
-                with self.path.open("a", encoding="utf-8") as file:
-                    file.write("\n" + lines)  # after half a line, a whole one
-            except OSError as e:
-                self.path = None
-                warnings.warn(f"what the model writes is not kept for another time: {e}", stacklevel=2)
+        if self.path and not self.path.exists():
+            self.path = None  # `forget` took it away: it is not to come back
+        self._append("".join(json.dumps(pair) + "\n" for pair in texts.items()))
+
+    def _append(self, lines: str) -> None:
+        if self.path is None:
+            return
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write("\n" + lines)  # after half a line, a whole one
+        except OSError as e:
+            self.path = None
+            warnings.warn(f"what the model writes is not kept for another time: {e}", stacklevel=2)
 
 # %% ../../nbs/training/written.ipynb #aaaa0072
 def _writing(batches: Sequence[Sequence[Chunk]], model: LanguageModel, most: int) -> Iterator[list[str]]:
@@ -142,14 +148,11 @@ def _writing(batches: Sequence[Sequence[Chunk]], model: LanguageModel, most: int
         yield [g.text for g in model.batch([asking(chunk) for chunk in some], most)]
 
 
-def _writer(
-    settings: Settings, fingerprint: str, most: int
-) -> Callable[[list[Sequence[Chunk]]], list[list[str]]]:
+def _writer(settings: Settings, name: str, most: int) -> Callable[[list[Sequence[Chunk]]], list[list[str]]]:
     "In a worker. Raises: `InputError` where its model is another one."
-    model = load_model(replace(settings, executor="process"))
-    if model.fingerprint != fingerprint:
-        told = f"workers load {model.name} (generator={settings.generator!r}), and this is another model"
-        raise InputError(f"{told}: name it in the settings, or use executor='process'")
+    model = load_model(settings)
+    if model.name != name:  # fingerprints tell machines apart, too
+        raise InputError(f"workers load {model.name}, and here is {name}: name a model that all of them have")
     return lambda batches: list(_writing(batches, model, most))
 
 
@@ -170,7 +173,7 @@ def model_pairs(
     batches = [left[at : at + batch] for at in range(0, len(left), batch)]
     asked = [[chunk for _, chunk in some] for some in batches]
     if settings and on_ray(settings):
-        make = partial(_writer, settings, model.fingerprint, max_tokens)
+        make = partial(_writer, in_worker(settings), model.name, max_tokens)
         written = spread(asked, [Stage(make, gpus=settings.cluster_gpus)], settings)
     else:
         written = _writing(asked, model, max_tokens)
