@@ -284,10 +284,7 @@ def test_a_machine_without_the_package_is_told_before_any_work(tmp_path, version
         start_new_session=True,
     )
     try:
-        end = time.monotonic() + 120
-        while sum(n["Alive"] for n in ray.nodes()) < 2:
-            assert node.poll() is None and time.monotonic() < end, "the second machine did not come"
-            time.sleep(0.2)
+        machines(2)
         code = "from liquid_ai.cluster import connect; from liquid_ai import Settings\n"
         code += "connect(Settings(executor='ray'))"
         run = [sys.executable, "-c", code]
@@ -295,8 +292,17 @@ def test_a_machine_without_the_package_is_told_before_any_work(tmp_path, version
         done = subprocess.run(run, cwd=tmp_path, env=here, capture_output=True, text=True, timeout=240)
         assert f"in the cluster {told}" in done.stderr and "run pip install liquid_ai==" in done.stderr
     finally:
-        os.killpg(node.pid, signal.SIGKILL)
+        os.killpg(node.pid, signal.SIGTERM)
         node.wait()
+        machines(1)
+
+
+def machines(number: int) -> None:
+    "Wait until there are so many."
+    end = time.monotonic() + 120
+    while sum(n["Alive"] for n in ray.nodes()) != number:
+        assert time.monotonic() < end, "the second machine did not come, or did not go"
+        time.sleep(0.2)
 
 
 def test_an_executor_that_is_none_is_refused_before_anything_is_read(tmp_path):
@@ -366,7 +372,7 @@ def test_questions_are_written_on_ray_as_here(tmp_path):
     assert here and list(there) == here
     assert list(model_pairs(chunks, Silent(model), 32, 1, folder=tmp_path)) == here
     other = replace(written, executor="ray", generator=str(random_lfm2(tmp_path / "tiny-lfm2")))
-    with pytest.raises(InputError, match="this is another model"):
+    with pytest.raises(InputError, match="name a model that all of them have"):
         list(model_pairs(chunks, model, 33, 1, other))
 
 

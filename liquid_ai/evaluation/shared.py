@@ -224,7 +224,7 @@ def _fill(store: Store, encoder: CachedEncoder, data: Collection, settings: Sett
     with spreading(store, encoder.encoder, settings, partial(load_encoder, in_worker(settings))) as work:
         known = CachedEncoder(work.encoder, encoder.cache)
         ingest(store, known, [data.documents], settings, progress, work=work)
-        encoder.stats.misses += known.stats.misses
+        encoder.stats = replace(encoder.stats, misses=encoder.stats.misses + known.stats.misses)
 
 # %% ../../nbs/evaluation/shared.ipynb #fd68f36a
 class Shared(AbstractContextManager):
