@@ -52,9 +52,10 @@ def connect(
         raise ClusterError(
             f"executor={settings.executor!r} needs Ray: pip install 'liquid_ai[scale]' ({e})"
         ) from e
-    address = settings.executor if settings.executor != "ray" else None
-    if address:  # also of a cluster that was joined: it may be gone since
-        _answers(urlsplit(address), settings.cluster_seconds)
+    address = settings.executor if settings.executor != "ray" else os.environ.get("RAY_ADDRESS") or "local"
+    place = urlsplit(address if "://" in address else f"//{address}")
+    if place.port:  # also of a cluster that was joined: it may be gone since
+        _answers(place, settings.cluster_seconds)
     if ray.is_initialized():
         return ray
     logging.getLogger("ray").setLevel(logging.ERROR)
@@ -68,16 +69,16 @@ def connect(
     return ray
 
 
-def _join(ray: Any, address: str | None) -> None:
-    quiet = {} if address else {"include_dashboard": False}
-    for last in (bool(address), True):  # on a busy machine Ray gives its own processes too little time
+def _join(ray: Any, address: str) -> None:  # `local`: never one that died and left its address in a file
+    quiet = {"include_dashboard": False} if address == "local" else {}
+    for last in (address != "local", True):  # on a busy machine Ray gives its own processes too little time
         try:
             ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **quiet)
             return
         except Exception as e:  # Ray raises plain ones
             ray.shutdown()
             if last:
-                raise ClusterError(f"Ray at {address or 'this machine'} cannot be joined: {e}") from e
+                raise ClusterError(f"Ray at {address} cannot be joined: {e}") from e
 
 # %% ../nbs/cluster.ipynb #aaaa0011
 def _answers(address: Any, seconds: float) -> None:
