@@ -26,9 +26,23 @@ from .core import ClusterError, InputError, Settings
 def on_ray(settings: Settings) -> bool:
     "Whether bulk work goes to Ray. Raises: `InputError` where `executor` is neither this process nor Ray."
     executor = settings.executor
-    if executor not in ("process", "ray") and not (executor.startswith("ray://") and urlsplit(executor).port):
+    if executor not in ("process", "ray") and not (executor.startswith("ray://") and _place(executor)):
         raise InputError(f"executor={executor!r} is unknown; use process, ray, or ray://host:port")
     return executor != "process"
+
+
+def _place(address: str) -> tuple[str, int] | None:
+    "Host and port, where an address has both."
+    try:
+        parts = urlsplit(address if "://" in address else f"//{address}")
+        return (parts.hostname, parts.port) if parts.hostname and parts.port else None
+    except ValueError:  # no port is called that
+        return None
+
+
+def _address(settings: Settings) -> str:
+    "What is joined; `local`: begun here, never one that died and left its address in a file."
+    return settings.executor if settings.executor != "ray" else os.environ.get("RAY_ADDRESS") or "local"
 
 
 def in_worker(settings: Settings) -> Settings:
@@ -52,11 +66,12 @@ def connect(
         raise ClusterError(
             f"executor={settings.executor!r} needs Ray: pip install 'liquid_ai[scale]' ({e})"
         ) from e
-    address = settings.executor if settings.executor != "ray" else os.environ.get("RAY_ADDRESS") or "local"
-    place = urlsplit(address if "://" in address else f"//{address}")
-    if place.port:  # also of a cluster that was joined: it may be gone since
+    address, joined = _address(settings), ray.is_initialized()
+    if (place := _place(address)) and not (
+        joined and settings.executor == "ray"
+    ):  # who was joined may be gone
         _answers(place, settings.cluster_seconds)
-    if ray.is_initialized():
+    if joined:
         return ray
     logging.getLogger("ray").setLevel(logging.ERROR)
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # it warns of what its own data library does
@@ -69,7 +84,7 @@ def connect(
     return ray
 
 
-def _join(ray: Any, address: str) -> None:  # `local`: never one that died and left its address in a file
+def _join(ray: Any, address: str) -> None:
     quiet = {"include_dashboard": False} if address == "local" else {}
     for last in (address != "local", True):  # on a busy machine Ray gives its own processes too little time
         try:
@@ -81,12 +96,12 @@ def _join(ray: Any, address: str) -> None:  # `local`: never one that died and l
                 raise ClusterError(f"Ray at {address} cannot be joined: {e}") from e
 
 # %% ../nbs/cluster.ipynb #aaaa0011
-def _answers(address: Any, seconds: float) -> None:
+def _answers(place: tuple[str, int], seconds: float) -> None:
     try:
-        socket.create_connection((address.hostname, address.port), seconds).close()
+        socket.create_connection(place, seconds).close()
     except OSError as e:
-        where = f"{address.hostname}:{address.port}"
-        raise ClusterError(f"nobody answers at {where} ({e}); is it the head's client port, 10001?") from e
+        told = f"nobody answers at {place[0]}:{place[1]} ({e}); is it the head's client port, 10001?"
+        raise ClusterError(told) from e
 
 
 def _check_nodes(ray: Any, seconds: float) -> None:
@@ -192,7 +207,8 @@ def inside(
     "What it gives, run inside of the cluster, where alone these work. Raises: `ClusterError`, and its own."
     ray = connect(settings)
     outside = ray.util.client.ray.is_connected()
-    get = ray.get if settings.executor == "ray" else partial(_while_it_answers, ray, settings)
+    place = _place(_address(settings))
+    get = partial(_while_it_answers, ray, place, settings.cluster_seconds) if place else ray.get
     for result in _drawn(ray, partial(_raising, make), get, num_cpus=0) if outside else make():
         if isinstance(result, _Failed):
             raise result.error
@@ -285,7 +301,7 @@ def _drawn(
             ray.kill(actor)
 
 
-def _while_it_answers(ray: Any, settings: Settings, reference: Any) -> Any:
+def _while_it_answers(ray: Any, place: tuple[str, int], seconds: float, reference: Any) -> Any:
     """What is referred to, however long it takes, as long as the head of the cluster answers:
     Ray's client would wait ten minutes for a network that is split. Raises: `ClusterError`."""
     came: SimpleQueue = SimpleQueue()
@@ -299,11 +315,11 @@ def _while_it_answers(ray: Any, settings: Settings, reference: Any) -> Any:
     Thread(target=wait, daemon=True).start()
     while True:
         try:
-            value, error = came.get(timeout=settings.cluster_seconds)
+            value, error = came.get(timeout=seconds)
             break
         except Empty:
             try:
-                _answers(urlsplit(settings.executor), settings.cluster_seconds)
+                _answers(place, seconds)
             except ClusterError as e:
                 raise _lost(e) from e
     if error:

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import time
 import venv
 import zipfile
@@ -120,13 +121,13 @@ def test_documents_go_to_ray_as_well(tmp_path):
     from liquid_ai.core import Document
 
     documents = [Document.of(f"Heron {n} has {k} eggs.", f"{n}-{k}") for n in range(40) for k in range(30)]
+    found, embedded = {}, {}
     for executor in ("process", "ray"):
         with RAG.open(tmp_path / executor, executor=executor) as rag:
-            rag.ingest(documents, progress=False)
-            if executor == "process":
-                here = content(rag)
-            else:
-                same(content(rag), here)
+            embedded[executor] = rag.ingest(documents, progress=False).embedded
+            found[executor] = content(rag)
+    assert embedded["ray"] == embedded["process"] == len(documents) == len(found["ray"][1])
+    same(found["ray"], found["process"])
 
 
 def once(folder: Path, work):
@@ -305,8 +306,26 @@ def machines(number: int) -> None:
         time.sleep(0.2)
 
 
-def test_an_executor_that_is_none_is_refused_before_anything_is_read(tmp_path):
-    with RAG.open(tmp_path / "store", executor="dask") as rag, pytest.raises(InputError, match="ray://host"):
+@pytest.mark.slow
+def test_the_address_that_a_dead_cluster_left_is_not_joined():
+    with tempfile.TemporaryDirectory(prefix="lq") as home, socket.create_server(("127.0.0.1", 0)) as server:
+        (Path(home) / "ray").mkdir()
+        left = f"127.0.0.1:{server.getsockname()[1]}"  # somebody listens there, and is no cluster
+        (Path(home) / "ray" / "ray_current_cluster").write_text(left)
+        env = {k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"} | {"RAY_TMPDIR": home}
+        code = "from liquid_ai.cluster import connect; from liquid_ai import Settings\n"
+        code += "print(connect(Settings(executor='ray')).get_runtime_context().gcs_address)"
+        run = [sys.executable, "-c", code]
+        done = subprocess.run(run, env=env, capture_output=True, text=True, timeout=240)
+        assert done.returncode == 0 and done.stdout.strip() not in ("", left), done.stderr
+
+
+@pytest.mark.parametrize("executor", ["dask", "ray://head", "ray://head:99999", "ray://:10001"])
+def test_an_executor_that_is_none_is_refused_before_anything_is_read(tmp_path, executor):
+    with (
+        RAG.open(tmp_path / "store", executor=executor) as rag,
+        pytest.raises(InputError, match="ray://host"),
+    ):
         rag.ingest(write(tmp_path / "docs", 1), progress=False)
 
 

@@ -49,7 +49,7 @@ def sweep(
 ) -> Sweep:
     "Run every variant on the same queries and compare. Raises: `InputError`, `LiquidError` before any work."
     data, settings = read_collection(data, split), Settings.load() if settings is None else settings
-    on_ray(settings)
+    on_ray(settings)  # or an error, before any work
     plan = _plan(variants_of(space, settings), settings)
     asked = tuple(dict.fromkeys(_metric(m) for m in (metric, *metrics)))
     _check_plan(data, plan, baseline, level, times)

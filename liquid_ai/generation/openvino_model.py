@@ -24,6 +24,7 @@ from typing import Any
 from ..core import Generation, ModelError, Settings, cpu_has_bf16, digest, thread_count
 from .streams import Writer, check_context, check_messages, file_state
 from ..indexing.assets import import_openvino, read_json
+from ..indexing.openvino_encoder import UNTIED
 
 # %% ../../nbs/generation/openvino_model.ipynb #99011920
 @functools.cache
@@ -49,7 +50,7 @@ def cpu_options(
     return options | {"KV_CACHE_PRECISION": "bf16" if cpu_has_bf16() else "f32"}
 
 
-_NOT_ITS_TEXT = ("INFERENCE_NUM_THREADS", "ENABLE_CPU_PINNING")
+_NOT_ITS_TEXT = ("INFERENCE_NUM_THREADS", *UNTIED)
 
 
 def openvino_print(

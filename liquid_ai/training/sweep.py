@@ -237,7 +237,7 @@ def sweep_training(
     plan, output, base = variants(space, options), Path(output), base_folder(model)
     _check_parts({"data": data, "dev": dev, "test": test})
     settings = Settings.load() if settings is None else settings
-    on_ray(settings)
+    on_ray(settings)  # or an error, before any work
     hashes = {f"data.{n}": samples_hash(s) for n, s in (("train", data), ("dev", dev), ("test", test))}
     about = {"model": base.name, "variants": len(plan), "metric": metric}
     _check_earlier(plan, hashes["data.train"], base, output)
