@@ -24,8 +24,8 @@ from .core import Document, Encoder, InputError, Settings, StoreError, digest, h
 from .indexing.backup import backup
 from .indexing.embed import load_encoder
 from .indexing.erase import drop_written, empty_log, erase_feedback, erase_generations, erase_traces
+from .indexing.rows import Rows
 from liquid_ai.indexing.store import (
-    Rows,
     Snapshot,
     Store,
     check_encoder,

@@ -17,7 +17,8 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from .core import Chunk, Document, Encoder, Settings, html_card
-from .indexing.store import Rows, Snapshot, Store, commit, open_snapshot
+from .indexing.rows import Rows
+from .indexing.store import Snapshot, Store, commit, open_snapshot
 from .indexing.vector_cache import CachedEncoder, VectorCache, text_key
 from .ingestion.chunk import cutter, split
 from .ingestion.ingest import how_cut, keep_copies_out

@@ -16,7 +16,8 @@ from conftest import ROOT
 from served import SMALL, opened
 from test_serving_workers import free_port, redis, until  # noqa: F401 - a fixture
 
-from liquid_ai.indexing.store import Store, unchanging
+from liquid_ai.indexing.database import unchanging
+from liquid_ai.indexing.store import Store
 
 LIMIT = 20
 MOUNT = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && shift && exec "$@"'

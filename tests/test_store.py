@@ -17,8 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from liquid_ai.core import Document, ModelError, Settings, StoreError, chunk_document, digest, file_sha256
+from liquid_ai.indexing.database import FORMAT, writing
 from liquid_ai.indexing.embed import load_encoder
-from liquid_ai.indexing.store import FORMAT, Store, check_encoder, commit, open_snapshot, rebuild, writing
+from liquid_ai.indexing.store import Store, check_encoder, commit, open_snapshot, rebuild
 from liquid_ai.ingestion.chunk import split
 
 

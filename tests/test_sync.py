@@ -25,7 +25,8 @@ from test_store import Hashing
 from liquid_ai.core import Document, InputError, Settings, StoreError
 from liquid_ai.corpus import Corpus
 from liquid_ai.indexing.backup import backup
-from liquid_ai.indexing.store import FORMAT, Store, open_snapshot, writing
+from liquid_ai.indexing.database import FORMAT, writing
+from liquid_ai.indexing.store import Store, open_snapshot
 from liquid_ai.ingestion.ingest import ingest
 from liquid_ai.ingestion.sync import sync, watch
 from liquid_ai.migrate import migrate

@@ -34,7 +34,8 @@ from .significance import some_of
 from ..generation.models import load_model
 from ..indexing.assets import find_model
 from ..indexing.embed import load_encoder
-from ..indexing.store import FORMAT, Store, open_snapshot
+from ..indexing.database import FORMAT
+from ..indexing.store import Store, open_snapshot
 from ..indexing.vector_cache import CachedEncoder, VectorCache, remembering
 from ..ingestion.chunk import cutter
 from ..ingestion.ingest import ingest

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from ..core import StoreError
 from .segment import check_segment
-from .store import Store, as_store_errors, open_database
+from .database import as_store_errors, open_database
+from .store import Store
 
 # %% ../../nbs/indexing/backup.ipynb #106c0650
 def backup(

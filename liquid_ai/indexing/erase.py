@@ -15,7 +15,8 @@ from contextlib import closing
 from pathlib import Path
 
 from ..core import Settings, StoreError
-from .store import Store, as_store_errors, let_go, open_database, transaction, writing
+from .database import as_store_errors, open_database, writing
+from .store import Store, let_go, transaction
 
 # %% ../../nbs/indexing/erase.ipynb #2bc0605d
 def erase_traces(

@@ -28,7 +28,8 @@ from liquid_ai.core import (
     to_json,
 )
 from ..indexing.files import FileChanges, FileState
-from ..indexing.store import Rows, Store, asked, check_encoder, commit
+from ..indexing.rows import Rows
+from ..indexing.store import Store, asked, check_encoder, commit
 from .changes import Look, look_at, remembered, rows_of
 from .chunk import cutter, split
 from .duplicates import Signed, near_duplicates, signature
