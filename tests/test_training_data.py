@@ -243,6 +243,16 @@ def test_a_folder_that_cannot_be_written_ends_only_the_keeping(tmp_path):
     assert pair.answer == "fish"
 
 
+def test_a_file_that_cannot_be_read_ends_only_the_keeping(tmp_path):
+    said = Says("Question: What do herons eat?\nAnswer: fish")
+    assert len([*model_pairs([HERONS], said, folder=tmp_path)]) == 1
+    [file] = tmp_path.glob("written-*")
+    file.unlink()
+    file.mkdir()
+    with pytest.warns(UserWarning, match="not kept for another time"):
+        assert len([*model_pairs([HERONS], said, folder=tmp_path)]) == 1
+
+
 # wording and verification
 
 

@@ -116,17 +116,23 @@ class Kept(dict[str, str]):
     ):
         super().__init__()
         self.path = folder and folder / WRITTEN.replace("*", digest(*map(str, what))[:16])
-        if self.path and self.path.exists():
-            with self.path.open(encoding="utf-8", errors="replace") as file:
+        if self.path:
+            self._read(self.path)
+
+    def _read(self, path: Path) -> None:
+        try:
+            with path.open(encoding="utf-8", errors="replace") as file:
                 for line in file:
                     with suppress(ValueError, TypeError):  # the last line of a process that was killed
                         key, text = json.loads(line)
                         self[str(key)] = str(text)
-        elif self.path:
+        except FileNotFoundError:
             self._append("")
+        except OSError as e:
+            self._end(e)
 
     def add(self, texts: Mapping[str, str]) -> None:
-        "Warns where the file cannot be written: then only keeping ends."
+        "Warns where the file cannot be written: then only the keeping ends."
         self.update(texts)
         if self.path and not self.path.exists():
             self.path = None  # `forget` took it away: it is not to come back
@@ -139,8 +145,11 @@ class Kept(dict[str, str]):
             with self.path.open("a", encoding="utf-8") as file:
                 file.write("\n" + lines)  # after half a line, a whole one
         except OSError as e:
-            self.path = None
-            warnings.warn(f"what the model writes is not kept for another time: {e}", stacklevel=2)
+            self._end(e)
+
+    def _end(self, why: OSError) -> None:
+        self.path = None
+        warnings.warn(f"what the model writes is not kept for another time: {why}", stacklevel=2)
 
 # %% ../../nbs/training/written.ipynb #aaaa0072
 def _writing(batches: Sequence[Sequence[Chunk]], model: LanguageModel, most: int) -> Iterator[list[str]]:
