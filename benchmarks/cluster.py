@@ -24,7 +24,7 @@ from . import million
 from .data import collection
 from .report import ROOT, Figure
 
-FILES, ROUNDS = 600, 3
+FILES, ROUNDS = 1_200, 3  # on fewer the start of workers, some ten seconds, is most of the noise
 SIZES = (10_000, 100_000, 1_000_000)
 
 
