@@ -232,13 +232,14 @@ def _streamed(items: Sequence[Any], stages: Sequence[Stage]) -> Iterator[Any]:
     each = max(1, each, len(items) // _BLOCKS)
     with _ordered(ray):
         rows = [{"item": pickle.dumps(item)} for item in items]
-        data = ray.data.from_items(rows, override_num_blocks=-(-len(items) // each))
+        pieces = -(-len(items) // each)
+        data = ray.data.from_items(rows, override_num_blocks=pieces)
         for stage, workers in zip(stages, counts, strict=True):
             data = data.map_batches(
                 _Worker,
                 fn_constructor_args=(stage.make,),
                 batch_size=stage.batch,
-                compute=ray.data.ActorPoolStrategy(size=workers),
+                compute=ray.data.ActorPoolStrategy(size=min(workers, pieces)),
                 num_cpus=stage.cpus,
                 num_gpus=stage.gpus,
             )

@@ -92,7 +92,7 @@ def _is_in(known: np.ndarray, key: bytes) -> bool:
     return at < len(known) and int(known[at]) == short(key)
 
 # %% ../../nbs/ingestion/on_ray.ipynb #b907c2d0
-_FILES, _TEXTS, _FEW = 16, 256, 1_024  # at a time; and texts that are not worth being sent
+_FILES, _TEXTS, _FEW = 32, 256, 1_024  # at a time, at most; and texts that are not worth being sent
 
 
 class Spread(Here):
