@@ -66,8 +66,8 @@ def faster(files: int) -> dict[str, Figure]:
                 whole[who].append(seconds[0])
                 rates[who].append((files - few) / (seconds[0] - seconds[1]))
     (chunks, vectors), (others, their) = found.values()
-    told = f"{files} files, {len(chunks):,} chunks; to start Ray and its helpers took {begun:.1f} s and is not counted"
-    told += ", to start its workers is"
+    told = f"{files} files, {len(chunks):,} chunks; to start Ray and its helpers took {begun:.1f} s"
+    told += " and is not counted, to start its workers is"
     figures = {
         f"{what}, {who}": Figure(value=float(np.median(s)), unit=unit, values=tuple(s))
         for what, unit, of in (("files to store", "s", whole), ("a file more, files a second", "", rates))

@@ -238,7 +238,7 @@ def _streamed(items: Sequence[Any], stages: Sequence[Stage]) -> Iterator[Any]:
             data = data.map_batches(
                 _Worker,
                 fn_constructor_args=(stage.make,),
-                batch_size=stage.batch,
+                batch_size=min(stage.batch, each),  # Ray would wait for a whole batch, and leave others idle
                 compute=ray.data.ActorPoolStrategy(size=min(workers, pieces)),
                 num_cpus=stage.cpus,
                 num_gpus=stage.gpus,

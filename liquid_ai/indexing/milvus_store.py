@@ -168,6 +168,10 @@ class OpenCollection:
     def __len__(self) -> int:
         return len(self.vectors)
 
+    def __repr__(self) -> str:
+        rows, width = self.vectors.shape
+        return f"{type(self).__name__}({rows:,} × {width} vectors, {self.kind}, at {self.where})"
+
     def answer(self, queries, wanted: int, text: str, share: float = 1.0, field: str = "vector"):
         "What Milvus finds in a field. Raises: `StoreError`."
         far = effort(self.kind, len(self), wanted, share) if field == "vector" else {}
