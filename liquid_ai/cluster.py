@@ -93,7 +93,11 @@ def _join(ray: Any, address: str) -> None:
         except Exception as e:  # Ray raises plain ones
             ray.shutdown()
             if last:
-                raise ClusterError(f"Ray at {address} cannot be joined: {e}") from e
+                told = "" if address == "local" else f"; {_TOKEN}"
+                raise ClusterError(f"Ray at {address} cannot be joined: {e}{told}") from e
+
+
+_TOKEN = "where it asks for a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN"  # Ray says nothing of it
 
 # %% ../nbs/cluster.ipynb #aaaa0011
 def _answers(place: tuple[str, int], seconds: float) -> None:

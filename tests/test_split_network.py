@@ -228,6 +228,8 @@ def test_the_head_of_a_ray_cluster_is_cut_off_while_it_works(apart):
     drivers = []
     try:
         until(lambda: socket.create_connection((apart.host, RAY_PORT), 1), 120)
+        unknown = subprocess.run(run, env=env | {"RAY_AUTH_MODE": "disabled"}, timeout=200, **pipes)
+        assert "set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN" in unknown.stdout
         for _ in range(3):  # Ray gives its own server for a client half a minute to start
             drivers.append(subprocess.Popen(run, env=env, **pipes))
             if (first := drivers[-1].stdout.readline()) == "0\n":
